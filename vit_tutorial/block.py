@@ -33,8 +33,10 @@ class EncoderBlock(nn.Module):
         self.mlp = FeedForward(dim, round(dim * mlp_ratio), dropout)
 
     def forward(self, x: Tensor, return_attention: bool = False) -> Tensor | tuple[Tensor, Tensor]:
-        mixed = self.attention(self.norm1(x), return_attention)
-        mixed, weights = mixed if return_attention else (mixed, None)
+        if return_attention:
+            mixed, weights = self.attention(self.norm1(x), return_attention)
+        else:
+            mixed = self.attention(self.norm1(x))
         x = x + mixed
         x = x + self.mlp(self.norm2(x))
         return (x, weights) if return_attention else x

@@ -1,7 +1,13 @@
 """The sizes of a Vision Transformer, checked before a single weight is made."""
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, fields
+from typing import Literal, get_args, get_origin
+
+
+def expect(fits: bool, message: str) -> None:
+    """Raise ValueError with `message` unless it fits."""
+    if not fits:
+        raise ValueError(message)
 
 
 @dataclass(frozen=True)
@@ -27,40 +33,38 @@ class ViTConfig:
     norm_eps: float = 1e-6
 
     def __post_init__(self) -> None:
-        for name in ("patch_size", "channels", "classes", "dim", "depth", "heads"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ValueError(f"{name} is {value!r}, expected a whole number of at least 1")
-        sides = [self.image_size] * 2 if isinstance(self.image_size, int) else list(self.image_size)
-        if len(sides) != 2 or any(not isinstance(side, int) or side < 1 for side in sides):
-            raise ValueError(f"image_size is {self.image_size!r}, expected one side or (rows, columns) in pixels")
         if isinstance(self.image_size, list):  # what JSON makes of a tuple
             object.__setattr__(self, "image_size", tuple(self.image_size))
-        if any(side % self.patch_size for side in sides):
-            raise ValueError(f"image_size {self.image_size} is not divisible by patch_size {self.patch_size}")
-        if self.dim % self.heads:
-            raise ValueError(f"dim {self.dim} is not divisible by heads {self.heads}")
-        for name, choices in {
-            "pool": ("cls", "mean"),
-            "positions": ("learned", "sincos"),
-            "embedder": ("convolutional", "manual"),
-        }.items():
-            if getattr(self, name) not in choices:
-                raise ValueError(f"{name} is {getattr(self, name)!r}, expected one of {choices}")
-        if self.positions == "sincos" and self.dim % 4:
-            raise ValueError(f"dim {self.dim} is not divisible by 4, which positions 'sincos' need")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout is {self.dropout}, expected 0 <= dropout < 1")
-        if round(self.dim * self.mlp_ratio) < 1:
-            raise ValueError(f"mlp_ratio {self.mlp_ratio} leaves no hidden unit at dim {self.dim}")
-        if not self.norm_eps > 0:
-            raise ValueError(f"norm_eps is {self.norm_eps}, expected a positive number")
+        for field in fields(self):
+            value, choices = getattr(self, field.name), get_args(field.type)
+            found = f"{field.name} is {value!r}, expected"
+            if field.type is int:
+                expect(type(value) is int and value >= 1, f"{found} a whole number of at least 1")
+            if get_origin(field.type) is Literal:
+                expect(value in choices, f"{found} one of {choices}")
+        size, patch, dim = self.image_size, self.patch_size, self.dim
+        expect(
+            len(self.sides) == 2 and all(type(side) is int and side > 0 for side in self.sides),
+            f"image_size is {size!r}, expected one side or (rows, columns) in pixels",
+        )
+        fits = all(side % patch == 0 for side in self.sides)
+        expect(fits, f"image_size {size} is not divisible by patch_size {patch}")
+        expect(dim % self.heads == 0, f"dim {dim} is not divisible by heads {self.heads}")
+        fits = self.positions != "sincos" or dim % 4 == 0
+        expect(fits, f"dim {dim} is not divisible by 4, which positions 'sincos' need")
+        expect(dim * self.mlp_ratio >= 1, f"mlp_ratio {self.mlp_ratio} leaves no hidden unit at dim {dim}")
+        expect(0 <= self.dropout < 1, f"dropout is {self.dropout}, expected 0 <= dropout < 1")
+        expect(self.norm_eps > 0, f"norm_eps is {self.norm_eps}, expected a positive number")
+
+    @property
+    def sides(self) -> tuple[int, int]:
+        """Rows and columns of an image, in pixels."""
+        return self.image_size if isinstance(self.image_size, tuple) else (self.image_size, self.image_size)
 
     @property
     def grid(self) -> tuple[int, int]:
         """Patches down and across."""
-        rows, columns = (self.image_size,) * 2 if isinstance(self.image_size, int) else self.image_size
-        return rows // self.patch_size, columns // self.patch_size
+        return self.sides[0] // self.patch_size, self.sides[1] // self.patch_size
 
     @property
     def tokens(self) -> int:
