@@ -1,0 +1,160 @@
+"""Images drawn from a seed, whose answer and whose masks are known: `stacks` and `pairs`."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor
+
+TEXTURES = ("vertical", "horizontal", "checks", "dots")
+STACKS = ((0, 1), (1, 0), (0, 2), (2, 0), (1, 3), (3, 1), (2, 3), (3, 2), (0, 0), (2, 2))  # (top, bottom)
+STACKS_CLASSES = tuple(f"{TEXTURES[top]}/{TEXTURES[bottom]}" for top, bottom in STACKS)
+STACKS_SIZE = 96  # pixels a side
+# A texture is a*wx + b*wy + c*wx*wy + d of one wave across (wx) and one down (wy): a row of (a, b, c, d) each.
+TEXTURE_TERMS = torch.tensor([[1.0, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [1, 1, 0, -0.5]])
+
+PAIRS_CLASSES = ("different", "same")
+PAIRS_TILE, PAIRS_GRID, PAIRS_PATTERNS = 8, 6, 8  # pixels a tile, tiles a side, patterns there are
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Images in memory with their labels: images (N, C, Y, X) uint8, labels (N,) int64, the names of the classes.
+
+    `masks` (N, M, Y, X) bool say where things are in drawn images. Raises ValueError when the numbers of images,
+    labels and masks differ.
+    """
+
+    images: Tensor
+    labels: Tensor
+    classes: tuple[str, ...]
+    masks: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        for name, others in {"labels": self.labels, "masks": self.masks}.items():
+            if others is not None and len(others) != len(self.images):
+                raise ValueError(f"{len(self.images)} images but {len(others)} {name}, expected as many")
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def stacks(count: int, seed: int) -> ImageSet:
+    """Draw `count` stacks of two textured tiles, whose class is (texture on top, texture below): 96 x 96 pixels.
+
+    Every class is drawn equally often, up to rounding. The masks (count, 2, 96, 96) are the stack and the decoys.
+    """
+    if count < 1:
+        raise ValueError(f"count is {count}, expected at least 1 image")
+    generator = torch.Generator().manual_seed(seed)
+    labels = _balanced(count, len(STACKS), generator)
+    parts = [_draw_stacks(part, generator) for part in labels.split(500)]  # 500 at a time: 17 MB a channel of floats
+    images, masks = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
+    return ImageSet(images, labels, STACKS_CLASSES, masks)
+
+
+def _balanced(count: int, classes: int, generator: Generator) -> Tensor:
+    """Labels 0 to classes - 1, equally often up to rounding, in random order: (count,)."""
+    return (torch.arange(count) % classes)[torch.randperm(count, generator=generator)]
+
+
+def _draw_stacks(labels: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
+    """Images (B, 3, Y, X) uint8 and masks (B, 2, Y, X) bool of the given classes."""
+    count, size = len(labels), STACKS_SIZE
+
+    def uniform(low: float, high: float, *shape: int) -> Tensor:
+        return low + (high - low) * torch.rand(count, *shape, generator=generator)
+
+    # Where: half the width of a tile, and the middle of the seam, in whole pixels.
+    half = uniform(12, 17, 1).floor()
+    across = (half + uniform(0, 1, 1) * (size - 2 * half + 1)).floor()
+    down = (2 * half + uniform(0, 1, 1) * (size - 4 * half + 1)).floor()
+    pixels = torch.arange(size) + 0.5
+    x, y = pixels - across, pixels - down  # (B, X) and (B, Y), measured from the seam
+    stack = (y.abs() < 2 * half)[:, :, None] & (x.abs() < half)[:, None, :]
+
+    # What: period, phases and colours of both tiles; each row of pixels belongs to the top or to the bottom one.
+    period = uniform(6, 8, 2, 1)
+    wave_x = (2 * math.pi * (x[:, None] / period + uniform(0, 1, 2, 1))).cos()  # (B, 2, X)
+    wave_y = (2 * math.pi * (y[:, None] / period + uniform(0, 1, 2, 1))).cos()  # (B, 2, Y)
+    colour = uniform(-1, 1, 2, 3)
+    colour = 0.42 * colour / colour.abs().amax(-1, keepdim=True)  # what sets a colour apart from mid-grey
+    terms = TEXTURE_TERMS[torch.tensor(STACKS)[labels]]  # (B, 2, 4)
+    row = (y > 0).long()  # 0 in the top tile, 1 in the bottom one: (B, Y)
+    each = torch.arange(count)[:, None]
+    a, b, c, d = terms[each, row].unbind(-1)  # (B, Y) each
+    wy = wave_y.gather(1, row[:, None])[:, 0]
+    pattern = torch.addcmul((b * wy + d)[..., None], (a + c * wy)[..., None], wave_x[each, row])
+    pattern = (2.5 * pattern).clamp_(-1, 1)  # edges a pixel soft
+    tiles = 0.5 + colour[each, row].permute(0, 2, 1)[..., None] * pattern[:, None]  # complementary: a + b = white
+
+    # Behind it: a soft background, and one or two discs that keep clear of the stack.
+    soft = uniform(0.25, 0.75, 3, 1, 1) + uniform(-0.25, 0.25, 3, 5, 5)
+    images = F.interpolate(soft, size=(size, size), mode="bicubic").clamp_(0, 1)
+    decoys = torch.zeros_like(stack)
+    for share in (1.0, 0.5):  # the first disc is always there, the second in every other image
+        disc = _clear_disc(half, across, down, share, generator)
+        images = torch.where(disc[:, None], uniform(0.1, 0.9, 3, 1, 1), images)
+        decoys |= disc
+    images = torch.where(stack[:, None], tiles, images)
+    return images.mul_(255).round_().to(torch.uint8), torch.stack([stack, decoys], dim=1)
+
+
+def _clear_disc(half: Tensor, across: Tensor, down: Tensor, share: float, generator: Generator) -> Tensor:
+    """A disc of 5 to 9 pixels radius that does not touch the stack, in a `share` of the images: (B, Y, X) bool.
+
+    Of 32 places drawn the first clear one is taken; an image with none (about none in a million) goes without.
+    """
+    count, tries = len(half), 32
+    radius = 5 + 4 * torch.rand(count, 1, generator=generator)
+    x, y = radius + (STACKS_SIZE - 2 * radius) * torch.rand(2, count, tries, generator=generator)
+    clear = ((x - across).abs() > half + radius + 1) | ((y - down).abs() > 2 * half + radius + 1)
+    first = clear.int().argmax(1, keepdim=True)
+    x, y = x.gather(1, first), y.gather(1, first)
+    drawn = clear.any(1, keepdim=True) & (torch.rand(count, 1, generator=generator) < share)
+    pixels = torch.arange(STACKS_SIZE) + 0.5
+    squares = ((pixels - y) ** 2)[:, :, None] + ((pixels - x) ** 2)[:, None, :]
+    return (squares < radius[..., None] ** 2) & drawn[..., None]
+
+
+def patterns() -> Tensor:
+    """The eight patterns of `pairs`, always the same ones: (8, 3, 8, 8) uint8.
+
+    Each is a random mirrored drawing of 4 x 4 dots in one colour on dark, so that it stands out from the noise.
+    """
+    generator = torch.Generator().manual_seed(48)
+    left = torch.rand(PAIRS_PATTERNS, 1, 4, 2, generator=generator) < 0.5
+    drawing = torch.cat([left, left.flip(-1)], dim=-1).repeat_interleave(2, -1).repeat_interleave(2, -2)
+    hue = torch.arange(PAIRS_PATTERNS)[:, None] / PAIRS_PATTERNS + torch.arange(3) / 3
+    colour = (0.6 + 0.4 * (2 * math.pi * hue).cos())[..., None, None]
+    return (255 * torch.where(drawing, colour, 0.1)).round().to(torch.uint8)
+
+
+def pairs(count: int, seed: int) -> ImageSet:
+    """Draw `count` images of 6 x 6 tiles of 8 pixels: noise, but for two tiles of the same or of different patterns.
+
+    Every pattern is as frequent in images of one class as in the other, so that no tile alone tells the class.
+    The masks (count, 1, 48, 48) are the two patterned tiles.
+    """
+    if count < 1:
+        raise ValueError(f"count is {count}, expected at least 1 image")
+    generator = torch.Generator().manual_seed(seed)
+    tile, grid = PAIRS_TILE, PAIRS_GRID
+    labels = _balanced(count, 2, generator)
+    first = torch.randint(PAIRS_PATTERNS, (count,), generator=generator)
+    other = (first + torch.randint(1, PAIRS_PATTERNS, (count,), generator=generator)) % PAIRS_PATTERNS
+    second = torch.where(labels == 1, first, other)
+    places = torch.rand(count, grid * grid, generator=generator).argsort(1)[:, :2]
+
+    # Tiles as a list, (count, 36, 3, 8, 8), then laid out row by row.
+    noise = torch.randint(256, (count, grid * grid, 1, tile, tile), generator=generator, dtype=torch.uint8)
+    tiles = noise.repeat(1, 1, 3, 1, 1)  # grey
+    each = torch.arange(count)[:, None]
+    tiles[each, places] = patterns()[torch.stack([first, second], dim=1)]
+    images = tiles.view(count, grid, grid, 3, tile, tile).permute(0, 3, 1, 4, 2, 5)
+    marked = torch.zeros(count, grid * grid, dtype=torch.bool)
+    marked[each, places] = True
+    masks = marked.view(count, 1, grid, grid).repeat_interleave(tile, -1).repeat_interleave(tile, -2)
+    side = grid * tile
+    return ImageSet(images.reshape(count, 3, side, side), labels, PAIRS_CLASSES, masks)
