@@ -42,10 +42,6 @@ STL10_FILES = {  # bytes and MD5 of the official files
     "test_y.bin": (8000, "36f9794fa4beb8a2c72628de14fa638e"),
 }
 VAL_SEED, TEST_SEED, TRAIN_SEED = 1, 2, 1000  # of the drawn sets; an epoch of training draws with 1000 + epoch
-    1,
-    2,
-    1000,
-)  # of the drawn sets; epoch e of split seed s draws with 1000 + e + s * 10**6
 
 
 @dataclass(frozen=True)

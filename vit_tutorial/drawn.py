@@ -90,8 +90,8 @@ def _draw_stacks(labels: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
     tiles = 0.5 + colour[each, row].permute(0, 2, 1)[..., None] * pattern[:, None]  # complementary: a + b = white
 
     # Behind it: a soft background, and one or two discs that keep clear of the stack.
-    soft = uniform(0.25, 0.75, 3, 1, 1) + uniform(-0.25, 0.25, 3, 5, 5)
-    images = F.interpolate(soft, size=(size, size), mode="bicubic").clamp_(0, 1)
+    soft = uniform(0.3, 0.8, 1, 1, 1) + uniform(-0.15, 0.15, 3, 1, 1) + uniform(-0.15, 0.15, 3, 4, 4)
+    images = F.interpolate(soft, size=(size, size), mode="bilinear")
     decoys = torch.zeros_like(stack)
     for share in (1.0, 0.5):  # the first disc is always there, the second in every other image
         disc = _clear_disc(half, across, down, share, generator)
@@ -148,7 +148,7 @@ def pairs(count: int, seed: int) -> ImageSet:
     places = torch.rand(count, grid * grid, generator=generator).argsort(1)[:, :2]
 
     # Tiles as a list, (count, 36, 3, 8, 8), then laid out row by row.
-    noise = torch.randint(256, (count, grid * grid, 1, tile, tile), generator=generator, dtype=torch.uint8)
+    noise = torch.randint(90, 230, (count, grid * grid, 1, tile, tile), generator=generator, dtype=torch.uint8)
     tiles = noise.repeat(1, 1, 3, 1, 1)  # grey
     each = torch.arange(count)[:, None]
     tiles[each, places] = patterns()[torch.stack([first, second], dim=1)]
