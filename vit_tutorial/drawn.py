@@ -49,7 +49,7 @@ def stacks(count: int, seed: int) -> ImageSet:
         raise ValueError(f"count is {count}, expected at least 1 image")
     generator = torch.Generator().manual_seed(seed)
     labels = _balanced(count, len(STACKS), generator)
-    parts = [_draw_stacks(part, generator) for part in labels.split(500)]  # 500 at a time: 17 MB a channel of floats
+    parts = [_draw_stacks(part, generator) for part in labels.split(50)]  # few at a time stay in the cache
     images, masks = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
     return ImageSet(images, labels, STACKS_CLASSES, masks)
 
@@ -90,15 +90,19 @@ def _draw_stacks(labels: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
     tiles = 0.5 + colour[each, row].permute(0, 2, 1)[..., None] * pattern[:, None]  # complementary: a + b = white
 
     # Behind it: a soft background, and one or two discs that keep clear of the stack.
-    soft = uniform(0.3, 0.8, 1, 1, 1) + uniform(-0.15, 0.15, 3, 1, 1) + uniform(-0.15, 0.15, 3, 4, 4)
-    images = F.interpolate(soft, size=(size, size), mode="bilinear")
+    soft = uniform(0.35, 0.65, 1, 1, 1) + uniform(-0.15, 0.15, 3, 1, 1) + uniform(-0.15, 0.15, 3, 4, 4)
+    images = _bytes(F.interpolate(soft, size=(size, size), mode="bilinear"))
     decoys = torch.zeros_like(stack)
     for share in (1.0, 0.5):  # the first disc is always there, the second in every other image
         disc = _clear_disc(half, across, down, share, generator)
-        images = torch.where(disc[:, None], uniform(0.1, 0.9, 3, 1, 1), images)
+        images = torch.where(disc[:, None], _bytes(uniform(0.1, 0.9, 3, 1, 1)), images)
         decoys |= disc
-    images = torch.where(stack[:, None], tiles, images)
-    return images.mul_(255).round_().to(torch.uint8), torch.stack([stack, decoys], dim=1)
+    return torch.where(stack[:, None], _bytes(tiles), images), torch.stack([stack, decoys], dim=1)
+
+
+def _bytes(values: Tensor) -> Tensor:
+    """Floats in [0, 1] as uint8."""
+    return (255 * values).round_().to(torch.uint8)
 
 
 def _clear_disc(half: Tensor, across: Tensor, down: Tensor, share: float, generator: Generator) -> Tensor:
@@ -124,11 +128,11 @@ def patterns() -> Tensor:
     Each is a random mirrored drawing of 4 x 4 dots in one colour on dark, so that it stands out from the noise.
     """
     generator = torch.Generator().manual_seed(48)
-    left = torch.rand(PAIRS_PATTERNS, 1, 4, 2, generator=generator) < 0.5
+    left = torch.rand(PAIRS_PATTERNS, 8, generator=generator).argsort(1).view(-1, 1, 4, 2) < 4  # half of the dots
     drawing = torch.cat([left, left.flip(-1)], dim=-1).repeat_interleave(2, -1).repeat_interleave(2, -2)
     hue = torch.arange(PAIRS_PATTERNS)[:, None] / PAIRS_PATTERNS + torch.arange(3) / 3
     colour = (0.6 + 0.4 * (2 * math.pi * hue).cos())[..., None, None]
-    return (255 * torch.where(drawing, colour, 0.1)).round().to(torch.uint8)
+    return _bytes(torch.where(drawing, colour, 0.1))
 
 
 def pairs(count: int, seed: int) -> ImageSet:
