@@ -1,6 +1,7 @@
 """The sizes of a Vision Transformer, checked before a single weight is made."""
 
 from dataclasses import dataclass, fields
+from math import isfinite
 from typing import Literal, get_args, get_origin
 
 
@@ -40,6 +41,8 @@ class ViTConfig:
             found = f"{field.name} is {value!r}, expected"
             if field.type is int:
                 expect(type(value) is int and value >= 1, f"{found} a whole number of at least 1")
+            if field.type is float:
+                expect(type(value) in (int, float) and isfinite(value), f"{found} a finite number")
             if get_origin(field.type) is Literal:
                 expect(value in choices, f"{found} one of {choices}")
         size, patch, dim = self.image_size, self.patch_size, self.dim

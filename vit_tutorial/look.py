@@ -43,11 +43,11 @@ def attention_distance(weights: list[Tensor], grid: tuple[int, int], patch_size:
     rows renormalised. Dosovitskiy et al. 2021, figure 7 (right). Raises ValueError when T does not fit the grid.
     """
     rows, columns = torch.meshgrid(torch.arange(grid[0]), torch.arange(grid[1]), indexing="ij")
-    places = torch.stack([rows.flatten(), columns.flatten()], dim=1).to(weights[0]) * patch_size
+    places = torch.stack([rows.flatten(), columns.flatten()], dim=1).to(weights[0].device, torch.float32) * patch_size
     count, tokens = len(places), weights[0].shape[-1]
     if tokens not in (count, count + 1):
         raise ValueError(f"weights of {tokens} tokens do not fit a grid of {grid[0]} x {grid[1]} patches")
-    apart = torch.cdist(places, places)  # (N, N), pixels
+    apart = (places[:, None] - places).norm(dim=-1)  # (N, N), pixels
     patches = torch.stack([layer[..., -count:, -count:] for layer in weights])  # (depth, B, H, N, N)
     patches = patches / patches.sum(dim=-1, keepdim=True)
     return (patches * apart).sum(dim=-1).mean(dim=(1, 3))
