@@ -11,6 +11,7 @@ import ast
 import hashlib
 import os
 import re
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -116,7 +117,7 @@ def execute(text: Path, force: bool) -> str:
         NotebookClient(
             notebook, timeout=600, resources=resources, store_widget_state=False, record_timing=False,
             coalesce_streams=True, kernel_name="python3",
-        ).execute()  # fmt: skip
+        ).execute(stderr=subprocess.DEVNULL)  # fmt: skip
         done = f"{time.perf_counter() - start:.0f} s"
         for cell in (cell for cell in notebook.cells if cell.cell_type == "code"):
             cell.outputs = tidy(cell.outputs)

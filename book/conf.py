@@ -1,0 +1,107 @@
+"""How Sphinx builds the website. The source folder is the root, so that pages keep the notebooks' own paths.
+
+BOOK_EXECUTE says which chapters are run while the site is built: "all" (the default), "explorers" (only those with
+attention sliders, the others show their committed outputs) or "none".
+"""
+
+import hashlib
+import os
+import time
+from pathlib import Path
+
+from docutils import nodes
+from myst_nb.sphinx_ import NbMetadataCollector
+from sphinx.application import Sphinx
+
+ROOT = Path(__file__).resolve().parent.parent
+CHAPTERS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+EXECUTE = os.environ.get("BOOK_EXECUTE", "all")
+os.environ["TQDM_DISABLE"] = "1"  # a progress bar is of no use on a page
+
+
+def package_digest() -> str:
+    """One short name for the package as it is: outputs kept under another name are not used."""
+    paths = [path for path in sorted((ROOT / "vit_tutorial").rglob("*")) if path.is_file() and path.suffix != ".pyc"]
+    contents = b"".join(hashlib.sha256(path.read_bytes()).digest() for path in paths)
+    return hashlib.sha256(contents).hexdigest()[:16]
+
+
+def not_executed(path: Path) -> bool:
+    return EXECUTE == "none" or (EXECUTE == "explorers" and "explore(" not in path.read_text())
+
+
+project = "vit_tutorial"
+author = "The vit_tutorial authors"
+copyright = "2026, the vit_tutorial authors. Code: MIT. Text: CC BY 4.0"
+language = "en"
+
+extensions = ["myst_nb", "sphinx_design", "sphinx_copybutton", "sphinxcontrib.bibtex"]
+root_doc = "book/index"
+include_patterns = ["book/*.md", "notebooks/*.ipynb"]
+exclude_patterns = [".*", "lab", "data", "runs", "book/_build", "book/node_modules"]
+bibtex_bibfiles = ["references.bib"]
+myst_enable_extensions = ["amsmath", "dollarmath"]
+myst_heading_anchors = 3
+mathjax_path = "mathjax/tex-mml-chtml.js"  # fetched by build.py; the default is a content network
+
+nb_execution_mode = "cache"
+nb_execution_cache_path = str(ROOT / "book" / "_build" / "cache" / package_digest())
+nb_execution_excludepatterns = [f"notebooks/{path.name}" for path in CHAPTERS if not_executed(path)]
+nb_execution_raise_on_error = True
+nb_execution_timeout = 600
+nb_merge_streams = True
+nb_output_stderr = "remove"
+nb_ipywidgets_js = {}  # sliders on a page work without a kernel, in their HTML form; no other widget is published
+nb_mime_priority_overrides = [("html", "text/html", 0), ("html", "application/vnd.jupyter.widget-view+json", None)]
+
+html_theme = "sphinx_book_theme"
+html_title = "The Vision Transformer, built by hand"
+html_context = {"default_mode": "auto"}
+html_static_path = ["_build/static"]
+html_show_sphinx = False
+html_theme_options = {"show_toc_level": 2, "home_page_in_toc": True, "use_fullscreen_button": False}
+
+started: dict[str, float] = {}
+
+
+def say_start(app: Sphinx, docname: str, source: list[str]) -> None:
+    if docname.startswith("notebooks/"):
+        print(f"{docname:44}", end=" ", flush=True)
+        started[docname] = time.time()
+
+
+def say_seconds(app: Sphinx, doctree: nodes.document) -> None:
+    docname = app.env.docname
+    if docname in started:
+        data = NbMetadataCollector.get_exec_data(app.env, docname)
+        if data is None:
+            print("as committed")
+        else:
+            print(f"{data['runtime']:.0f} s" + (", kept" if data["mtime"] < started[docname] else ""), flush=True)
+
+
+def describe_figures(app: Sphinx, doctree: nodes.document) -> None:
+    """A figure without a description of its own is announced as what it is, not by the name of its file."""
+    for image in doctree.findall(nodes.image):
+        image.setdefault("alt", "Figure drawn by the code above, described in the text")
+
+
+def say_unchanged(app: Sphinx, exception: Exception | None) -> None:
+    if rest := len(CHAPTERS) - len(started):
+        print(f"{rest} chapters unchanged")
+
+
+def lead_to_index(app: Sphinx, exception: Exception | None) -> None:
+    """A page at the top of the site that leads to the landing page."""
+    if exception is None and app.builder.format == "html":
+        page = f'<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0; url={root_doc}.html">'
+        link = f'<title>{html_title}</title><a href="{root_doc}.html">{html_title}</a>'
+        (Path(app.outdir) / "index.html").write_text(page + link + "\n")
+
+
+def setup(app: Sphinx) -> None:
+    app.connect("source-read", say_start)
+    app.connect("doctree-read", describe_figures)
+    app.connect("doctree-read", say_seconds)
+    app.connect("build-finished", say_unchanged)
+    app.connect("build-finished", lead_to_index)
