@@ -11,6 +11,7 @@ TEXTURES = ("vertical", "horizontal", "checks", "dots")
 STACKS = ((0, 1), (1, 0), (0, 2), (2, 0), (1, 3), (3, 1), (2, 3), (3, 2), (0, 0), (2, 2))  # (top, bottom)
 STACKS_CLASSES = tuple(f"{TEXTURES[top]}/{TEXTURES[bottom]}" for top, bottom in STACKS)
 STACKS_SIZE = 96  # pixels a side
+STACKS_GAP = 8  # pixels between the tiles: without it a patch that holds an edge tells which tile is the upper one
 # A texture is a*wx + b*wy + c*wx*wy + d of one wave across (wx) and one down (wy): a row of (a, b, c, d) each.
 TEXTURE_TERMS = torch.tensor([[1.0, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [1, 1, 0, -0.5]])
 
@@ -61,18 +62,19 @@ def _balanced(count: int, classes: int, generator: Generator) -> Tensor:
 
 def _draw_stacks(labels: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
     """Images (B, 3, Y, X) uint8 and masks (B, 2, Y, X) bool of the given classes."""
-    count, size = len(labels), STACKS_SIZE
+    count, size, gap = len(labels), STACKS_SIZE, STACKS_GAP // 2
 
     def uniform(low: float, high: float, *shape: int) -> Tensor:
         return low + (high - low) * torch.rand(count, *shape, generator=generator)
 
-    # Where: half the width of a tile, and the middle of the seam, in whole pixels.
+    # Where: half the width of a tile, and the middle of the stack, in whole pixels.
     half = uniform(12, 17, 1).floor()
     across = (half + uniform(0, 1, 1) * (size - 2 * half + 1)).floor()
-    down = (2 * half + uniform(0, 1, 1) * (size - 4 * half + 1)).floor()
+    tall = 2 * half + gap  # half the height of the stack
+    down = (tall + uniform(0, 1, 1) * (size - 2 * tall + 1)).floor()
     pixels = torch.arange(size) + 0.5
-    x, y = pixels - across, pixels - down  # (B, X) and (B, Y), measured from the seam
-    stack = (y.abs() < 2 * half)[:, :, None] & (x.abs() < half)[:, None, :]
+    x, y = pixels - across, pixels - down  # (B, X) and (B, Y), measured from the middle
+    stack = ((y.abs() > gap) & (y.abs() < tall))[:, :, None] & (x.abs() < half)[:, None, :]
 
     # What: period, phases and colours of both tiles; each row of pixels belongs to the top or to the bottom one.
     period = uniform(6, 8, 2, 1)
@@ -94,7 +96,7 @@ def _draw_stacks(labels: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
     images = _bytes(F.interpolate(soft, size=(size, size), mode="bilinear"))
     decoys = torch.zeros_like(stack)
     for share in (1.0, 0.5):  # the first disc is always there, the second in every other image
-        disc = _clear_disc(half, across, down, share, generator)
+        disc = _clear_disc((across, down), (half, tall), share, generator)
         images = torch.where(disc[:, None], _bytes(uniform(0.1, 0.9, 3, 1, 1)), images)
         decoys |= disc
     return torch.where(stack[:, None], _bytes(tiles), images), torch.stack([stack, decoys], dim=1)
@@ -105,15 +107,18 @@ def _bytes(values: Tensor) -> Tensor:
     return (255 * values).round_().to(torch.uint8)
 
 
-def _clear_disc(half: Tensor, across: Tensor, down: Tensor, share: float, generator: Generator) -> Tensor:
+def _clear_disc(
+    middle: tuple[Tensor, Tensor], half: tuple[Tensor, Tensor], share: float, generator: Generator
+) -> Tensor:
     """A disc of 5 to 9 pixels radius that does not touch the stack, in a `share` of the images: (B, Y, X) bool.
 
-    Of 32 places drawn the first clear one is taken; an image with none (about none in a million) goes without.
+    `middle` and `half` are the stack's, across and down, (B, 1) each, in pixels. Of 32 places drawn the first clear one
+    is taken; an image with none (about none in a million) goes without.
     """
-    count, tries = len(half), 32
+    count, tries = len(half[0]), 32
     radius = 5 + 4 * torch.rand(count, 1, generator=generator)
     x, y = radius + (STACKS_SIZE - 2 * radius) * torch.rand(2, count, tries, generator=generator)
-    clear = ((x - across).abs() > half + radius + 1) | ((y - down).abs() > 2 * half + radius + 1)
+    clear = ((x - middle[0]).abs() > half[0] + radius + 1) | ((y - middle[1]).abs() > half[1] + radius + 1)
     first = clear.int().argmax(1, keepdim=True)
     x, y = x.gather(1, first), y.gather(1, first)
     drawn = clear.any(1, keepdim=True) & (torch.rand(count, 1, generator=generator) < share)
