@@ -1,0 +1,235 @@
+"""The command line: train, evaluate, attend, download. A user's mistake is one line and exit code 2."""
+
+import argparse
+import io
+import json
+import shlex
+import sys
+from importlib import resources
+from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+import torch
+from jsonargparse import ActionConfigFile, ArgumentParser, Namespace
+from matplotlib.figure import Figure
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from vit_tutorial.checkpoint import find_weights, load_checkpoint, read_record, write_file
+from vit_tutorial.config import ViTConfig
+from vit_tutorial.data import DataConfig, load_split, normalise
+from vit_tutorial.look import attention_maps, rollout
+from vit_tutorial.model import VisionTransformer, count_parameters
+from vit_tutorial.plots import WIDTH, overlay, picture
+from vit_tutorial.train import TrainConfig, evaluate, pick_device, train
+
+PROGRAM = "python -m vit_tutorial"
+
+
+class Parser(ArgumentParser):
+    """jsonargparse's parser, whose every error is one line on stderr and exit code 2."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        self.exit(2, one_line(message))
+
+
+def one_line(message: object) -> str:
+    return "error: " + " ".join(str(message).split()) + "\n"
+
+
+class ConfigFile(ActionConfigFile):
+    """`--config NAME` is a recipe of the package, or else the path of a YAML file."""
+
+    def __call__(self, parser: Parser, config: Namespace, values: str, option_string: str | None = None) -> None:
+        folder = Path(str(resources.files("vit_tutorial"))) / "configs"
+        packaged = {path.stem: path for path in folder.glob("*.yaml")}
+        path = packaged.get(values, Path(values))
+        if not path.is_file():
+            parser.error(f"no config {values!r}: neither a file nor one of {sorted(packaged)}")
+        super().__call__(parser, config, str(path), option_string)
+
+
+def make_parser(defaults: dict) -> Parser:
+    """The parser of all commands; `defaults` are the settings of the run that the command goes on with or looks at."""
+    parser = Parser(prog=PROGRAM, description="Train a Vision Transformer and look into it.")
+    commands = parser.add_subcommands(required=True, metavar="command")
+    checkpoint = {
+        "type": str,
+        "required": True,
+        "help": "a run's folder, a .safetensors file in one, or a shipped name",
+    }
+
+    command = Parser(description="Train a model. What is said here overrides --config.")
+    command.add_argument("--config", action=ConfigFile, help="stacks, stl10, stl10-seed, or the path of a YAML file")
+    command.add_argument("--out", type=str, required=True, help="folder of the run")
+    command.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    for name, settings in {"model": ViTConfig, "data": DataConfig, "training": TrainConfig}.items():
+        command.add_class_arguments(settings, name)
+    command.set_defaults(defaults)
+    commands.add_subcommand("train", command, help="train a model")
+
+    command = Parser(
+        description="Measure accuracy; the last line is a JSON object. --data defaults to that of the run."
+    )
+    command.add_argument("--checkpoint", **checkpoint)
+    command.add_argument("--split", choices=["train", "val", "test"], default="val")
+    command.add_argument("--device", type=str, default="auto")
+    command.add_class_arguments(DataConfig, "data")
+    command.set_defaults({"data": defaults.get("data", {})})
+    commands.add_subcommand("evaluate", command, help="measure a model's accuracy")
+
+    command = Parser(description="Draw the attention of the class token over pictures, with the predicted class.")
+    command.add_argument("images", nargs="+", type=str, help="files of images")
+    command.add_argument("--checkpoint", **checkpoint)
+    command.add_argument("--out", type=str, required=True, help="file of the figure: .png, .pdf, .svg")
+    command.add_argument("--layer", type=int | None, default=None, help="counted from 0; default: the last")
+    command.add_argument("--head", type=int | None, default=None, help="counted from 0; default: the mean over heads")
+    command.add_argument("--rollout", action="store_true", help="through all layers, instead of one")
+    commands.add_subcommand("attend", command, help="draw attention over pictures")
+
+    command = Parser(description="Download a data set.")
+    command.add_argument("name", choices=["stl10"])
+    command.add_argument("--root", type=str, default="data", help="folder to put it in")
+    commands.add_subcommand("download", command, help="download a data set")
+    return parser
+
+
+def known_settings(argv: list[str]) -> dict:
+    """The settings of the run that is resumed or evaluated, to be the defaults of everything not said."""
+    look = argparse.ArgumentParser(add_help=False, exit_on_error=False, allow_abbrev=False)
+    for name in ("--out", "--checkpoint"):
+        look.add_argument(name, nargs="?")
+    look.add_argument("--resume", action="store_true")
+    known = look.parse_known_args(argv[1:])[0]
+    if argv[:1] == ["evaluate"] and known.checkpoint:
+        record = read_record(find_weights(known.checkpoint).parent)
+    elif argv[:1] == ["train"] and known.resume and known.out and (Path(known.out) / "config.json").is_file():
+        record = read_record(Path(known.out))
+    else:
+        return {}
+    return {name: record.config[name] for name in ("model", "data", "training")}
+
+
+def config_first(argv: list[str]) -> list[str]:
+    """Move --config to the front: the parser lets the later win, and what was typed shall win over a file."""
+    for place, word in enumerate(argv):
+        if word == "--config" or word.startswith("--config="):
+            end = place + 1 + (word == "--config")
+            return argv[:1] + argv[place:end] + argv[1:place] + argv[end:]
+    return argv
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a command; returns its exit code: 0, 2 for a user's mistake, 130 when interrupted."""
+    argv = sys.argv[1:] if argv is None else argv
+    try:
+        parser = make_parser(known_settings(argv))
+        settings = parser.instantiate(parser.parse_args(config_first(argv)))
+        run = {"train": run_train, "evaluate": run_evaluate, "attend": run_attend, "download": run_download}
+        run[settings.subcommand](settings[settings.subcommand])
+    except KeyboardInterrupt:
+        again = shlex.join([PROGRAM, *argv] + ["--resume"] * ("--resume" not in argv))
+        print(f"\ninterrupted; go on with: {again}" if argv[0] == "train" else "\ninterrupted", file=sys.stderr)
+        return 130
+    except (ValueError, OSError, FloatingPointError, torch.OutOfMemoryError) as error:
+        sys.stderr.write(one_line(error))
+        return 2
+    return 0
+
+
+def run_train(settings: Namespace) -> None:
+    model, record = train(
+        settings.model, settings.data, settings.training, settings.out, settings.resume, report=print_row
+    )
+    print(f"The run is in {settings.out}: {count_parameters(model):,} parameters, {len(record.history)} epochs.")
+    print(f"Measure it with: {PROGRAM} evaluate --checkpoint {shlex.quote(settings.out)} --split val")
+
+
+def print_row(row: dict) -> None:
+    parts = [
+        f"{part} loss {row[part + '_loss']:.3f} accuracy {row[part + '_accuracy']:6.1%}" for part in ("train", "val")
+    ]
+    print(
+        f"epoch {row['epoch']:3}: {', '.join(parts)}, rate {row['learning_rate']:.1e}, {row['seconds']:.0f} s",
+        flush=True,
+    )
+
+
+def run_evaluate(settings: Namespace) -> None:
+    model, record = load_checkpoint(settings.checkpoint, pick_device(settings.device))
+    data = load_split(settings.data, settings.split)
+    if data.classes != record.classes:
+        raise ValueError(f"the data have classes {data.classes}, the model was trained for {record.classes}")
+    scores = evaluate(model, data, record.mean, record.std)
+    about = {"checkpoint": settings.checkpoint, "data": settings.data.name, "split": settings.split}
+    print(json.dumps(scores | about | {"epochs": len(record.history)}))
+
+
+def run_attend(settings: Namespace) -> None:
+    model, record = load_checkpoint(settings.checkpoint)
+    size = model.config.image_size
+    size = (size, size) if isinstance(size, int) else size
+    images = torch.stack([read_image(Path(path), size, model.config.channels) for path in settings.images])
+    inputs = normalise(images, record.mean, record.std)
+    with torch.no_grad():
+        best, classes = model(inputs).softmax(dim=1).max(dim=1)
+    weights = chosen_attention(model, attention_maps(model, inputs), settings)
+    titles = [f"{record.classes[label]} {share:.0%}" for label, share in zip(classes, best, strict=True)]
+    file = io.BytesIO()
+    draw_attention(images, weights, model.config.grid, titles).savefig(
+        file, format=Path(settings.out).suffix[1:] or None
+    )
+    write_file(Path(settings.out), file.getvalue())
+    print(f"{settings.out}: {len(images)} pictures")
+
+
+def read_image(path: Path, size: tuple[int, int], channels: int) -> Tensor:
+    """An image file turned upright, resized by its shorter side and cropped to the middle: (C, *size), uint8."""
+    try:
+        with Image.open(path) as file:
+            upright = ImageOps.exif_transpose(file).convert("L" if channels == 1 else "RGB")
+    except FileNotFoundError:
+        raise
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # what Pillow's readers raise
+        raise ValueError(f"{path} cannot be read as an image") from error
+    fitted = ImageOps.fit(upright, size[::-1], Image.Resampling.BILINEAR)
+    return torch.from_numpy(np.array(fitted)).reshape(*size, channels).permute(2, 0, 1)
+
+
+def chosen_attention(model: VisionTransformer, maps: list[Tensor], settings: Namespace) -> Tensor:
+    """The attention the user asked for, of the class token or the mean over queries: (B, N)."""
+    if settings.rollout:
+        if settings.layer is not None or settings.head is not None:
+            raise ValueError("--rollout goes through all layers and heads: leave out --layer and --head")
+        weights = rollout(maps)
+    else:
+        for name, count in {"layer": len(maps), "head": model.config.heads}.items():
+            if settings[name] is not None and not 0 <= settings[name] < count:
+                raise ValueError(f"{name} {settings[name]}: the model has {name}s 0 to {count - 1}")
+        weights = maps[-1 if settings.layer is None else settings.layer]
+        weights = weights.mean(dim=1) if settings.head is None else weights[:, settings.head]
+    return weights[:, 0, 1:] if model.config.pool == "cls" else weights.mean(dim=1)
+
+
+def draw_attention(images: Tensor, weights: Tensor, grid: tuple[int, int], titles: list[str]) -> Figure:
+    """Each image, and beside it the image under its attention (N,) with the prediction written on it."""
+    columns = min(2, len(images))
+    rows = -(-len(images) // columns)
+    side = WIDTH / 2 / columns
+    figure = Figure(figsize=(WIDTH, rows * side * images.shape[-2] / images.shape[-1]), dpi=150, layout="constrained")
+    axes = figure.subplots(rows, 2 * columns, squeeze=False).reshape(-1, 2)
+    for axis in axes.flat:
+        axis.axis("off")
+    for (plain, covered), image, weight, title in zip(axes, images, weights, titles, strict=False):
+        plain.imshow(picture(image), cmap="gray" if len(image) == 1 else None)
+        overlay(covered, image, weight, grid)
+        covered.text(0.04, 0.05, title, transform=covered.transAxes, fontsize=11, color="white",
+                     bbox={"facecolor": "black", "alpha": 0.6, "linewidth": 0})  # fmt: skip
+    return figure
+
+
+def run_download(settings: Namespace) -> None:
+    from vit_tutorial.download import download_stl10
+
+    download_stl10(settings.root)

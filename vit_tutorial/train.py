@@ -1,0 +1,283 @@
+"""Learning: the schedule, the optimiser's groups, one epoch, the whole run."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from filelock import FileLock, Timeout
+from torch import Tensor, nn
+from torch.optim import AdamW, Optimizer
+from tqdm import tqdm
+
+from vit_tutorial.augment import AugmentConfig, augment, draw
+from vit_tutorial.checkpoint import Record, load_run, save_run
+from vit_tutorial.config import ViTConfig
+from vit_tutorial.data import DataConfig, ImageSet, load_split, normalise, resize
+from vit_tutorial.model import VisionTransformer
+
+
+def fit(
+    model: nn.Module,
+    draw: Callable[[int], tuple[Tensor, Tensor]],
+    epochs: int,
+    rate: float = 2e-3,
+    batch: int = 64,
+) -> list[float]:
+    """Train on fresh images every epoch, `draw(epoch)` -> inputs, labels; returns the mean loss of each epoch."""
+    optimizer, schedule, history = AdamW(model.parameters(), lr=rate), None, []
+    for epoch in range(epochs):
+        inputs, labels = draw(epoch)
+        batches = torch.randperm(len(labels)).split(batch)
+        schedule = schedule or torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, epochs * len(batches))
+        losses = []
+        for rows in batches:
+            loss = F.cross_entropy(model(inputs[rows]), labels[rows])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            losses.append(loss.item())
+        history.append(sum(losses) / len(losses))
+    return history
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How to train. Rates are the optimiser's: a linear climb from `start_rate`, half a cosine down to `final_rate`.
+
+    `clip_norm` bounds the length of the gradient (0: no bound). `device` "auto" takes cuda, mps or cpu, whichever comes
+    first. Raises ValueError with the value found and what was expected.
+    """
+
+    epochs: int = 40
+    batch_size: int = 64
+    optimizer: Literal["adamw", "muon"] = "adamw"
+    start_rate: float = 0.0
+    peak_rate: float = 2e-3
+    final_rate: float = 0.0
+    warmup_epochs: int = 1
+    weight_decay: float = 0.05
+    label_smoothing: float = 0.0
+    clip_norm: float = 1.0
+    seed: int = 0
+    device: str = "auto"
+    compile: bool = False
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+
+    def __post_init__(self) -> None:
+        lowest = {"epochs": 1, "batch_size": 1, "warmup_epochs": 0, "weight_decay": 0, "clip_norm": 0, "seed": 0}
+        for name, least in (lowest | dict.fromkeys(("start_rate", "peak_rate", "final_rate"), 0)).items():
+            if not least <= getattr(self, name) < math.inf:
+                raise ValueError(f"{name} is {getattr(self, name)}, expected at least {least}")
+        if not 0 <= self.label_smoothing < 1:
+            raise ValueError(f"label_smoothing is {self.label_smoothing}, expected 0 <= label_smoothing < 1")
+        if self.optimizer not in ("adamw", "muon"):
+            raise ValueError(f"optimizer is {self.optimizer!r}, expected 'adamw' or 'muon'")
+
+
+def learning_rate(step: int, steps: int, warmup: int, start: float, peak: float, final: float) -> float:
+    """The rate at `step` of `steps`: a line from `start` to `peak` over `warmup` steps, then half a cosine to `final`.
+
+    Loshchilov and Hutter 2017, equation 5, without restarts.
+    """
+    if step < warmup:
+        return start + (peak - start) * step / warmup
+    done = (step - warmup) / max(1, steps - 1 - warmup)  # 0 at the peak, 1 at the last step
+    return final + (peak - final) * (1 + math.cos(math.pi * done)) / 2
+
+
+def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict]:
+    """The optimiser's two groups: the matrices of linear maps and convolutions decay, everything else does not.
+
+    Decay keeps products of matrices small; biases, norms, the class token and positions multiply nothing.
+    """
+    matrices = {id(module.weight) for module in model.modules() if isinstance(module, nn.Linear | nn.Conv2d)}
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    return [
+        {"params": [p for p in parameters if id(p) in matrices], "weight_decay": weight_decay},
+        {"params": [p for p in parameters if id(p) not in matrices], "weight_decay": 0.0},
+    ]
+
+
+def make_optimizers(model: VisionTransformer, config: TrainConfig) -> list[Optimizer]:
+    """AdamW for all; or Muon for the matrices of the blocks and AdamW for the rest. Rates are set at each step."""
+    groups = parameter_groups(model, config.weight_decay)
+    if config.optimizer == "adamw":
+        return [AdamW(groups)]
+    if not hasattr(torch.optim, "Muon"):
+        raise ValueError(f"optimizer 'muon' needs torch 2.9 or newer, this is {torch.__version__}")
+    inner = [parameter for parameter in model.blocks.parameters() if parameter.ndim == 2]
+    names = set(map(id, inner))
+    groups[0]["params"] = [parameter for parameter in groups[0]["params"] if id(parameter) not in names]
+    # scaled to the size of AdamW's steps, so that both share one schedule and one decay
+    muon = torch.optim.Muon(inner, weight_decay=config.weight_decay, adjust_lr_fn="match_rms_adamw")
+    return [muon, AdamW(groups)]
+
+
+def pick_device(name: str) -> torch.device:
+    """The device called `name`; "auto" is cuda, mps or cpu. Raises ValueError when it cannot be used here."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        return torch.empty(0, device=name).device
+    except (AssertionError, RuntimeError) as error:  # what torch raises for an unknown name and for a missing device
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"device {name!r} cannot be used here: {reason}") from error
+
+
+def train_epoch(
+    model: VisionTransformer,
+    optimizers: list[Optimizer],
+    data: ImageSet,
+    epoch: int,
+    config: TrainConfig,
+    record: Record,
+) -> dict[str, float]:
+    """One pass over the images: the epoch's mean loss and accuracy, and its last learning rate.
+
+    Order, augmentation and dropout follow from the seed and the number of the epoch alone, so that a resumed run goes
+    on as if it had never stopped. Raises FloatingPointError, naming the step, when the loss is not finite.
+    """
+    torch.manual_seed(10_000 * config.seed + epoch)  # dropout
+    generator = torch.Generator().manual_seed(10_000 * config.seed + epoch + 2**31)  # order and augmentation
+    size = min(config.batch_size, len(data))
+    steps = len(data) // size  # the few images left over wait: a small batch would give each of them more weight
+    order = torch.randperm(len(data), generator=generator).to(data.images.device)
+    losses, hits = torch.zeros(2, steps, device=data.images.device)
+    model.train()
+    with tqdm(total=steps, desc=f"epoch {epoch}/{config.epochs}", leave=False, disable=None) as bar:
+        for step in range(steps):
+            rate = learning_rate(
+                (epoch - 1) * steps + step, config.epochs * steps, config.warmup_epochs * steps,
+                config.start_rate, config.peak_rate, config.final_rate,
+            )  # fmt: skip
+            rows = order[step * size : (step + 1) * size]
+            images = augment(data.images[rows], draw(config.augment, size, generator), model.config.image_size)
+            images, labels = normalise(images, record.mean, record.std), data.labels[rows]
+            losses[step], hits[step] = train_step(model, optimizers, images, labels, rate, config)
+            if bar.update():  # true a few times a second: reading a number makes us wait for the device
+                so_far = slice(max(0, step - 19), step + 1)
+                stop_if_not_finite(losses[: step + 1], epoch)
+                loss, accuracy = losses[so_far].mean().item(), hits[so_far].mean().item()
+                bar.set_postfix_str(f"loss {loss:.3f}, accuracy {accuracy:.1%}, rate {rate:.1e}", refresh=False)
+    stop_if_not_finite(losses, epoch)
+    return {"train_loss": losses.mean().item(), "train_accuracy": hits.mean().item(), "learning_rate": rate}
+
+
+def train_step(
+    model: nn.Module, optimizers: list[Optimizer], images: Tensor, labels: Tensor, rate: float, config: TrainConfig
+) -> tuple[Tensor, Tensor]:
+    """Look, compare, correct: one step on a batch of normalised images; its loss and accuracy, still on the device."""
+    with torch.autocast(images.device.type, torch.bfloat16, enabled=images.is_cuda):
+        logits = model(images)
+        loss = F.cross_entropy(logits, labels, label_smoothing=config.label_smoothing)
+    loss.backward()
+    if config.clip_norm:
+        nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        optimizer.step()
+        optimizer.zero_grad()
+    return loss.detach(), (logits.argmax(dim=1) == labels).float().mean()
+
+
+def stop_if_not_finite(losses: Tensor, epoch: int) -> None:
+    """Raise FloatingPointError, naming the first step, when a loss is infinite or not a number."""
+    bad = (~losses.isfinite()).nonzero()
+    if len(bad):
+        step = int(bad[0])
+        raise FloatingPointError(
+            f"the loss is {losses[step]:g} at epoch {epoch}, step {step + 1}; a lower peak_rate may help"
+        )
+
+
+@torch.no_grad()
+def evaluate(
+    model: VisionTransformer,
+    data: ImageSet,
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
+    batch_size: int = 256,
+) -> dict[str, float]:
+    """Accuracy (a fraction), mean loss and n over all images, in float32; the model is left in eval mode."""
+    device = next(model.parameters()).device
+    model.eval()
+    loss, hits = 0.0, 0
+    for images, labels in zip(data.images.split(batch_size), data.labels.split(batch_size), strict=True):
+        labels = labels.to(device)
+        logits = model(normalise(resize(images.to(device), model.config.image_size), mean, std))
+        loss += F.cross_entropy(logits, labels, reduction="sum").item()
+        hits += (logits.argmax(dim=1) == labels).sum().item()
+    return {"accuracy": hits / len(data), "loss": loss / len(data), "n": len(data)}
+
+
+def train(
+    model_config: ViTConfig,
+    data_config: DataConfig,
+    config: TrainConfig,
+    out: str | Path,
+    resume: bool = False,
+    report: Callable[[dict], None] = lambda row: None,
+) -> tuple[VisionTransformer, Record]:
+    """Train a model and keep it in the folder `out`, which is complete after every epoch; `report` gets each row.
+
+    With `resume` the run in `out` goes on as if it had never stopped. Returns what `load_checkpoint(out)` returns.
+    Raises ValueError when `out` holds a run already (or, with `resume`, none or another one), when it is in use,
+    and when model and data do not fit; OSError when it cannot be written; FloatingPointError for a loss not finite.
+    """
+    device = pick_device(config.device)
+    val = load_on(device, data_config, "val")
+    for name, count in {"classes": len(val.classes), "channels": val.images.shape[1]}.items():
+        if getattr(model_config, name) != count:
+            raise ValueError(f"the data have {count} {name}, but model.{name} is {getattr(model_config, name)}")
+    torch.manual_seed(10_000 * config.seed)
+    model = VisionTransformer(model_config).to(device)
+    optimizers = make_optimizers(model, config)
+    settings = {"model": asdict(model_config), "data": asdict(data_config), "training": asdict(config)}
+    record = Record(settings, val.classes, data_config.mean, data_config.std)
+    with sole_user(Path(out)) as folder:
+        if resume:
+            load_run(folder, model, optimizers, record)
+        elif (folder / "state.safetensors").exists() or (folder / "model.safetensors").exists():
+            raise ValueError(f"{folder} already holds a run: resume it, or choose another folder")
+        save_run(folder, model, optimizers, record)  # a run stopped in its first epoch can be resumed, too
+        if config.compile:
+            model.compile()
+        first = len(record.history) + 1
+        for epoch in range(first, config.epochs + 1):
+            began = time.perf_counter()
+            if data_config.drawn or epoch == first:
+                data = load_on(device, data_config, "train", epoch)
+            row = {"epoch": epoch} | train_epoch(model, optimizers, data, epoch, config, record)
+            scores = evaluate(model, val, record.mean, record.std)
+            if not math.isfinite(scores["loss"]):
+                raise FloatingPointError(f"the validation loss is {scores['loss']} after epoch {epoch}")
+            row |= {"val_loss": scores["loss"], "val_accuracy": scores["accuracy"]}
+            record.history.append(row | {"seconds": round(time.perf_counter() - began, 2)})
+            save_run(folder, model, optimizers, record)
+            report(record.history[-1])
+    return model.eval(), record
+
+
+def load_on(device: torch.device, config: DataConfig, split: str, epoch: int = 0) -> ImageSet:
+    """One split as uint8 tensors on the device, where they stay: a batch is then an index, not a copy."""
+    data = load_split(config, split, epoch)
+    return ImageSet(data.images.to(device), data.labels.to(device), data.classes)
+
+
+@contextmanager
+def sole_user(folder: Path) -> Iterator[Path]:
+    """Make the folder of a run and keep other processes out. Raises ValueError when one is training there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            yield folder
+    except Timeout as error:
+        raise ValueError(f"another process is training in {folder}") from error
