@@ -1,0 +1,62 @@
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+EXTRAS = PROJECT["optional-dependencies"]
+LINES = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if line and not line.startswith("#")]
+TESTED = {canonicalize_name(name): version for name, version in (line.split("==") for line in LINES)}
+WANTED = [Requirement(text) for texts in (PROJECT["dependencies"], *EXTRAS.values()) for text in texts]
+
+
+@pytest.mark.parametrize("requirement", WANTED, ids=str)
+def test_every_dependency_has_a_tested_version_in_its_range(requirement):
+    if requirement.name != PROJECT["name"]:
+        assert requirement.specifier.contains(TESTED[canonicalize_name(requirement.name)])
+
+
+def test_constraints_fit_any_machine():
+    assert sorted(TESTED) == list(TESTED)
+    assert not [line for line in LINES if "+" in line or re.match(r"nvidia|triton", line)]
+
+
+def test_conda_installs_the_same():
+    conda = yaml.safe_load((ROOT / "environment.yml").read_text())
+    python = next(Requirement(text) for text in conda["dependencies"] if str(text).startswith("python"))
+    pip = next(entry["pip"] for entry in conda["dependencies"] if isinstance(entry, dict))
+    makefile = (ROOT / "Makefile").read_text()
+    extras = re.search(r"--editable '(\.\[[\w,]+\])'", makefile)[1]
+    assert pip == ["--constraint constraints.txt", f"--editable {extras}"]
+    assert set(re.findall(r"\w+", extras)) <= set(EXTRAS)
+    assert not python.specifier.contains("3.10")
+    assert all(python.specifier.contains(version) for version in ("3.11", "3.12", "3.13"))
+    assert PROJECT["requires-python"] == ">=3.11"
+
+
+def test_what_the_package_and_the_tests_import_is_declared():
+    known = {"yaml": "pyyaml", "PIL": "pillow", "sklearn": "scikit-learn", "vit_pytorch": "vit-pytorch"}
+    declared = {canonicalize_name(requirement.name) for requirement in WANTED} | {"vit-tutorial"}
+    for path in (ROOT / "vit_tutorial").rglob("*.py"):
+        top = set(re.findall(r"^\s*(?:from|import) (\w+)", path.read_text(), re.MULTILINE)) - set(
+            sys.stdlib_module_names
+        )
+        assert {canonicalize_name(known.get(name, name)) for name in top} <= declared, path
+
+
+def test_make_says_what_is_needed(tmp_path):
+    (tmp_path / "Makefile").write_text((ROOT / "Makefile").read_text())
+    for name in ("pyproject.toml", "constraints.txt"):
+        (tmp_path / name).touch()
+    run = subprocess.run(["make", "book", "PYTHON=/nowhere/python3"], cwd=tmp_path, capture_output=True, text=True)
+    assert run.returncode != 0
+    assert "Python 3.11 or newer is needed" in run.stderr
+    listed = subprocess.run(["make"], cwd=tmp_path, capture_output=True, text=True).stdout
+    assert all(f"make {target}" in listed for target in ("book", "test", "lab", "notebooks", "package", "train"))
