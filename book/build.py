@@ -1,6 +1,6 @@
 """Build the website: fetch MathJax, run the chapters, render the pages, say where to open them.
 
-    python book/build.py [FOLDER]     into book/_build/html, or the folder
+python book/build.py [FOLDER]     into book/_build/html, or the folder
 """
 
 import json

@@ -33,7 +33,9 @@ def copy_chapters(source: Path, target: Path) -> list[str]:
 
 def main() -> int:
     for name in copy_chapters(ROOT / "notebooks", ROOT / "lab"):
-        print(f"lab/{name} is yours and stays; the chapter has changed since: delete or rename yours to get the new one")
+        print(
+            f"lab/{name} is yours and stays; the chapter has changed since: delete or rename yours to get the new one"
+        )
     command = [sys.executable, "-m", "jupyterlab", "--notebook-dir", str(ROOT / "lab")]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")  # Jupyter refuses to start for root without it
