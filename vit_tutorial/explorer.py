@@ -187,7 +187,7 @@ def picture(explorer: Explorer) -> bytes:
     left, right = figure.subplots(1, 2)
     overlay(left, torch.tensor(image).movedim(-1, 0), weights, (rows, columns))
     frame = (-0.5, width - 0.5, height - 0.5, -0.5)
-    drawn = right.imshow(weights.reshape(rows, columns), vmin=0, cmap="viridis", extent=frame)
+    drawn = right.imshow(weights.reshape(rows, columns).numpy(), vmin=0, cmap="viridis", extent=frame)
     figure.colorbar(drawn, ax=right, shrink=0.85)
     right.axis("off")
     if explorer.query:
