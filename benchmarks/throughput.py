@@ -1,0 +1,194 @@
+"""Training speed and memory of our Vision Transformer beside torchvision's and timm's: same sizes, optimiser and batch.
+
+    python benchmarks/throughput.py                      on the GPU where there is one, else on the CPU
+    python benchmarks/throughput.py --device cpu --batch_size 64 --repeats 15 --steps 2
+
+All models take turns in one run, so that whatever slows the machine down slows all of them. Writes
+results/throughput-DEVICE.json.
+"""
+
+import gc
+import resource
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
+from multiprocessing import get_context
+from pathlib import Path
+from statistics import median
+from typing import Literal
+
+import timm
+import torch
+import torch.nn.functional as F
+import torchvision
+from jsonargparse import auto_cli
+from record import ROOT, circumstances, write_record
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from vit_tutorial.config import ViTConfig
+from vit_tutorial.model import VisionTransformer, count_parameters
+
+CONFIG = ViTConfig(image_size=96, patch_size=8, dim=192, depth=6, heads=3, classes=10)
+
+
+def ours() -> nn.Module:
+    return VisionTransformer(CONFIG)
+
+
+def theirs_torchvision() -> nn.Module:
+    c = CONFIG
+    return torchvision.models.VisionTransformer(
+        c.image_size, c.patch_size, c.depth, c.heads, c.dim, round(c.dim * c.mlp_ratio), num_classes=c.classes
+    )
+
+
+def theirs_timm() -> nn.Module:
+    c = CONFIG
+    return timm.models.vision_transformer.VisionTransformer(
+        img_size=c.image_size, patch_size=c.patch_size, embed_dim=c.dim, depth=c.depth, num_heads=c.heads,
+        num_classes=c.classes,
+    )  # fmt: skip
+
+
+CONTENDERS: dict[str, Callable[[], nn.Module]] = {
+    "vit_tutorial": ours,
+    "torchvision": theirs_torchvision,
+    "timm": theirs_timm,
+}
+
+
+def make_step(name: str, device: str, batch_size: int) -> Callable[[], None]:
+    """One training step: forward, loss, backward, AdamW; under bf16 autocast on a GPU, in float32 on the CPU."""
+    torch.manual_seed(0)
+    model = CONTENDERS[name]().to(device).train()
+    assert count_parameters(model) == count_parameters(ours()), "the models differ in size: no fair comparison"
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, weight_decay=0.05)
+    images = torch.randn(batch_size, CONFIG.channels, CONFIG.image_size, CONFIG.image_size, device=device)
+    labels = torch.randint(CONFIG.classes, (batch_size,), device=device)
+
+    def step() -> None:
+        with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
+            loss: Tensor = F.cross_entropy(model(images), labels)
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+
+    return step
+
+
+def peak_memory(name: str, device: str, batch_size: int, threads: int) -> float:
+    """MiB that building a model and training it for three steps adds. On the CPU: to be called in a fresh process."""
+
+    def peak() -> float:
+        if device == "cuda":
+            return torch.cuda.max_memory_allocated() / 2**20
+        unit = 2**20 if sys.platform == "darwin" else 2**10  # ru_maxrss: bytes there, KiB on Linux
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+
+    torch.set_num_threads(threads)
+    if device == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+    before = peak()
+    step = make_step(name, device, batch_size)
+    for _ in range(3):
+        step()
+    return peak() - before
+
+
+def measure_memory(device: str, batch_size: int, threads: int) -> dict[str, float]:
+    """Peak MiB of each contender, each in its own process, started while this one is still small."""
+    memory = {}
+    for name in CONTENDERS:
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+            memory[name] = pool.submit(peak_memory, name, device, batch_size, threads).result()
+    return memory
+
+
+def measure_seconds(
+    device: str, batch_size: int, repeats: int, steps: int
+) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+    """Seconds of `steps` training steps, `repeats` times each in turn: wall time, and processor time of all threads."""
+
+    def wait() -> None:
+        if device == "cuda":
+            torch.cuda.synchronize()
+
+    contenders = {name: make_step(name, device, batch_size) for name in CONTENDERS}
+    wall: dict[str, list[float]] = {name: [] for name in contenders}
+    processor: dict[str, list[float]] = {name: [] for name in contenders}
+    gc.disable()
+    names = list(contenders)
+    for repeat in tqdm(range(-1, repeats), desc="rounds", leave=False):  # the first round warms up
+        for name in names[repeat % len(names) :] + names[: repeat % len(names)]:  # nobody is always first
+            wait()
+            start = time.perf_counter(), time.process_time()
+            for _ in range(steps):
+                contenders[name]()
+            wait()
+            if repeat >= 0:
+                wall[name].append(time.perf_counter() - start[0])
+                processor[name].append(time.process_time() - start[1])
+        gc.collect()
+    gc.enable()
+    return wall, processor
+
+
+def main(
+    device: Literal["auto", "cpu", "cuda"] = "auto",
+    batch_size: int = 64,
+    repeats: int = 15,
+    steps: int | None = None,
+    threads: int | None = None,
+    out: Path = ROOT / "results",
+) -> None:
+    """Compare training speed and memory of our model with torchvision's and timm's.
+
+    Args:
+        device: where to train
+        batch_size: images a step
+        repeats: measured turns of each model; medians are reported
+        steps: training steps a turn; 2 on the CPU and 20 on a GPU unless given
+        threads: CPU threads; all cores unless given
+        out: the folder of the record
+    """
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    steps = steps or {"cpu": 2, "cuda": 20}[device]
+    threads = threads or torch.get_num_threads()
+    torch.set_num_threads(threads)
+    memory = measure_memory(device, batch_size, threads)
+    wall, processor = measure_seconds(device, batch_size, repeats, steps)
+
+    rows = {}
+    for name in CONTENDERS:
+        # each round's own ratio: what slows one round down slows all three
+        paired = [min(turn) / turn[list(wall).index(name)] for turn in zip(*wall.values(), strict=True)]
+        rows[name] = {
+            "images_per_second": batch_size * steps / median(wall[name]),
+            "relative_speed": min(map(median, wall.values())) / median(wall[name]),
+            "relative_speed_by_round": median(paired),
+            "relative_processor_time": median(processor[name]) / min(map(median, processor.values())),
+            "peak_mib": memory[name],
+            "relative_memory": memory[name] / min(memory.values()),
+        }
+    print(f"{'':14}{'images/s':>10}{'speed':>8}{'by round':>10}{'CPU time':>10}{'peak MiB':>10}{'memory':>8}")
+    for name, row in rows.items():
+        speed, *rest = row.values()
+        print("{:14}{:10.1f}{:8.3f}{:10.3f}{:10.3f}{:10.0f}{:8.3f}".format(name, speed, *rest))
+
+    if device == "cpu":  # seconds of some laptop tell nobody anything; ratios do
+        rows = {name: {key: row[key] for key in row if key != "images_per_second"} for name, row in rows.items()}
+    setting = {"batch_size": batch_size, "repeats": repeats, "steps": steps, "threads": threads}
+    setting |= {"precision": "bf16 autocast" if device == "cuda" else "float32", "optimiser": "AdamW"}
+    record = circumstances(device, ["torch", "torchvision", "timm"])
+    rows = {name: {key: round(value, 3) for key, value in row.items()} for name, row in rows.items()}
+    path = out / f"throughput-{device}.json"
+    write_record(path, record | {"model": asdict(CONFIG), "setting": setting, "contenders": rows})
+    print(f"written: {path}")
+
+
+if __name__ == "__main__":
+    auto_cli(main)
