@@ -19,6 +19,7 @@ from torch import Tensor
 from vit_tutorial.checkpoint import find_weights, load_checkpoint, read_record, write_file
 from vit_tutorial.config import ViTConfig
 from vit_tutorial.data import DataConfig, load_split, normalise
+from vit_tutorial.download import download_stl10
 from vit_tutorial.look import attention_maps, rollout
 from vit_tutorial.model import VisionTransformer, count_parameters
 from vit_tutorial.plots import WIDTH, overlay, picture
@@ -174,14 +175,12 @@ def run_attend(settings: Namespace) -> None:
     inputs = normalise(images, record.mean, record.std)
     with torch.no_grad():
         best, classes = model(inputs).softmax(dim=1).max(dim=1)
-    weights = chosen_attention(model, attention_maps(model, inputs), settings)
-    titles = [f"{record.classes[label]} {share:.0%}" for label, share in zip(classes, best, strict=True)]
-    file = io.BytesIO()
-    draw_attention(images, weights, model.config.grid, titles).savefig(
-        file, format=Path(settings.out).suffix[1:] or None
-    )
+    weights, name = chosen_attention(model, attention_maps(model, inputs), settings)
+    titles = [f"{record.classes[label]}\n{share:.0%}" for label, share in zip(classes, best, strict=True)]
+    figure, file = draw_attention(images, weights, model.config.grid, titles, name), io.BytesIO()
+    figure.savefig(file, format=Path(settings.out).suffix[1:] or "png")
     write_file(Path(settings.out), file.getvalue())
-    print(f"{settings.out}: {len(images)} pictures")
+    print(f"{settings.out}: {name}, over {len(images)} image{'s' * (len(images) > 1)}")
 
 
 def read_image(path: Path, size: tuple[int, int], channels: int) -> Tensor:
@@ -197,39 +196,42 @@ def read_image(path: Path, size: tuple[int, int], channels: int) -> Tensor:
     return torch.from_numpy(np.array(fitted)).reshape(*size, channels).permute(2, 0, 1)
 
 
-def chosen_attention(model: VisionTransformer, maps: list[Tensor], settings: Namespace) -> Tensor:
-    """The attention the user asked for, of the class token or the mean over queries: (B, N)."""
+def chosen_attention(model: VisionTransformer, maps: list[Tensor], settings: Namespace) -> tuple[Tensor, str]:
+    """The attention the user asked for, (B, N), and its name. Without a class token it is the mean over queries."""
+    for name, count in {"layer": len(maps), "head": model.config.heads}.items():
+        if settings[name] is not None and settings.rollout:
+            raise ValueError(f"--rollout goes through all layers and heads, but --{name} was given, too")
+        if settings[name] is not None and not 0 <= settings[name] < count:
+            raise ValueError(f"{name} is {settings[name]}, but the model has {name}s 0 to {count - 1}")
+    layer = len(maps) - 1 if settings.layer is None else settings.layer
     if settings.rollout:
-        if settings.layer is not None or settings.head is not None:
-            raise ValueError("--rollout goes through all layers and heads: leave out --layer and --head")
-        weights = rollout(maps)
+        weights, name = rollout(maps), "rollout through all layers"
+    elif settings.head is None:
+        weights, name = maps[layer].mean(dim=1), f"layer {layer}, mean over heads"
     else:
-        for name, count in {"layer": len(maps), "head": model.config.heads}.items():
-            if settings[name] is not None and not 0 <= settings[name] < count:
-                raise ValueError(f"{name} {settings[name]}: the model has {name}s 0 to {count - 1}")
-        weights = maps[-1 if settings.layer is None else settings.layer]
-        weights = weights.mean(dim=1) if settings.head is None else weights[:, settings.head]
-    return weights[:, 0, 1:] if model.config.pool == "cls" else weights.mean(dim=1)
+        weights, name = maps[layer][:, settings.head], f"layer {layer}, head {settings.head}"
+    if model.config.pool == "cls":
+        return weights[:, 0, 1:], f"attention of the class token: {name}"
+    return weights.mean(dim=1), f"attention, mean over queries: {name}"
 
 
-def draw_attention(images: Tensor, weights: Tensor, grid: tuple[int, int], titles: list[str]) -> Figure:
+def draw_attention(images: Tensor, weights: Tensor, grid: tuple[int, int], titles: list[str], name: str) -> Figure:
     """Each image, and beside it the image under its attention (N,) with the prediction written on it."""
     columns = min(2, len(images))
     rows = -(-len(images) // columns)
-    side = WIDTH / 2 / columns
-    figure = Figure(figsize=(WIDTH, rows * side * images.shape[-2] / images.shape[-1]), dpi=150, layout="constrained")
+    height = WIDTH / 2 / columns * images.shape[-2] / images.shape[-1]
+    figure = Figure(figsize=(WIDTH, rows * height + 0.25), dpi=150, layout="constrained")
+    figure.supxlabel(f"{name} (yellow: most)", fontsize=8)
     axes = figure.subplots(rows, 2 * columns, squeeze=False).reshape(-1, 2)
     for axis in axes.flat:
         axis.axis("off")
     for (plain, covered), image, weight, title in zip(axes, images, weights, titles, strict=False):
         plain.imshow(picture(image), cmap="gray" if len(image) == 1 else None)
         overlay(covered, image, weight, grid)
-        covered.text(0.04, 0.05, title, transform=covered.transAxes, fontsize=11, color="white",
-                     bbox={"facecolor": "black", "alpha": 0.6, "linewidth": 0})  # fmt: skip
+        covered.text(0.04, 0.05, title, transform=covered.transAxes, fontsize=11 if columns == 1 else 8, color="white",
+                     clip_on=True, bbox={"facecolor": "black", "alpha": 0.6, "linewidth": 0})  # fmt: skip
     return figure
 
 
 def run_download(settings: Namespace) -> None:
-    from vit_tutorial.download import download_stl10
-
     download_stl10(settings.root)
