@@ -156,12 +156,12 @@ def resize(images: Tensor, size: int | tuple[int, int]) -> Tensor:
     return resized.round().clamp(0, 255).to(torch.uint8) if images.dtype == torch.uint8 else resized.to(images.dtype)
 
 
-def check_stl10_file(path: Path) -> None:
-    """Compare an official STL-10 file with its known length and MD5.
+def check_stl10_file(path: Path, name: str | None = None) -> None:
+    """Compare an official STL-10 file with its known length and MD5; `name` is what it is called officially.
 
     Raises FileNotFoundError when it is missing, ValueError when it differs.
     """
-    length, checksum = STL10_FILES[path.name]
+    length, checksum = STL10_FILES[name or path.name]
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing: get it with 'python -m vit_tutorial download stl10 --root DIR'")
     if path.stat().st_size != length:

@@ -1,0 +1,238 @@
+import gzip
+import hashlib
+import io
+import random
+import socket
+import tarfile
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from vit_tutorial import data
+from vit_tutorial.download import download_stl10
+
+NAMES = ("test_X.bin", "test_y.bin", "train_X.bin", "train_y.bin")
+
+
+def random_bytes(seed: int, count: int) -> bytes:
+    return random.Random(seed).randbytes(count)
+
+
+CONTENTS = {
+    "class_names.txt": b"cat\ndog\n",
+    "fold_indices.txt": b"0 1 2\n",
+    **{name: random_bytes(seed, 200_000 if "X" in name else 50) for seed, name in enumerate(NAMES)},
+    "unlabeled_X.bin": random_bytes(9, 3_000_000),
+}
+
+
+def make_archive(contents: dict[str, bytes], compresslevel: int = 1) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=compresslevel) as archive:
+        for name, content in contents.items():
+            member = tarfile.TarInfo(f"stl10_binary/{name}")
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+ARCHIVE = make_archive(CONTENTS)
+
+
+class Server(ThreadingHTTPServer):
+    """Sends `content`; cuts or stalls each of the first `cuts` answers after `after` bytes; notes what it did."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.content, self.tag, self.ranges = ARCHIVE, '"one"', True
+        self.cuts, self.after, self.stall, self.status = 0, 150_000, False, 200
+        self.asked: list[str | None] = []
+        self.sent = 0
+        self.released = threading.Event()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/stl10_binary.tar.gz"
+
+    def handle_error(self, request, client_address) -> None:
+        """A client that hangs up early is what is tested: no traceback."""
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def log_message(self, *values) -> None:
+        """Quiet."""
+
+    def do_GET(self) -> None:
+        server, wanted = self.server, self.headers.get("Range")
+        server.asked.append(wanted)
+        if server.status != 200:
+            return self.send_error(server.status)
+        same = self.headers.get("If-Range") in (None, server.tag)
+        start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted and server.ranges and same else 0
+        self.send_response(206 if start else 200)
+        if start:
+            self.send_header("Content-Range", f"bytes {start}-{len(server.content) - 1}/{len(server.content)}")
+        self.send_header("ETag", server.tag)
+        self.send_header("Content-Length", str(len(server.content) - start))
+        self.end_headers()
+        cut = server.cuts > 0
+        server.cuts -= cut
+        for at in range(start, start + server.after if cut else len(server.content), 10_000):
+            self.wfile.write(server.content[at : at + 10_000])
+            server.sent += 10_000
+        if cut and server.stall:
+            server.released.wait(10)
+
+
+@pytest.fixture
+def server(monkeypatch):
+    table = {name: (len(CONTENTS[name]), hashlib.md5(CONTENTS[name]).hexdigest()) for name in NAMES}
+    monkeypatch.setattr(data, "STL10_FILES", table)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    server = Server()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield server
+    server.released.set()
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def fetch(root: Path, server: Server, **options) -> Path:
+    return download_stl10(root, server.url, **{"timeout": 5, "retries": 2, "wait": 0.01} | options)
+
+
+def assert_complete(folder: Path) -> None:
+    """The labelled files and nothing else, byte for byte."""
+    wanted = {name: content for name, content in CONTENTS.items() if name != "unlabeled_X.bin"}
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == wanted
+
+
+def test_it_stops_after_the_last_labelled_file_and_does_nothing_the_second_time(tmp_path, server):
+    folder = fetch(tmp_path, server)
+    assert folder == tmp_path / "stl10_binary"
+    assert_complete(folder)
+    assert fetch(tmp_path, server) == folder
+    assert server.asked == [None]
+
+
+def test_the_unlabelled_images_are_not_fetched(tmp_path, server):
+    # Larger than what sockets hold between a server and a client that has stopped to read.
+    server.content = make_archive(CONTENTS | {"unlabeled_X.bin": bytes(30_000_000)}, compresslevel=0)
+    assert_complete(fetch(tmp_path, server))
+    assert server.sent < 15_000_000
+
+
+def test_a_cut_is_resumed_in_the_same_call(tmp_path, server):
+    server.cuts = 2
+    assert_complete(fetch(tmp_path, server))
+    assert server.asked == [None, "bytes=150000-", "bytes=300000-"]
+
+
+def test_a_cut_is_resumed_by_the_next_call(tmp_path, server):
+    server.cuts = 1
+    with pytest.raises(ConnectionError, match="150000 bytes are kept") as error:
+        fetch(tmp_path, server, retries=0)
+    assert server.url in str(error.value) and "\n" not in str(error.value)
+    assert_complete(fetch(tmp_path, server))
+    assert server.asked == [None, "bytes=150000-"]
+
+
+def test_a_stalled_server_counts_as_a_cut(tmp_path, server):
+    server.cuts, server.stall = 2, True
+    with pytest.raises(ConnectionError, match=r"no data for 0.2 s.*150000 bytes are kept"):
+        fetch(tmp_path, server, retries=0, timeout=0.2)
+    assert_complete(fetch(tmp_path, server, timeout=0.2))
+    assert server.asked == [None, "bytes=150000-", "bytes=300000-"]
+
+
+def test_a_server_that_ignores_ranges_starts_anew(tmp_path, server):
+    server.cuts, server.ranges = 1, False
+    assert_complete(fetch(tmp_path, server))
+    assert server.asked[:2] == [None, "bytes=150000-"] and server.asked[-1] is None
+
+
+def test_a_server_that_ignores_ranges_and_is_always_cut_is_given_up(tmp_path, server):
+    server.cuts, server.ranges = 100, False
+    with pytest.raises(ConnectionError, match="only sends it from the start"):
+        fetch(tmp_path, server)
+
+
+@pytest.mark.parametrize("tag", ['"two"', ""], ids=["another ETag", "another length and no ETag"])
+def test_a_file_that_has_changed_on_the_server_starts_anew(tmp_path, server, tag):
+    server.content, server.cuts = make_archive(CONTENTS | {"class_names.txt": b"old\n" * 500}), 1
+    server.tag = '"one"' if tag else ""
+    with pytest.raises(ConnectionError):
+        fetch(tmp_path, server, retries=0)
+    server.content, server.tag = ARCHIVE, tag
+    assert_complete(fetch(tmp_path, server))
+
+
+def changed(name: str, content: bytes) -> bytes:
+    return make_archive(CONTENTS | {name: content})
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (changed("train_X.bin", random_bytes(7, 200_000)), "train_X.bin.*has MD5 .*expected"),
+        (changed("test_X.bin", random_bytes(7, 100)), "test_X.bin in .* has 100 bytes, expected 200000"),
+        (ARCHIVE[:200_000] + bytes(1000) + ARCHIVE[201_000:], "is damaged|has MD5"),
+        (gzip.decompress(ARCHIVE)[:300_000], "is damaged or no tar.gz"),
+        (b"<html>moved</html>", "is damaged or no tar.gz"),
+        (ARCHIVE[:300_000], "is damaged or no tar.gz|ends without"),
+        (make_archive({"class_names.txt": b"cat\n"}), "ends without test_X.bin, test_y.bin, train_X.bin, train_y.bin"),
+    ],
+    ids=["wrong checksum", "wrong length", "broken gzip", "no gzip", "a web page", "ends early", "no images"],
+)
+def test_a_wrong_archive_is_refused_and_the_right_one_accepted_afterwards(tmp_path, server, content, message):
+    server.content = content
+    with pytest.raises(ValueError, match=message) as error:
+        fetch(tmp_path, server)
+    assert "\n" not in str(error.value)
+    assert not list((tmp_path / "stl10_binary").glob("*.tmp")) and not list((tmp_path / "stl10_binary").glob("*.part*"))
+    server.content = ARCHIVE
+    assert_complete(fetch(tmp_path, server))
+
+
+def test_a_damaged_file_is_fetched_again(tmp_path, server):
+    folder = fetch(tmp_path, server)
+    (folder / "train_y.bin").write_bytes(bytes(50))
+    assert_complete(fetch(tmp_path, server))
+
+
+def test_names_in_the_archive_do_not_lead_out_of_the_folder(tmp_path, server):
+    server.content = make_archive({"../../escaped.txt": b"out", "../../class_names.txt": b"cat\ndog\n"} | CONTENTS)
+    assert_complete(fetch(tmp_path / "a" / "b", server))
+    assert [path.name for path in tmp_path.iterdir()] == ["a"] and not (tmp_path / "a" / "escaped.txt").exists()
+
+
+@pytest.mark.parametrize("status, message", [(404, "404"), (503, "503 .*tried 3 times")])
+def test_a_server_that_refuses_is_named(tmp_path, server, status, message):
+    server.status = status
+    with pytest.raises(ConnectionError, match=message):
+        fetch(tmp_path, server, retries=2)
+
+
+def test_a_refused_connection_is_told_at_once(tmp_path, server):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}/stl10_binary.tar.gz"
+        with pytest.raises(ConnectionError, match="refused") as error:
+            download_stl10(tmp_path, url, timeout=2, wait=60)
+    assert url in str(error.value)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+def test_a_full_disk_is_told(tmp_path, server):
+    (tmp_path / "stl10_binary").mkdir()
+    (tmp_path / "stl10_binary" / "test_X.bin.tmp").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="no space left on the disk"):
+        fetch(tmp_path, server)
