@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from filelock import FileLock, Timeout
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
+from torch.optim.lr_scheduler import OneCycleLR
 from tqdm import tqdm
 
 from vit_tutorial.augment import AugmentConfig, augment, draw
@@ -23,26 +24,20 @@ from vit_tutorial.model import VisionTransformer
 
 
 def fit(
-    model: nn.Module,
-    draw: Callable[[int], tuple[Tensor, Tensor]],
-    epochs: int,
-    rate: float = 2e-3,
-    batch: int = 64,
+    model: nn.Module, draw: Callable[[int], tuple[Tensor, Tensor]], epochs: int, rate: float = 2e-3, batch: int = 64
 ) -> list[float]:
-    """Train on fresh images every epoch, `draw(epoch)` -> inputs, labels; returns the mean loss of each epoch."""
-    optimizer, schedule, history = AdamW(model.parameters(), lr=rate), None, []
+    """Train on fresh images every epoch: `draw(epoch)` -> normalised images, labels. The mean loss of each epoch."""
+    optimizer, history = AdamW(model.parameters(), lr=rate), []
+    schedule = OneCycleLR(optimizer, rate, total_steps=epochs + 1)  # the rate climbs, then falls
     for epoch in range(epochs):
-        inputs, labels = draw(epoch)
-        batches = torch.randperm(len(labels)).split(batch)
-        schedule = schedule or torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, epochs * len(batches))
-        losses = []
-        for rows in batches:
-            loss = F.cross_entropy(model(inputs[rows]), labels[rows])
+        batches, losses = zip(*(part.split(batch) for part in draw(epoch)), strict=True), []
+        for images, labels in batches:
+            loss = F.cross_entropy(model(images), labels)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            schedule.step()
             losses.append(loss.item())
+        schedule.step()
         history.append(sum(losses) / len(losses))
     return history
 
