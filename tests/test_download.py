@@ -230,6 +230,25 @@ def test_a_refused_connection_is_told_at_once(tmp_path, server):
     assert url in str(error.value)
 
 
+def test_a_mistyped_address_is_told_and_what_has_arrived_is_kept(tmp_path, server):
+    server.cuts = 1
+    with pytest.raises(ConnectionError):
+        fetch(tmp_path, server, retries=0)
+    with pytest.raises(ValueError, match="'stl10.tar.gz' is no address of a file, expected http"):
+        download_stl10(tmp_path, "stl10.tar.gz")
+    assert_complete(fetch(tmp_path, server))
+    assert server.asked == [None, "bytes=150000-"]
+
+
+def test_what_has_arrived_without_a_note_of_its_version_is_not_trusted(tmp_path, server):
+    server.cuts = 1
+    with pytest.raises(ConnectionError):
+        fetch(tmp_path, server, retries=0)
+    (tmp_path / "stl10_binary" / "stl10_binary.tar.gz.part.json").write_text("{")
+    assert_complete(fetch(tmp_path, server))
+    assert server.asked[-1] is None
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
 def test_a_full_disk_is_told(tmp_path, server):
     (tmp_path / "stl10_binary").mkdir()

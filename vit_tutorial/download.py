@@ -6,6 +6,7 @@ import os
 import tarfile
 import time
 import urllib.request
+from contextlib import closing
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path, PurePosixPath
 from urllib.error import HTTPError
@@ -17,6 +18,7 @@ from vit_tutorial import data
 STL10_URL = "http://ai.stanford.edu/~acoates/stl10/stl10_binary.tar.gz"
 TEXTS = ("class_names.txt", "fold_indices.txt")  # taken where they come before the last of the labelled files
 CHUNK = 2**16  # bytes
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def download_stl10(
@@ -30,6 +32,8 @@ def download_stl10(
     `timeout`: seconds without data that count as a cut; `wait`: seconds before the first of `retries`, then doubled.
     Raises ConnectionError (network), ValueError (not the files expected) or OSError (disk), each with one line.
     """
+    if not url.startswith(("http://", "https://")):
+        raise ValueError(f"{url!r} is no address of a file, expected http://... or https://...")
     folder = Path(root) / "stl10_binary"
     if not _missing(folder):
         return folder
@@ -38,7 +42,7 @@ def download_stl10(
         part = folder / "stl10_binary.tar.gz.part"
         for _ in range(retries + 1):
             try:
-                with _Arriving(url, part, timeout, retries, wait) as stream:
+                with closing(_Arriving(url, part, timeout, retries, wait)) as stream:
                     _unpack(stream, folder)
                 break
             except _StartAnew:
@@ -53,7 +57,7 @@ def download_stl10(
             raise ConnectionError(f"{url}: was cut {retries + 1} times, and the server only sends it from the start")
         _forget(part)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in DISK_FULL:
             raise OSError(f"{folder}: no space left on the disk, about 0.7 GB are needed") from error
         raise
     return folder
@@ -135,10 +139,7 @@ class _Arriving:
         self.response: HTTPResponse | None = None
         self.answered = False  # whether the server ever answered
 
-    def __enter__(self) -> "_Arriving":
-        return self
-
-    def __exit__(self, *error: object) -> None:
+    def close(self) -> None:
         self.kept.close()
         if self.response is not None:
             self.response.close()
@@ -166,6 +167,8 @@ class _Arriving:
                     return chunk
                 reason = "the connection was cut"
             except (OSError, HTTPException) as error:
+                if getattr(error, "errno", None) in DISK_FULL:
+                    raise
                 reason = f"no data for {self.timeout:g} s" if isinstance(error, TimeoutError) else _reason(error)
                 final = error.code < 500 if isinstance(error, HTTPError) else not self.answered
                 if final:
@@ -187,9 +190,12 @@ def _ask(url: str, part: Path, position: int, timeout: float) -> tuple[HTTPRespo
 
     Raises _StartAnew when the answer does not go on where `part` ends (RFC 9110, sections 13.1.5 and 14.4).
     """
-    note = json.loads(_note(part).read_text()) if position and _note(part).exists() else {}
+    try:
+        note = json.loads(_note(part).read_text())
+    except (FileNotFoundError, ValueError):
+        note = {}
     headers = {"Range": f"bytes={position}-"} if position else {}
-    if note.get("version"):
+    if position and note.get("version"):
         headers["If-Range"] = note["version"]
     try:
         response = urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=timeout)
