@@ -40,7 +40,7 @@ root_doc = "book/index"
 include_patterns = ["book/*.md", "notebooks/*.ipynb"]
 exclude_patterns = [".*", "lab", "data", "runs", "book/_build", "book/node_modules"]
 bibtex_bibfiles = ["references.bib"]
-myst_enable_extensions = ["amsmath", "dollarmath"]
+myst_enable_extensions = ["amsmath", "colon_fence", "dollarmath"]
 myst_heading_anchors = 3
 mathjax_path = "mathjax/tex-mml-chtml.js"  # fetched by build.py; the default is a content network
 
@@ -59,7 +59,12 @@ html_title = "The Vision Transformer, built by hand"
 html_context = {"default_mode": "auto"}
 html_static_path = ["_build/static"]
 html_show_sphinx = False
-html_theme_options = {"show_toc_level": 2, "home_page_in_toc": True, "use_fullscreen_button": False}
+html_theme_options = {
+    "home_page_in_toc": True,
+    "navbar_persistent": [],  # the search field stands in the sidebar already
+    "show_toc_level": 2,
+    "use_fullscreen_button": False,
+}
 
 started: dict[str, float] = {}
 

@@ -7,6 +7,7 @@ or taken from the cache, and the others show their committed outputs.
 import base64
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -108,6 +109,7 @@ def visit(page: Page, address: str) -> None:
 def test_a_page_asks_no_other_machine_and_reports_no_error(guarded, site, served, name):
     visit(guarded.page, f"{served}/{name}")
     visit(guarded.page, (site / name).as_uri())
+    assert not re.search(r":::|```|\$\$|\{[a-z-]+\}`", guarded.page.locator("article").inner_text()), "markup left over"
     guarded.assert_clean()
 
 
