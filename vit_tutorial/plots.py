@@ -66,7 +66,9 @@ def show_matrix(
     if max(values.shape) <= 6:
         middle = (values.max() + values.min()) / 2
         for (row, column), value in np.ndenumerate(values):
-            axis.text(column, row, f"{value:.2f}", ha="center", va="center", color="black" if value > middle else "white")
+            axis.text(
+                column, row, f"{value:.2f}", ha="center", va="center", color="black" if value > middle else "white"
+            )
     axis.set(title=title, ylabel=rows, xlabel=columns)
     if labels:
         axis.set_xticks(range(values.shape[1]), labels, rotation=45, ha="right")
@@ -75,22 +77,27 @@ def show_matrix(
     return figure
 
 
-def show_curves(curves: Mapping[str, Sequence[float]], xlabel: str, ylabel: str, title: str = "") -> Figure:
-    """Named curves over their index, each labelled at its end."""
+def show_curves(
+    curves: Mapping[str, Sequence[float]], xlabel: str, ylabel: str, title: str = "", start: int = 1
+) -> Figure:
+    """Named curves over their index, counted from `start`."""
     figure, axis = plt.subplots(figsize=(WIDTH, 3.2))
     for name, values in curves.items():
-        axis.plot(range(1, len(values) + 1), values, label=name)
+        axis.plot(range(start, start + len(values)), values, label=name)
     axis.set(xlabel=xlabel, ylabel=ylabel, title=title)
     axis.legend()
     return figure
 
 
 def overlay(axis: plt.Axes, image: Tensor, weights: Tensor, grid: tuple[int, int], opacity: float = 0.6) -> None:
-    """Lay attention (N,) over `grid` on an image (C, Y, X): each patch in viridis, scaled from 0 to its largest weight."""
+    """Lay attention (N,) over `grid` on an image (C, Y, X): patches in viridis, scaled from 0 to the largest weight."""
     rows, columns = image.shape[-2:]
     axis.imshow(picture(image))
     axis.imshow(
-        weights.detach().cpu().float().reshape(grid), alpha=opacity, extent=(-0.5, columns - 0.5, rows - 0.5, -0.5), vmin=0
+        weights.detach().cpu().float().reshape(grid),
+        alpha=opacity,
+        extent=(-0.5, columns - 0.5, rows - 0.5, -0.5),
+        vmin=0,
     )
     axis.axis("off")
 
@@ -106,4 +113,101 @@ def scoreboard(scores: Mapping[str, float], ceiling: float | None = None) -> Fig
         axis.text(100 * ceiling + 1, -0.75, "parts without order", color="black", fontsize=8)
     axis.invert_yaxis()
     axis.set(xlim=(0, 108), xlabel="validation accuracy, %", title="The scoreboard on stacks")
+    return figure
+
+
+def show_patches(patches: Tensor, grid: tuple[int, int], channels: int = 3) -> Figure:
+    """Flat patches (N, P*P*C) drawn apart, in their places on `grid`, each with its number in the sequence."""
+    rows, columns = grid
+    side = round((patches.shape[1] / channels) ** 0.5)
+    size = WIDTH / columns
+    figure, axes = plt.subplots(rows, columns, figsize=(WIDTH, rows * (size + 0.18)), squeeze=False)
+    for number, (axis, patch) in enumerate(zip(axes.flat, patches, strict=True)):
+        axis.imshow(picture(patch.reshape(side, side, channels).movedim(-1, 0)))
+        axis.set_title(str(number), fontsize=8, pad=2, y=-0.16)
+        axis.axis("off")
+    return figure
+
+
+def show_norm_places() -> Figure:
+    """Post-norm and pre-norm side by side: LayerNorm on the residual stream (grey, upwards), or on its branches."""
+    figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 4))
+    box = {"ha": "center", "va": "center", "fontsize": 9, "zorder": 3}
+    frame = {"boxstyle": "round,pad=0.4", "edgecolor": "black", "facecolor": "white"}
+    for axis, pre in zip(axes, (False, True), strict=True):
+        axis.annotate("", (0, 10.2), (0, -0.2), arrowprops={"arrowstyle": "-|>", "color": RESIDUAL, "linewidth": 5})
+        for bottom, layer in ((0.5, "attention"), (5.5, "MLP")):
+            axis.plot(
+                [0, 1.5, 1.5, 0], [bottom, bottom, bottom + 3, bottom + 3], color="black", linewidth=1.2, zorder=2
+            )
+            axis.text(1.5, bottom + (2 if pre else 1.5), layer, bbox=frame | {"facecolor": "#DCE9F5"}, **box)
+            place = (1.5, bottom + 0.8) if pre else (0, bottom + 4)
+            axis.text(*place, "LayerNorm", bbox=frame | {"facecolor": "#F3F3F3"}, **box)
+            axis.text(0, bottom + 3, "+", bbox=frame | {"boxstyle": "circle,pad=0.15"}, **box)
+        axis.text(0, -0.7, "x", **box)
+        axis.set(xlim=(-1.2, 2.6), ylim=(-1, 10.4), title="pre-norm (ViT)" if pre else "post-norm (2017)")
+        axis.axis("off")
+    return figure
+
+
+def show_maps(
+    maps: Tensor,
+    images: Tensor | None = None,
+    grid: tuple[int, int] = (6, 6),
+    rows: Sequence[str] | None = None,
+    columns: Sequence[str] | None = None,
+    mark: int | None = None,
+) -> Figure:
+    """Attention maps (R, S, N) in R rows and S columns, over one image (C, Y, X) or one a column (S, C, Y, X).
+
+    Each map is scaled from 0 to its own largest weight, written beneath it. `mark` frames the query's patch.
+    """
+    down, across = maps.shape[:2]
+    size = min(WIDTH / across, 2.2)
+    figure, axes = plt.subplots(down, across, figsize=(size * across, (size + 0.1) * down), squeeze=False)
+    for (row, column), axis in np.ndenumerate(axes):
+        weights = maps[row, column]
+        if images is None:
+            axis.imshow(weights.detach().cpu().float().reshape(grid), vmin=0)
+        else:
+            overlay(axis, images if images.ndim == 3 else images[column], weights, grid)
+            axis.axis("on")
+        axis.set(xticks=[], yticks=[])
+        axis.set_xlabel(f"0 to {weights.max():.2f}", fontsize=8, labelpad=2)
+        if column == 0:
+            axis.set_ylabel(rows[row] if rows else f"layer {row}")
+        if row == 0:
+            axis.set_title(columns[column] if columns else f"head {column}", fontsize=9)
+        if mark is not None:
+            side = 1 if images is None else images.shape[-1] / grid[1]
+            corner = (mark % grid[1] * side - 0.5, mark // grid[1] * side - 0.5)
+            axis.add_patch(plt.Rectangle(corner, side, side, fill=False, color="white", linewidth=2))
+    return figure
+
+
+def show_bars(names: Sequence[str], values: Mapping[str, Sequence[float]], ylabel: str) -> Figure:
+    """Groups of bars, one a name, a colour for each series."""
+    figure, axis = plt.subplots(figsize=(WIDTH, 3))
+    width = 0.8 / len(values)
+    for index, (label, heights) in enumerate(values.items()):
+        places = np.arange(len(names)) + width * (index - (len(values) - 1) / 2)
+        axis.bar_label(axis.bar(places, heights, width, label=label), fmt="%.0f", fontsize=8)
+    axis.set_xticks(range(len(names)), names)
+    axis.set(ylabel=ylabel)
+    axis.legend()
+    return figure
+
+
+def show_ladder(rungs: Mapping[str, tuple[Tensor, Tensor]]) -> Figure:
+    """Pairs of tensors that should be equal, the first lowest: the largest value and the largest difference of each."""
+    figure, axis = plt.subplots(figsize=(WIDTH, 0.35 * len(rungs) + 1))
+    sizes = [one.abs().max().item() for one, _ in rungs.values()]
+    apart = [max((one - other).abs().max().item(), 1e-18) for one, other in rungs.values()]  # 0 has no place on a log
+    axis.hlines(range(len(rungs)), apart, sizes, color="#DDDDDD", zorder=0)
+    axis.plot(apart, range(len(rungs)), "o", color=QUERY, label="largest difference")
+    axis.plot(sizes, range(len(rungs)), "o", color=RESIDUAL, label="largest value")
+    axis.set_yticks(range(len(rungs)), rungs)
+    axis.set_xticks([1e-18, 1e-15, 1e-12, 1e-9, 1e-6, 1e-3, 1], ["equal", *(f"$10^{{{n}}}$" for n in range(-15, 1, 3))])
+    axis.set(xscale="log", xlim=(3e-19, 1e3), ylim=(-0.6, len(rungs) - 0.4))
+    figure.legend(loc="outside upper center", ncols=2)
     return figure
