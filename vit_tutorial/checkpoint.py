@@ -68,6 +68,8 @@ def find_weights(name_or_path: str | Path) -> Path:
             raise ValueError(f"{path.parent} holds no model.safetensors: it is not the folder of a run")
     if not path.is_file():
         raise ValueError(f"no checkpoint {str(name_or_path)!r}: neither a file, a run's folder nor one of {names}")
+    if path.suffix != ".safetensors":
+        raise ValueError(f"{path} is no .safetensors file; pickles (.pt, .pth, .bin) can run code and are never loaded")
     return path
 
 
@@ -92,8 +94,6 @@ def read_record(folder: Path) -> Record:
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """The tensors and the text of a .safetensors file; a pickle is refused without being opened as one."""
-    if path.suffix != ".safetensors":
-        raise ValueError(f"{path} is no .safetensors file; pickles (.pt, .pth, .bin) can run code and are never loaded")
     try:
         with safe_open(path, framework="pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118

@@ -127,10 +127,9 @@ def main(argv: list[str] | None = None) -> int:
     try:
         parser = make_parser(known_settings(argv))
         settings = parser.instantiate(parser.parse_args(config_first(argv)))
-        run = {"train": run_train, "evaluate": run_evaluate, "attend": run_attend, "download": run_download}
-        run[settings.subcommand](settings[settings.subcommand])
+        COMMANDS[settings.subcommand](settings[settings.subcommand])
     except KeyboardInterrupt:
-        again = shlex.join([PROGRAM, *argv] + ["--resume"] * ("--resume" not in argv))
+        again = f"{PROGRAM} {shlex.join(argv + ['--resume'] * ('--resume' not in argv))}"
         print(f"\ninterrupted; go on with: {again}" if argv[0] == "train" else "\ninterrupted", file=sys.stderr)
         return 130
     except (ValueError, OSError, FloatingPointError, torch.OutOfMemoryError) as error:
@@ -235,3 +234,6 @@ def draw_attention(images: Tensor, weights: Tensor, grid: tuple[int, int], title
 
 def run_download(settings: Namespace) -> None:
     download_stl10(settings.root)
+
+
+COMMANDS = {"train": run_train, "evaluate": run_evaluate, "attend": run_attend, "download": run_download}

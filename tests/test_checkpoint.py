@@ -1,0 +1,133 @@
+import pickle
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from vit_tutorial import checkpoint
+from vit_tutorial.checkpoint import Record, load_checkpoint, save_run, write_file
+from vit_tutorial.config import ViTConfig
+from vit_tutorial.model import VisionTransformer
+
+SIZES = {"image_size": 16, "patch_size": 8, "classes": 2, "dim": 16, "depth": 2, "heads": 2}
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    return VisionTransformer(ViTConfig(**SIZES))
+
+
+@pytest.fixture
+def run(tmp_path, model):
+    config = {"model": SIZES, "data": {"name": "folder"}, "training": {}}
+    save_run(tmp_path, model, [], Record(config, ("cat", "dog"), (0.5,) * 3, (0.25,) * 3, [{"epoch": 1}]))
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["", "model.safetensors"])
+def test_a_run_or_its_file_gives_back_model_and_record(run, model, name):
+    loaded, record = load_checkpoint(run / name)
+    images = torch.rand(2, 3, 16, 16)
+    assert torch.equal(loaded(images), model.eval()(images)) and not loaded.training
+    assert record.classes == record["classes"] == ("cat", "dog")
+    assert record.mean == (0.5,) * 3 and record.std == (0.25,) * 3 and record.history == [{"epoch": 1}]
+    assert record.config["data"] == {"name": "folder"}
+
+
+def test_half_precision_becomes_float32(run, model):
+    save_file({name: tensor.half() for name, tensor in model.state_dict().items()}, run / "model.safetensors")
+    loaded, _ = load_checkpoint(run)
+    assert {tensor.dtype for tensor in loaded.state_dict().values()} == {torch.float32}
+    torch.testing.assert_close(loaded.state_dict(), model.state_dict(), atol=1e-3, rtol=1e-3)
+
+
+def test_a_shipped_name_wins_and_an_unknown_one_lists_them(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoint, "SHIPPED", run.parent)
+    assert load_checkpoint(run.name)[1].classes == ("cat", "dog")
+    with pytest.raises(ValueError, match=rf"'nothing'.*{run.name}"):
+        load_checkpoint("nothing")
+
+
+def cut(text):
+    return text[: len(text) // 2]
+
+
+@pytest.mark.parametrize(
+    ("name", "spoil", "message"),
+    [
+        ("model.safetensors", None, "holds no model.safetensors"),
+        ("model.safetensors", cut, "truncated or no safetensors file"),
+        ("model.safetensors", lambda text: text[:-1], "truncated or no safetensors file"),
+        ("model.safetensors", lambda text: b"", "truncated or no safetensors file"),
+        ("config.json", None, r"config\.json is missing"),
+        ("config.json", cut, r"config\.json is broken"),
+        ("config.json", lambda text: b"[]", r"config\.json is broken"),
+        ("config.json", lambda text: b'{"model": {}, "data": {}}', r"config\.json is broken: it has no 'classes'"),
+        ("config.json", lambda text: text.replace(b'"dim"', b'"width"'), r"config\.json describes no model: .*width"),
+        (
+            "config.json",
+            lambda text: text.replace(b'"dim": 16', b'"dim": 17'),
+            "describes no model: dim 17 is not divis",
+        ),
+        (
+            "config.json",
+            lambda text: text.replace(b'"depth": 2', b'"depth": 3'),
+            r"blocks\.2\S+ holds nothing, expected \(",
+        ),
+        (
+            "config.json",
+            lambda text: text.replace(b'"depth": 2', b'"depth": 1'),
+            r"blocks\.1\S+ holds \(.*\), expected noth",
+        ),
+        (
+            "config.json",
+            lambda text: text.replace(b'"dim": 16', b'"dim": 32'),
+            r"token holds \(1, 1, 16\), expected \(1, 1, 32",
+        ),
+        ("history.json", cut, r"history\.json is broken"),
+    ],
+)
+def test_a_spoilt_run_is_refused_in_one_line(run, name, spoil, message):
+    content = (run / name).read_bytes()
+    (run / name).unlink()
+    if spoil:
+        (run / name).write_bytes(spoil(content))
+    with pytest.raises(ValueError, match=message) as error:
+        load_checkpoint(run)
+    assert "\n" not in str(error.value) and str(run) in str(error.value)
+
+
+class Bomb:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (str(self.path), "w")  # unpickling would create the file
+
+
+@pytest.mark.parametrize("name", ["model.pt", "model.safetensors"])
+@pytest.mark.parametrize("write", [torch.save, lambda what, path: path.write_bytes(pickle.dumps(what))])
+def test_a_pickle_is_refused_and_runs_no_code(run, name, write):
+    path = run / name
+    path.unlink(missing_ok=True)
+    write(Bomb(run / "exploded"), path)
+    with pytest.raises(ValueError, match="never loaded"):
+        load_checkpoint(path)
+    assert not (run / "exploded").exists()
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    write_file(path, b"old")
+    part = type(path).write_bytes
+
+    def full(self, content):
+        part(self, content[:1])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(type(path), "write_bytes", full)
+    with pytest.raises(OSError, match="No space left on device") as error:
+        write_file(path, b"new")
+    assert error.value.filename == str(path)
+    assert [file.name for file in tmp_path.iterdir()] == ["file"] and path.read_bytes() == b"old"
