@@ -165,3 +165,11 @@ def test_images_of_another_shape(shape):
 def test_saved_weights_of_one_embedder_do_not_load_into_the_other():
     with pytest.raises(RuntimeError, match="size mismatch for embedder.projection.weight"):
         small(embedder="manual").load_state_dict(small(embedder="convolutional").state_dict())
+
+
+@pytest.mark.parametrize("embedder", ["manual", "convolutional"])
+def test_exported_graph_takes_any_number_of_images(embedder):
+    model, batch = small(embedder=embedder, depth=1).eval(), torch.export.Dim("batch")
+    graph = torch.export.export(model, (images(),), dynamic_shapes={"images": {0: batch}}).module()
+    pictures = torch.randn(5, C, 20, 24)
+    assert_close(graph(pictures), model(pictures))

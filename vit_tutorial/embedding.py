@@ -77,7 +77,7 @@ class PatchEmbedder(nn.Module):
             raise ValueError(f"images are {shape} of {images.dtype}, expected (B, {expected}) of floats")
         tokens = self.project(images)
         if self.class_token is not None:
-            tokens = torch.cat([self.class_token.expand(len(tokens), -1, -1), tokens], dim=1)
+            tokens = torch.cat([self.class_token.expand(tokens.shape[0], -1, -1), tokens], dim=1)
         return self.dropout(tokens + self.positions)
 
 
