@@ -207,7 +207,8 @@ def show_ladder(rungs: Mapping[str, tuple[Tensor, Tensor]]) -> Figure:
     axis.plot(apart, range(len(rungs)), "o", color=QUERY, label="largest difference")
     axis.plot(sizes, range(len(rungs)), "o", color=RESIDUAL, label="largest value")
     axis.set_yticks(range(len(rungs)), rungs)
+    axis.set_xscale("log")
     axis.set_xticks([1e-18, 1e-15, 1e-12, 1e-9, 1e-6, 1e-3, 1], ["equal", *(f"$10^{{{n}}}$" for n in range(-15, 1, 3))])
-    axis.set(xscale="log", xlim=(3e-19, 1e3), ylim=(-0.6, len(rungs) - 0.4))
+    axis.set(xlim=(3e-19, 1e3), ylim=(-0.6, len(rungs) - 0.4))
     figure.legend(loc="outside upper center", ncols=2)
     return figure
