@@ -1,3 +1,4 @@
+import ast
 import re
 import subprocess
 import sys
@@ -45,9 +46,10 @@ def test_what_the_package_and_the_tests_import_is_declared():
     known = {"yaml": "pyyaml", "PIL": "pillow", "sklearn": "scikit-learn", "vit_pytorch": "vit-pytorch"}
     declared = {canonicalize_name(requirement.name) for requirement in WANTED} | {"vit-tutorial"}
     for path in (ROOT / "vit_tutorial").rglob("*.py"):
-        top = set(re.findall(r"^\s*(?:from|import) (\w+)", path.read_text(), re.MULTILINE)) - set(
-            sys.stdlib_module_names
-        )
+        nodes = ast.walk(ast.parse(path.read_text()))
+        nodes = [node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)]
+        modules = {getattr(node, "module", None) or node.names[0].name for node in nodes}
+        top = {module.partition(".")[0] for module in modules} - set(sys.stdlib_module_names)
         assert {canonicalize_name(known.get(name, name)) for name in top} <= declared, path
 
 

@@ -88,7 +88,7 @@ def test_files_and_classes_are_small(path):
     assert len(source.splitlines()) <= 300
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ClassDef):
-            assert node.end_lineno - node.lineno < 60, f"{node.name} does not fit a cell"
+            assert node.end_lineno - node.lineno < 65, f"{node.name} does not fit a cell"
 
 
 def test_the_package_prints_nothing_but_on_the_command_line():
