@@ -1,7 +1,8 @@
 # `make help` lists the targets. Everything is installed into .venv; PYTHON chooses the interpreter that makes it.
-PYTHON ?= python3
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	$$python -c '$(NEW_ENOUGH)' 2>/dev/null && echo $$python && break; done)
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 BIN := .venv/bin
-export TQDM_DISABLE = 1
 export PYTHONUNBUFFERED = 1
 
 .DEFAULT_GOAL := help
@@ -15,7 +16,7 @@ book: .venv/installed  ## run every chapter and render the website
 	@$(BIN)/python book/build.py
 
 test: .venv/installed  ## every test: units, all chapters with their outputs, the website in a browser
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --nbval --nbval-sanitize-with tests/nbval.cfg tests notebooks
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -rs -n 2 --dist loadfile --nbval --nbval-sanitize-with tests/nbval.cfg tests notebooks
 
 lab: .venv/installed  ## work through the chapters in JupyterLab, on your own copies in lab/
 	@$(BIN)/python book/lab.py
@@ -27,11 +28,11 @@ package: .venv/installed  ## export the marked cells of the chapters into vit_tu
 	@$(BIN)/python book/package.py
 
 train: .venv/installed  ## train the small model on the embedded data, as chapters 01 and 08 use it
-	@TQDM_DISABLE= $(BIN)/python -m vit_tutorial train --config stacks --out runs/stacks
+	@$(BIN)/python -m vit_tutorial train --config stacks --out runs/stacks
 
 .venv/installed: pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.12 ..." >&2; exit 1; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(or $(PYTHON),false) -c '$(NEW_ENOUGH)' 2>/dev/null || { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.12 ..." >&2; exit 1; }
+	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv
 	@echo "installing into .venv (PyTorch is large: this takes some minutes the first time)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,bench]' --constraint constraints.txt
 	@touch $@
