@@ -94,7 +94,7 @@ def overlay(axis: plt.Axes, image: Tensor, weights: Tensor, grid: tuple[int, int
     rows, columns = image.shape[-2:]
     axis.imshow(picture(image))
     axis.imshow(
-        weights.detach().cpu().float().reshape(grid),
+        weights.detach().cpu().float().reshape(grid).numpy(),
         alpha=opacity,
         extent=(-0.5, columns - 0.5, rows - 0.5, -0.5),
         vmin=0,
@@ -168,7 +168,7 @@ def show_maps(
     for (row, column), axis in np.ndenumerate(axes):
         weights = maps[row, column]
         if images is None:
-            axis.imshow(weights.detach().cpu().float().reshape(grid), vmin=0)
+            axis.imshow(weights.detach().cpu().float().reshape(grid).numpy(), vmin=0)
         else:
             overlay(axis, images if images.ndim == 3 else images[column], weights, grid)
             axis.axis("on")
