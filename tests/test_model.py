@@ -149,6 +149,7 @@ def test_initial_weights():
 
 def test_dropout_in_training_only():
     model, pictures = small(dropout=0.3), images()
+    assert [layer.p for layer in model.modules() if isinstance(layer, nn.Dropout)] == [0.3] * (1 + 3 * DEPTH)
     assert not torch.equal(model(pictures), model(pictures))
     model.eval()
     assert torch.equal(model(pictures), model(pictures))
