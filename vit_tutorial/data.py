@@ -80,7 +80,7 @@ class DataConfig:
             object.__setattr__(self, name, tuple(getattr(self, name)))  # JSON and YAML make lists of tuples
         if not self.mean or len(self.mean) != len(self.std):
             raise ValueError(f"{len(self.mean)} values of mean and {len(self.std)} of std, expected one a channel")
-        if min(self.std) <= 0:
+        if not all(value > 0 for value in self.std):  # also refuses nan
             raise ValueError(f"std is {self.std}, expected positive numbers")
 
     @property
