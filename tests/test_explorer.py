@@ -19,7 +19,6 @@ from vit_tutorial.look import attention_maps, rollout
 from vit_tutorial.model import VisionTransformer
 
 chromium, guarded = browser.chromium, browser.guarded
-torch.set_num_threads(1)
 
 GRID, PATCH, IMAGES, CLASSES = (4, 6), 8, 2, ("red", "green & <b>blue</b>", "</script><!--")
 MEAN, STD = (0.5,) * 3, (0.25,) * 3
@@ -74,6 +73,8 @@ def assert_shown(shown: Locator, model: VisionTransformer, **expected) -> None:
     over = torch.tensor(shown.locator("canvas.overlay").evaluate(CENTRES, GRID), dtype=torch.float)
     under = draw_images()[state["image"], :, PATCH // 2 :: PATCH, PATCH // 2 :: PATCH].flatten(1).T
     assert (over - 0.4 * under - 0.6 * drawn).abs().max() <= 2
+    kept = shown.locator(".kept").inner_text() if model.config.pool == "cls" else "0"
+    assert float(kept.split()[-1]) == pytest.approx(1 - float(weights.sum()), abs=1e-3)
     # the line of code under the picture means the same tensor
     names = {"rollout": rollout, "weights": attention_maps(model, normalise(draw_images(), MEAN, STD))}
     torch.testing.assert_close(eval(shown.locator("code").inner_text(), names), weights)
@@ -149,6 +150,17 @@ def test_explorers_on_one_page_do_not_clash(opened):
     assert len(ids) == len(set(ids))
 
 
+def test_a_control_without_a_choice_is_not_shown(opened):
+    model = build(heads=1)
+    (shown,) = opened(explore(model, draw_images(1)))
+    assert [shown.get_by_label(name, exact=True).is_visible() for name in ("image", "layer", "head")] == [
+        False,
+        True,
+        False,
+    ]
+    assert_shown(shown, model, image=0, head=-1)
+
+
 def test_the_prediction_is_the_models(opened):
     model, images = build(), draw_images(3)
     logits = model(normalise(images, MEAN, STD)).detach()
@@ -176,7 +188,7 @@ def test_a_phone_and_a_dark_page_can_read_it(opened, theme):
         [theme, back, text],
     )
     assert shown.page.evaluate("document.documentElement.scrollWidth") <= 390
-    inside = shown.locator("p, label, output, select, figcaption, code")
+    inside = shown.locator("p, .figures div, label, .controls span, select, code")
     assert set(inside.evaluate_all("all => all.map(one => getComputedStyle(one).color)")) == {text}
 
 
@@ -197,7 +209,7 @@ def test_the_model_stays_as_it_was():
     model = build(dropout=0.3)
     model.blocks[1].eval()
     modes = [module.training for module in model.modules()]
-    explore(model, draw_images())
+    explore(model, normalise(draw_images(), MEAN, STD).requires_grad_())
     assert [module.training for module in model.modules()] == modes
     assert not model._forward_hooks and all(parameter.grad is None for parameter in model.parameters())
 
@@ -205,6 +217,7 @@ def test_the_model_stays_as_it_was():
 def test_the_bundle_holds_widget_page_and_picture():
     explorer = explore(build(), draw_images(), CLASSES)
     explorer.query = 7
+    assert repr(explorer) == "Explorer(image=0, layer=3, head=-1, query=7, mode='raw')"
     bundle, _ = explorer._repr_mimebundle_()
     assert bundle["application/vnd.jupyter.widget-view+json"]["model_id"] == explorer.model_id
     assert "</script><!--" not in bundle["text/html"].replace("</script>\n", "") and "http" not in bundle["text/html"]
@@ -253,7 +266,8 @@ def broken() -> VisionTransformer:
         (dict(classes=["a", "b"]), "2 names of classes, expected 3"),
         (dict(labels=[0]), "1 labels, expected 2"),
         (dict(labels=torch.tensor([0, 3])), "labels run from 0 to 3, expected 0 to 2"),
-        (dict(mean=(0.5,), std=(0.5,)), "3 channels, but 1 means"),
+        (dict(mean=(0.5,)), "1 means and 3 deviations, expected 3"),
+        (dict(images=[draw_images()]), r"images are a list, expected a tensor \(B, 3, 32, 48\)"),
         (dict(model=broken()), "not finite"),
     ],
 )

@@ -17,8 +17,8 @@ const OPACITY = 0.6; // of the weights on the image, as in the book's figures
 const LAYOUT = `
 <p class="prediction">prediction: <b></b><span></span></p>
 <div class="figures">
-  <figure><canvas class="overlay" role="img"></canvas><figcaption>on the image</figcaption></figure>
-  <figure><canvas class="bare" role="img"></canvas><figcaption>the weights alone</figcaption></figure>
+  <div><canvas class="overlay" role="img"></canvas>on the image</div>
+  <div><canvas class="bare" role="img"></canvas>the weights alone</div>
 </div>
 <p class="scale"><span>0</span><canvas class="colours" width="256" height="1" aria-hidden="true"></canvas><span
   class="largest"></span><span class="kept" data-colour="token"></span></p>
@@ -31,11 +31,10 @@ const STYLE = `
 .vit-explorer { max-width: 40rem; margin: 0.5rem 0; font-size: 0.95em; line-height: 1.4; }
 .vit-explorer * { box-sizing: border-box; }
 .vit-explorer p { margin: 0 0 0.6rem; }
-.vit-explorer .figures { display: grid; grid-template-columns: 1fr 1fr; gap: 0.8rem; }
-.vit-explorer figure { margin: 0; }
-.vit-explorer figcaption { margin: 0.15rem 0 0.5rem; font-size: 0.85em; text-align: center; }
+.vit-explorer .figures { display: grid; grid-template-columns: 1fr 1fr; gap: 0.8rem; margin-bottom: 0.5rem;
+  font-size: 0.85em; text-align: center; }
 .vit-explorer canvas { display: block; width: 100%; image-rendering: pixelated; border-radius: 3px; }
-.vit-explorer figure canvas { cursor: crosshair; }
+.vit-explorer .figures canvas { margin-bottom: 0.15rem; cursor: crosshair; }
 .vit-explorer .scale { display: flex; align-items: center; gap: 0.5rem; font-variant-numeric: tabular-nums; }
 .vit-explorer .scale canvas { flex: 1; min-width: 0; height: 0.7rem; }
 .vit-explorer .scale span { white-space: nowrap; }
@@ -54,8 +53,8 @@ const STYLE = `
   margin-right: 0.4em; border-radius: 2px; background: ${QUERY}; }
 .vit-explorer [data-colour=token]::before { background: #E69F00; }
 .vit-explorer .tensor { font-size: 0.85em; }
-.vit-explorer code { padding: 0.1rem 0.4rem; border: none; border-radius: 4px; font-size: 1em; overflow-wrap: anywhere;
-  color: inherit; background: color-mix(in srgb, currentColor 8%, transparent); }
+.vit-explorer .tensor code { padding: 0.1rem 0.4rem; border: none; border-radius: 4px; font-size: 1em; color: inherit;
+  overflow-wrap: anywhere; background: color-mix(in srgb, currentColor 8%, transparent); }
 :is([data-theme=dark], [data-jp-theme-light=false]) .vit-explorer { color-scheme: dark; }
 :is([data-theme=dark], [data-jp-theme-light=false]) .vit-explorer .controls input { accent-color: #56B4E9; }
 html[data-theme=dark] .text_html:has(.vit-explorer) { /* the theme's light box is made for pictures */

@@ -24,12 +24,7 @@ MOST_IMAGES = 64
 MOST_BYTES = 3_000_000  # of a page: larger ones open slowly on a phone
 SCRIPT = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
 BUFFERS = ("pixels", "weights", "scales", "kept")
-NUMBERS = {
-    "image": "images",
-    "layer": "layers",
-    "head": "heads",
-    "query": "queries",
-}  # a trait, and where its number is
+NUMBERS = {"image": "images", "layer": "layers", "head": "heads", "query": "queries"}  # a trait: how many there are
 
 
 class Explorer(anywidget.AnyWidget):
@@ -68,6 +63,9 @@ class Explorer(anywidget.AnyWidget):
         scales, kept = (np.frombuffer(b, np.float32).reshape(shape)[index] for b in (self.scales, self.kept))
         return torch.from_numpy(levels * scales[:, None] / 255).mean(dim=0), float(kept.mean())
 
+    def __repr__(self) -> str:
+        return f"Explorer({', '.join(f'{name}={value!r}' for name, value in self.state().items())})"
+
     def _repr_mimebundle_(self, **kwargs) -> tuple[dict, dict]:
         bundle, metadata = super()._repr_mimebundle_(**kwargs)
         return {**bundle, "text/html": page(self), "image/png": base64.b64encode(picture(self)).decode()}, metadata
@@ -88,6 +86,9 @@ def explore(
     can hold (64 images, 3 MB), and weights that are not finite.
     """
     _check_input(model, images, classes, labels)
+    if not len(mean) == len(std) == model.config.channels:
+        raise ValueError(f"{len(mean)} means and {len(std)} deviations, expected {model.config.channels} of each")
+    images = images.detach()
     if images.dtype == torch.uint8:
         shown, images = images, normalise(images, tuple(mean), tuple(std))
     else:  # undo (image - mean) / std: it is a normalisation too
@@ -101,7 +102,8 @@ def explore(
     facts = {
         "images": len(images), "layers": len(weights), "heads": model.config.heads, "queries": rows.shape[-2],
         "grid": model.config.grid, "size": tuple(images.shape[-2:]), "classToken": model.config.pool == "cls",
-        "classes": classes and list(classes), "labels": None if labels is None else [int(label) for label in labels],
+        "classes": None if classes is None else list(classes),
+        "labels": None if labels is None else [int(label) for label in labels],
         "predictions": [[int(guess), float(share)] for guess, share in zip(guesses, probabilities, strict=True)],
         "colours": [colors.to_hex(colour) for colour in colormaps["viridis"].colors],
     }  # fmt: skip
@@ -112,7 +114,12 @@ def explore(
 
 
 def _check_input(model: VisionTransformer, images: Tensor, classes: Sequence | None, labels: Sequence | None) -> None:
-    c, expected = model.config, (model.config.channels, *model.embedder.image_shape[1:])
+    c, (rows, columns) = model.config, model.config.grid
+    expected = (c.channels, rows * c.patch_size, columns * c.patch_size)
+    if not isinstance(images, Tensor):
+        raise ValueError(
+            f"images are a {type(images).__name__}, expected a tensor (B, {', '.join(map(str, expected))})"
+        )
     if images.ndim != 4 or images.shape[1:] != expected or not len(images):
         raise ValueError(f"images are {tuple(images.shape)}, expected (B, {', '.join(map(str, expected))})")
     if images.dtype != torch.uint8 and not images.is_floating_point():
@@ -127,8 +134,8 @@ def _check_input(model: VisionTransformer, images: Tensor, classes: Sequence | N
         raise ValueError(f"labels run from {min(labels)} to {max(labels)}, expected 0 to {c.classes - 1}")
     if len(images) > MOST_IMAGES:
         raise ValueError(f"{len(images)} images, expected at most {MOST_IMAGES}")
-    patches = c.grid[0] * c.grid[1]
-    one = 3 * expected[1] * expected[2] + c.depth * (c.heads + 1) * (1 + patches) * (patches + 8)
+    patches = rows * columns
+    one = 3 * patches * c.patch_size**2 + c.depth * (c.heads + 1) * (1 + patches) * (patches + 8)  # bytes
     room = (MOST_BYTES - len(SCRIPT) - 10_000) * 3 // 4  # base64 writes 3 bytes as 4 letters
     if len(images) * one > room:
         raise ValueError(
@@ -192,9 +199,10 @@ def picture(explorer: Explorer) -> bytes:
     right.axis("off")
     if explorer.query:
         row, column = divmod(explorer.query - 1, columns)
+        corner, sides = (column * width / columns - 0.5, row * height / rows - 0.5), (width / columns, height / rows)
         for axis in (left, right):
-            corner = (column * width / columns - 0.5, row * height / rows - 0.5)
-            axis.add_patch(Rectangle(corner, width / columns, height / rows, fill=False, color=QUERY, linewidth=2))
+            for colour, thick in (("white", 4), (QUERY, 2)):  # white edges show on any colour
+                axis.add_patch(Rectangle(corner, *sides, fill=False, color=colour, linewidth=thick))
     figure.suptitle(_title(explorer, kept), fontsize=9)
     file = io.BytesIO()
     figure.savefig(file, format="png", metadata={"Software": None})  # the same picture, the same bytes
