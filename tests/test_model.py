@@ -93,6 +93,7 @@ def test_fused_and_written_out_agree(variant, training):
     torch.manual_seed(1)
     written_out, weights = model(pictures, return_attention=True)
     assert logits.shape == (B, CLASSES)
+    assert isinstance(model.embedder.positions, nn.Parameter) == (variant["positions"] == "learned")
     assert_close(logits, written_out)
     tokens = GRID[0] * GRID[1] + (variant["pool"] == "cls")
     assert len(weights) == DEPTH
