@@ -167,14 +167,38 @@ def test_a_second_run_in_a_folder_is_one_line_and_resuming_needs_no_config(confi
     assert main(["train", "--out", run, "--resume"]) == 0
 
 
-def test_an_interrupt_tells_how_to_go_on(config, tmp_path, capsys, monkeypatch):
+@pytest.mark.parametrize("begun", [False, True])
+def test_an_interrupt_tells_how_to_go_on(config, tmp_path, capsys, monkeypatch, begun):
     def interrupt(settings):
         raise KeyboardInterrupt
 
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a run").mkdir()
+    if begun:
+        (tmp_path / "a run" / "state.safetensors").touch()
     monkeypatch.setitem(cli.COMMANDS, "train", interrupt)
     assert main(["train", "--config", config, "--out", "a run"]) == 130
-    again = f"interrupted; go on with: python -m vit_tutorial train --config {config} --out 'a run' --resume"
-    assert capsys.readouterr().err.strip() == again
+    again = f"; go on with: python -m vit_tutorial train --config {config} --out 'a run' --resume"
+    assert capsys.readouterr().err.strip() == "interrupted" + again * begun
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [('"name": "stacks"', '"name": 3'), ('"val_images"', '"images"'), ('"data"', '"date"'), ("{", "")]
+)
+def test_a_broken_config_of_a_run_is_one_line(run, tmp_path, capsys, old, new):
+    for name in ("config.json", "model.safetensors", "state.safetensors"):
+        (tmp_path / name).write_bytes(Path(run, name).read_bytes())
+    broken = (tmp_path / "config.json").read_text().replace(old, new)
+    (tmp_path / "config.json").write_text(broken)
+    refused(capsys, "evaluate", "--checkpoint", tmp_path)
+    refused(capsys, "train", "--resume", "--out", tmp_path)
+
+
+@pytest.mark.parametrize("state", ["model.safetensors", "config.json"])
+def test_resuming_from_what_is_no_state_is_one_line(run, tmp_path, capsys, state):
+    (tmp_path / "config.json").write_bytes(Path(run, "config.json").read_bytes())
+    (tmp_path / "state.safetensors").write_bytes(Path(run, state).read_bytes())
+    assert "state.safetensors is" in refused(capsys, "train", "--resume", "--out", tmp_path)
 
 
 @pytest.mark.parametrize("split", ["val", "test"])

@@ -145,12 +145,12 @@ def save_run(folder: Path, model: nn.Module, optimizers: list[Optimizer], record
 def load_run(folder: Path, model: nn.Module, optimizers: list[Optimizer], record: Record) -> None:
     """Bring model, optimisers and the record's history to where the run in `folder` stopped.
 
-    Raises ValueError when there is no such run, or when it was started with other settings, naming the first.
+    Raises ValueError for a damaged file, and when the run was started with other settings, naming the first.
     """
     path = folder / "state.safetensors"
-    if not path.is_file():
-        raise ValueError(f"{folder} holds no run to resume")
     tensors, texts = read_tensors(path)
+    if not {"config", "history"} <= texts.keys():
+        raise ValueError(f"{path} is not the state of a run")
     refuse_changes(json.loads(texts["config"]), json.loads(record.settings()))
     weights = {name.removeprefix("model/"): tensor for name, tensor in tensors.items() if name.startswith("model/")}
     set_weights(model, weights, path)

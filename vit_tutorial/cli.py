@@ -96,20 +96,32 @@ def make_parser(defaults: dict) -> Parser:
     return parser
 
 
+def peek(argv: list[str]) -> argparse.Namespace:
+    """The run that a command is about, before everything is parsed: its defaults come from there."""
+    parser = argparse.ArgumentParser(add_help=False, exit_on_error=False, allow_abbrev=False)
+    for name in ("--out", "--checkpoint"):
+        parser.add_argument(name, nargs="?")
+    parser.add_argument("--resume", action="store_true")
+    return parser.parse_known_args(argv)[0]
+
+
 def known_settings(argv: list[str]) -> dict:
     """The settings of the run that is resumed or evaluated, to be the defaults of everything not said."""
-    look = argparse.ArgumentParser(add_help=False, exit_on_error=False, allow_abbrev=False)
-    for name in ("--out", "--checkpoint"):
-        look.add_argument(name, nargs="?")
-    look.add_argument("--resume", action="store_true")
-    known = look.parse_known_args(argv[1:])[0]
+    known = peek(argv)
     if argv[:1] == ["evaluate"] and known.checkpoint:
         record = read_record(find_weights(known.checkpoint).parent)
     elif argv[:1] == ["train"] and known.resume and known.out and (Path(known.out) / "config.json").is_file():
         record = read_record(Path(known.out))
     else:
         return {}
-    return {name: record.config[name] for name in ("model", "data", "training")}
+    return {name: record.config.get(name, {}) for name in ("model", "data", "training")}
+
+
+def how_to_go_on(argv: list[str]) -> str:
+    """What to tell a user who interrupted the command."""
+    if argv[0] != "train" or not (Path(peek(argv).out) / "state.safetensors").is_file():
+        return "interrupted"
+    return f"interrupted; go on with: {PROGRAM} {shlex.join(argv + ['--resume'] * ('--resume' not in argv))}"
 
 
 def config_first(argv: list[str]) -> list[str]:
@@ -125,12 +137,14 @@ def main(argv: list[str] | None = None) -> int:
     """Run a command; returns its exit code: 0, 2 for a user's mistake, 130 when interrupted."""
     argv = sys.argv[1:] if argv is None else argv
     try:
-        parser = make_parser(known_settings(argv))
+        try:
+            parser = make_parser(known_settings(argv))
+        except KeyError as error:  # from set_defaults
+            raise ValueError(f"config.json of the run holds an unknown setting: {error}") from error
         settings = parser.instantiate(parser.parse_args(config_first(argv)))
         COMMANDS[settings.subcommand](settings[settings.subcommand])
     except KeyboardInterrupt:
-        again = f"{PROGRAM} {shlex.join(argv + ['--resume'] * ('--resume' not in argv))}"
-        print(f"\ninterrupted; go on with: {again}" if argv[0] == "train" else "\ninterrupted", file=sys.stderr)
+        print("\n" + how_to_go_on(argv), file=sys.stderr)
         return 130
     except (ValueError, OSError, FloatingPointError, torch.OutOfMemoryError) as error:
         sys.stderr.write(one_line(error))

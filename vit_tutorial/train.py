@@ -90,7 +90,7 @@ def learning_rate(step: int, steps: int, warmup: int, start: float, peak: float,
 def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict]:
     """The optimiser's two groups: the matrices of linear maps and convolutions decay, everything else does not.
 
-    Decay keeps products of matrices small; biases, norms, the class token and positions multiply nothing.
+    Decay holds down products of many matrices; biases, norms, the class token and positions need no such brake.
     """
     matrices = {id(module.weight) for module in model.modules() if isinstance(module, nn.Linear | nn.Conv2d)}
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -102,9 +102,9 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict]:
 
 def make_optimizers(model: VisionTransformer, config: TrainConfig) -> list[Optimizer]:
     """AdamW for all; or Muon for the matrices of the blocks and AdamW for the rest. Rates are set at each step."""
-    groups = parameter_groups(model, config.weight_decay)
+    groups, fused = parameter_groups(model, config.weight_decay), next(model.parameters()).is_cuda
     if config.optimizer == "adamw":
-        return [AdamW(groups)]
+        return [AdamW(groups, fused=fused)]  # on CUDA all parameters in one go
     if not hasattr(torch.optim, "Muon"):
         raise ValueError(f"optimizer 'muon' needs torch 2.9 or newer, this is {torch.__version__}")
     inner = [parameter for parameter in model.blocks.parameters() if parameter.ndim == 2]
@@ -112,7 +112,7 @@ def make_optimizers(model: VisionTransformer, config: TrainConfig) -> list[Optim
     groups[0]["params"] = [parameter for parameter in groups[0]["params"] if id(parameter) not in names]
     # scaled to the size of AdamW's steps, so that both share one schedule and one decay
     muon = torch.optim.Muon(inner, weight_decay=config.weight_decay, adjust_lr_fn="match_rms_adamw")
-    return [muon, AdamW(groups)]
+    return [muon, AdamW(groups, fused=fused)]
 
 
 def pick_device(name: str) -> torch.device:
@@ -237,11 +237,9 @@ def train(
     optimizers = make_optimizers(model, config)
     settings = {"model": asdict(model_config), "data": asdict(data_config), "training": asdict(config)}
     record = Record(settings, val.classes, data_config.mean, data_config.std)
-    with sole_user(Path(out)) as folder:
+    with open_run(Path(out), resume) as folder:
         if resume:
             load_run(folder, model, optimizers, record)
-        elif (folder / "state.safetensors").exists() or (folder / "model.safetensors").exists():
-            raise ValueError(f"{folder} already holds a run: resume it, or choose another folder")
         save_run(folder, model, optimizers, record)  # a run stopped in its first epoch can be resumed, too
         if config.compile:
             model.compile()
@@ -254,7 +252,7 @@ def train(
             scores = evaluate(model, val, record.mean, record.std)
             if not math.isfinite(scores["loss"]):
                 raise FloatingPointError(f"the validation loss is {scores['loss']} after epoch {epoch}")
-            row |= {"val_loss": scores["loss"], "val_accuracy": scores["accuracy"]}
+            row |= {f"val_{name}": scores[name] for name in ("loss", "accuracy")}
             record.history.append(row | {"seconds": round(time.perf_counter() - began, 2)})
             save_run(folder, model, optimizers, record)
             report(record.history[-1])
@@ -268,11 +266,15 @@ def load_on(device: torch.device, config: DataConfig, split: str, epoch: int = 0
 
 
 @contextmanager
-def sole_user(folder: Path) -> Iterator[Path]:
-    """Make the folder of a run and keep other processes out. Raises ValueError when one is training there."""
+def open_run(folder: Path, resume: bool) -> Iterator[Path]:
+    """The folder of a run, made if need be, closed to other processes. Raises ValueError when it is not as expected."""
+    if resume and not (folder / "state.safetensors").is_file():
+        raise ValueError(f"{folder} holds no run to resume")
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / ".lock", timeout=0):
+            if not resume and any(folder.glob("*.safetensors")):
+                raise ValueError(f"{folder} already holds a run: resume it, or choose another folder")
             yield folder
     except Timeout as error:
         raise ValueError(f"another process is training in {folder}") from error
