@@ -156,7 +156,7 @@ def run_train(settings: Namespace) -> None:
     model, record = train(
         settings.model, settings.data, settings.training, settings.out, settings.resume, report=print_row
     )
-    print(f"The run is in {settings.out}: {count_parameters(model):,} parameters, {len(record.history)} epochs.")
+    print(f"The run is in {settings.out}: {count_parameters(model):,} parameters after epoch {len(record.history)}.")
     print(f"Measure it with: {PROGRAM} evaluate --checkpoint {shlex.quote(settings.out)} --split val")
 
 
