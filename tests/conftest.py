@@ -2,7 +2,24 @@
 
 import os
 
+import pytest
 import torch
+from PIL import Image
+
+from vit_tutorial.data import DataConfig
 
 os.environ["OMP_NUM_THREADS"] = "1"  # for the processes that tests start
 torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory):
+    """A folder of dark and bright images, 12 px; 34 to train with: four batches of 8 and two images left over."""
+    root = tmp_path_factory.mktemp("images")
+    generator = torch.Generator().manual_seed(0)
+    for label, name in enumerate(("dark", "bright")):
+        (root / name).mkdir()
+        for number in range(21):
+            pixels = torch.randint(80 * label, 160 + 80 * label, (12, 12, 3), generator=generator, dtype=torch.uint8)
+            Image.fromarray(pixels.numpy()).save(root / name / f"{number:02}.png")
+    return DataConfig(name="folder", root=str(root), image_size=12)

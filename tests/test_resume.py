@@ -1,0 +1,207 @@
+import errno
+import math
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+import torch
+from filelock import FileLock
+from test_train import MODEL, TRAIN
+
+from vit_tutorial import checkpoint
+from vit_tutorial import train as module
+from vit_tutorial.augment import AugmentConfig
+from vit_tutorial.checkpoint import load_checkpoint
+from vit_tutorial.train import train
+
+
+@pytest.fixture(scope="module")
+def whole(data, tmp_path_factory):
+    """The history of a run that nothing interrupts."""
+    return timeless(train(MODEL, data, TRAIN, tmp_path_factory.mktemp("whole"))[1].history)
+
+
+def timeless(history):
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in history]
+
+
+def test_another_seed_is_another_run(data, whole, tmp_path):
+    other = timeless(train(MODEL, data, replace(TRAIN, seed=1), tmp_path)[1].history)
+    assert other != whole and len(other) == len(whole)
+
+
+def stop_at(monkeypatch, step, error):
+    """Let the step number `step` of the run raise."""
+    train_step, calls = module.train_step, []
+
+    def stopping(*arguments):
+        calls.append(1)
+        if len(calls) == step:
+            raise error
+        return train_step(*arguments)
+
+    monkeypatch.setattr(module, "train_step", stopping)
+
+
+@pytest.mark.parametrize(("step", "rows"), [(2, 0), (7, 1), (13, 3)])
+def test_a_resumed_run_is_the_same_run(data, whole, tmp_path, monkeypatch, step, rows):
+    with monkeypatch.context() as patch:
+        stop_at(patch, step, KeyboardInterrupt())
+        with pytest.raises(KeyboardInterrupt):
+            train(MODEL, data, TRAIN, tmp_path)
+    assert len(load_checkpoint(tmp_path)[1].history) == rows
+    assert timeless(train(MODEL, data, TRAIN, tmp_path, resume=True)[1].history) == whole
+    assert timeless(train(MODEL, data, TRAIN, tmp_path, resume=True)[1].history) == whole  # nothing is left to do
+
+
+def test_a_resumed_muon_run_is_the_same_run(data, tmp_path, monkeypatch):
+    if not hasattr(torch.optim, "Muon"):
+        pytest.skip("needs torch 2.9")
+    config = replace(TRAIN, optimizer="muon", epochs=2)
+    expected = timeless(train(MODEL, data, config, tmp_path / "whole")[1].history)
+    with monkeypatch.context() as patch:
+        stop_at(patch, 6, KeyboardInterrupt())
+        with pytest.raises(KeyboardInterrupt):
+            train(MODEL, data, config, tmp_path / "cut")
+    assert timeless(train(MODEL, data, config, tmp_path / "cut", resume=True)[1].history) == expected
+
+
+KILLED = """
+import os, sys
+from vit_tutorial import cli, train
+train_step, calls = train.train_step, []
+def killed(*arguments):
+    calls.append(1)
+    if len(calls) == 7:  # in the middle of the second epoch
+        os.kill(os.getpid(), {number})
+    return train_step(*arguments)
+train.train_step = killed
+sys.exit(cli.main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_a_killed_process_is_resumed(data, whole, tmp_path, number):
+    yaml = tmp_path / "config.yaml"
+    yaml.write_text(
+        "model: {image_size: 16, patch_size: 8, classes: 2, dim: 16, depth: 2, heads: 2, dropout: 0.1}\n"
+        f"data: {{name: folder, root: {data.root}, image_size: 12}}\n"
+        "training: {epochs: 4, batch_size: 8, device: cpu, augment: {crop: [0.5, 1], flip: true, brightness: 0.3}}\n"
+    )
+    arguments = ["train", "--config", str(yaml), "--out", str(tmp_path / "run")]
+    command = [sys.executable, "-c", KILLED.format(number=int(number)), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    if number == signal.SIGINT:
+        assert done.returncode == 130
+        assert (
+            done.stderr.split()
+            == f"interrupted; go on with: python -m vit_tutorial {' '.join(arguments)} --resume".split()
+        )
+    else:
+        assert done.returncode == -number
+    assert done.stdout.startswith("epoch   1:") and done.stdout.count("\n") == 1
+    assert timeless(train(MODEL, data, TRAIN, tmp_path / "run", resume=True)[1].history) == whole
+
+
+@pytest.mark.parametrize("files", [9, 10, 11])  # four at the start, four an epoch
+def test_a_kill_between_two_files_does_no_harm(data, whole, tmp_path, monkeypatch, files):
+    write_file, written = checkpoint.write_file, []
+
+    def cut(path, content):
+        write_file(path, content)
+        written.append(path)
+        if len(written) == files:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "write_file", cut)
+        with pytest.raises(KeyboardInterrupt):
+            train(MODEL, data, TRAIN, tmp_path)
+    assert len(load_checkpoint(tmp_path)[1].history) == 1  # history.json is the last to be written
+    assert timeless(train(MODEL, data, TRAIN, tmp_path, resume=True)[1].history) == whole
+    assert timeless(load_checkpoint(tmp_path)[1].history) == whole
+
+
+def test_a_full_disk_keeps_the_last_good_checkpoint(data, whole, tmp_path, monkeypatch):
+    write_bytes, written = type(tmp_path).write_bytes, []
+
+    def full(self, content):
+        written.append(self)
+        if len(written) > 6:  # the first epoch's state is the fifth file
+            write_bytes(self, content[: len(content) // 2])
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write_bytes(self, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(tmp_path), "write_bytes", full)
+        with pytest.raises(OSError, match=r"No space left on device.*config\.json"):
+            train(MODEL, data, TRAIN, tmp_path)
+    assert not list(tmp_path.glob(".*.part"))
+    assert timeless(train(MODEL, data, TRAIN, tmp_path, resume=True)[1].history) == whole
+
+
+@pytest.mark.parametrize(
+    ("part", "field", "value", "message"),
+    [
+        ("model", "depth", 3, r"model\.depth was 2 and is now 3"),
+        ("data", "image_size", 10, r"data\.image_size was 12 and is now 10"),
+        ("training", "peak_rate", 1e-3, r"training\.peak_rate was 0\.002 and is now 0\.001"),
+        (
+            "training",
+            "augment",
+            AugmentConfig(),
+            r"training\.augment\.crop was \[0\.5, 1\.0\] and is now \[1\.0, 1\.0\]",
+        ),
+    ],
+)
+def test_a_resumed_run_keeps_its_settings(data, tmp_path, part, field, value, message):
+    settings = {"model": MODEL, "data": data, "training": replace(TRAIN, epochs=1)}
+    train(*settings.values(), tmp_path)
+    settings[part] = replace(settings[part], **{field: value})
+    with pytest.raises(ValueError, match=message):
+        train(*settings.values(), tmp_path, resume=True)
+
+
+def test_the_data_and_the_device_may_move(data, tmp_path):
+    config = replace(TRAIN, epochs=1)
+    train(MODEL, data, config, tmp_path / "run")
+    (tmp_path / "moved").symlink_to(data.root)
+    moved = replace(data, root=str(tmp_path / "moved"))
+    assert len(train(MODEL, moved, replace(config, device="auto"), tmp_path / "run", resume=True)[1].history) == 1
+
+
+def test_one_folder_holds_one_run(data, tmp_path):
+    with pytest.raises(ValueError, match="holds no run to resume"):
+        train(MODEL, data, TRAIN, tmp_path, resume=True)
+    with FileLock(tmp_path / ".lock"), pytest.raises(ValueError, match="another process is training in"):
+        train(MODEL, data, TRAIN, tmp_path)
+    train(MODEL, data, replace(TRAIN, epochs=1), tmp_path)
+    before = (tmp_path / "state.safetensors").read_bytes()
+    with pytest.raises(ValueError, match="already holds a run: resume it"):
+        train(MODEL, data, TRAIN, tmp_path)
+    assert (tmp_path / "state.safetensors").read_bytes() == before
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_step(data, whole, tmp_path, monkeypatch):
+    train_step, calls = module.train_step, []
+
+    def breaking(*arguments):
+        calls.append(1)
+        loss, hits = train_step(*arguments)
+        return (loss * math.nan if len(calls) == 11 else loss), hits
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "train_step", breaking)
+        with pytest.raises(FloatingPointError, match="nan at epoch 3, step 3"):
+            train(MODEL, data, TRAIN, tmp_path)
+    assert timeless(load_checkpoint(tmp_path)[1].history) == whole[:2]
+    assert timeless(train(MODEL, data, TRAIN, tmp_path, resume=True)[1].history) == whole
+
+
+def test_an_absurd_rate_stops_the_run_too(data, tmp_path):
+    with pytest.raises(FloatingPointError, match=r"loss is (nan|inf)"):
+        train(MODEL, data, replace(TRAIN, peak_rate=1e30, start_rate=1e30, clip_norm=0.0), tmp_path)
+    assert load_checkpoint(tmp_path)[0](torch.zeros(1, 3, 16, 16)).isfinite().all()
