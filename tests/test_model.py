@@ -144,7 +144,7 @@ def test_initial_weights():
             assert not parameter.any(), name
     qkv, kernel = model.blocks[0].attention.qkv.weight, model.embedder.projection.weight
     assert qkv.std().item() == pytest.approx((2 / (160 + 480)) ** 0.5, rel=0.05)  # Glorot and Bengio 2010
-    assert kernel.std().item() == pytest.approx((2 / (160 + P * P * C)) ** 0.5, rel=0.05)
+    assert kernel.std().item() == pytest.approx(0.01, rel=0.05)  # quieter than sine-cosine positions
     assert model.head[1].weight.std().item() == pytest.approx(0.01, rel=0.1)
 
 
