@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
+import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -107,12 +108,13 @@ def scoreboard(scores: Mapping[str, float], ceiling: float | None = None) -> Fig
     names = list(scores)
     figure, axis = plt.subplots(figsize=(WIDTH, 0.42 * len(names) + 0.9))
     bars = axis.barh(names, [100 * score for score in scores.values()], color=[RESIDUAL] * (len(names) - 1) + [QUERY])
-    axis.bar_label(bars, fmt="%.0f %%", padding=3)
+    axis.bar_label(bars, fmt="%.0f %%", padding=4, bbox={"facecolor": "white", "edgecolor": "none", "pad": 1})
     if ceiling is not None:
-        axis.axvline(100 * ceiling, color=CLASS_TOKEN, linestyle="--")
+        axis.axvline(100 * ceiling, color=CLASS_TOKEN, linestyle="--", zorder=2)
         axis.text(100 * ceiling + 1, -0.75, "parts without order", color="black", fontsize=8)
     axis.invert_yaxis()
-    axis.set(xlim=(0, 108), xlabel="validation accuracy, %", title="The scoreboard on stacks")
+    axis.set(xlim=(0, 108), xlabel="validation accuracy, %")
+    axis.set_title("The scoreboard on stacks", loc="left")
     return figure
 
 
@@ -211,4 +213,19 @@ def show_ladder(rungs: Mapping[str, tuple[Tensor, Tensor]]) -> Figure:
     axis.set_xticks([1e-18, 1e-15, 1e-12, 1e-9, 1e-6, 1e-3, 1], ["equal", *(f"$10^{{{n}}}$" for n in range(-15, 1, 3))])
     axis.set(xlim=(3e-19, 1e3), ylim=(-0.6, len(rungs) - 0.4))
     figure.legend(loc="outside upper center", ncols=2)
+    return figure
+
+
+def show_confusion(labels: Tensor, guesses: Mapping[str, Tensor], classes: Sequence[str]) -> Figure:
+    """A confusion matrix a series of guesses (N,): rows are the labels (N,), each in shares that sum to 1."""
+    count = len(classes)
+    figure, axes = plt.subplots(1, len(guesses), figsize=(WIDTH, 1.2 + 5 / len(guesses)), sharey=True, squeeze=False)
+    for axis, (title, guess) in zip(axes[0], guesses.items(), strict=True):
+        counts = torch.bincount(labels * count + guess, minlength=count**2).reshape(count, count).double()
+        drawn = axis.imshow((counts / counts.sum(dim=1, keepdim=True)).numpy(), vmin=0, vmax=1)
+        axis.set_xticks(range(count), classes, rotation=90, fontsize=8)
+        axis.set_yticks(range(count), classes, fontsize=8)
+        axis.set(title=title, xlabel="the model says")
+    axes[0, 0].set_ylabel("what is there")
+    figure.colorbar(drawn, ax=axes, shrink=0.6, label="share of the row")
     return figure
