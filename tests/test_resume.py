@@ -58,8 +58,6 @@ def test_a_resumed_run_is_the_same_run(data, whole, tmp_path, monkeypatch, step,
 
 
 def test_a_resumed_muon_run_is_the_same_run(data, tmp_path, monkeypatch):
-    if not hasattr(torch.optim, "Muon"):
-        pytest.skip("needs torch 2.9")
     config = replace(TRAIN, optimizer="muon", epochs=2)
     expected = timeless(train(MODEL, data, config, tmp_path / "whole")[1].history)
     with monkeypatch.context() as patch:

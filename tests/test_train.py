@@ -41,17 +41,16 @@ def test_matrices_decay_and_nothing_else(embedder):
     assert {"embedder.class_token", "embedder.positions"} <= {names[id(p)] for p in others["params"]}
 
 
-def test_muon_takes_the_matrices_of_the_blocks(monkeypatch):
+def test_muon_takes_the_matrices_of_the_blocks():
     model = VisionTransformer(MODEL)
     config = replace(TRAIN, optimizer="muon")
-    if hasattr(torch.optim, "Muon"):
-        muon, adamw = make_optimizers(model, config)
-        assert len(muon.param_groups[0]["params"]) == 8
-        taken = [p for optimizer in (muon, adamw) for group in optimizer.param_groups for p in group["params"]]
-        assert len(set(map(id, taken))) == len(taken) == len(list(model.parameters()))
-    monkeypatch.delattr(torch.optim, "Muon", raising=False)
-    with pytest.raises(ValueError, match=r"'muon' needs torch 2\.9"):
-        make_optimizers(model, config)
+    muon, adamw = make_optimizers(model, config)
+    assert len(muon.param_groups[0]["params"]) == 8
+    taken = [p for optimizer in (muon, adamw) for group in optimizer.param_groups for p in group["params"]]
+    assert len(taken) == len(set(map(id, taken))) == len(list(model.parameters()))
+    images, labels = torch.randn(2, 3, 16, 16), torch.tensor([0, 1])
+    module.train_step(model, [muon, adamw], images, labels, 1e-3, config)
+    assert muon.param_groups[0]["lr"] == config.muon_factor * adamw.param_groups[0]["lr"] == 5e-3
 
 
 @pytest.mark.parametrize(
@@ -81,8 +80,6 @@ def test_fit_memorises_a_batch():
 
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
 def test_training_learns(data, tmp_path, optimizer):
-    if optimizer == "muon" and not hasattr(torch.optim, "Muon"):
-        pytest.skip("needs torch 2.9")
     config = replace(TRAIN, epochs=12, optimizer=optimizer, peak_rate=1e-2, augment=AugmentConfig(flip=True))
     model, record = train(replace(MODEL, dropout=0.0), data, config, tmp_path / "run")
     assert record.history[0]["train_loss"] > 0.3 and record.history[-1]["train_loss"] < 0.1

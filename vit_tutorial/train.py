@@ -46,13 +46,15 @@ def fit(
 class TrainConfig:
     """How to train. Rates are the optimiser's: a linear climb from `start_rate`, half a cosine down to `final_rate`.
 
-    `clip_norm` bounds the length of the gradient (0: no bound). `device` "auto" takes cuda, mps or cpu, whichever comes
-    first. Raises ValueError with the value found and what was expected.
+    `muon_factor` is the rate of Muon's matrices in units of AdamW's. `clip_norm` bounds the length of the gradient
+    (0: no bound). `device` "auto" takes cuda, mps or cpu, whichever comes first. Raises ValueError with the value
+    found and what was expected.
     """
 
     epochs: int = 40
     batch_size: int = 64
     optimizer: Literal["adamw", "muon"] = "adamw"
+    muon_factor: float = 5.0
     start_rate: float = 0.0
     peak_rate: float = 2e-3
     final_rate: float = 0.0
@@ -66,8 +68,9 @@ class TrainConfig:
     augment: AugmentConfig = field(default_factory=AugmentConfig)
 
     def __post_init__(self) -> None:
-        lowest = {"epochs": 1, "batch_size": 1, "warmup_epochs": 0, "weight_decay": 0, "clip_norm": 0, "seed": 0}
-        for name, least in (lowest | dict.fromkeys(("start_rate", "peak_rate", "final_rate"), 0)).items():
+        rates = ("start_rate", "peak_rate", "final_rate", "muon_factor")
+        for name in ("epochs", "batch_size", "warmup_epochs", "weight_decay", "clip_norm", "seed", *rates):
+            least = int(name in ("epochs", "batch_size"))
             if not least <= getattr(self, name) < math.inf:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected at least {least}")
         if not 0 <= self.label_smoothing < 1:
@@ -105,14 +108,12 @@ def make_optimizers(model: VisionTransformer, config: TrainConfig) -> list[Optim
     groups, fused = parameter_groups(model, config.weight_decay), next(model.parameters()).is_cuda
     if config.optimizer == "adamw":
         return [AdamW(groups, fused=fused)]  # on CUDA all parameters in one go
-    if not hasattr(torch.optim, "Muon"):
-        raise ValueError(f"optimizer 'muon' needs torch 2.9 or newer, this is {torch.__version__}")
     inner = [parameter for parameter in model.blocks.parameters() if parameter.ndim == 2]
     names = set(map(id, inner))
     groups[0]["params"] = [parameter for parameter in groups[0]["params"] if id(parameter) not in names]
-    # scaled to the size of AdamW's steps, so that both share one schedule and one decay
-    muon = torch.optim.Muon(inner, weight_decay=config.weight_decay, adjust_lr_fn="match_rms_adamw")
-    return [muon, AdamW(groups, fused=fused)]
+    group = {"params": inner, "weight_decay": config.weight_decay, "factor": config.muon_factor}
+    # scaled to the size of AdamW's steps, so that both share one schedule
+    return [torch.optim.Muon([group], adjust_lr_fn="match_rms_adamw"), AdamW(groups, fused=fused)]
 
 
 def pick_device(name: str) -> torch.device:
@@ -177,7 +178,7 @@ def train_step(
         nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
     for optimizer in optimizers:
         for group in optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group.get("factor", 1)
         optimizer.step()
         optimizer.zero_grad()
     return loss.detach(), (logits.argmax(dim=1) == labels).float().mean()
