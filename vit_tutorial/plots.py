@@ -118,6 +118,19 @@ def scoreboard(scores: Mapping[str, float], ceiling: float | None = None) -> Fig
     return figure
 
 
+def show_grids(grids: Mapping[str, Tensor], columns: int = 3) -> Figure:
+    """Named grids of values (R, S), each at most 1, all in one scale; sizes may differ."""
+    rows = -(-len(grids) // columns)
+    lowest = min(grid.min().item() for grid in grids.values())
+    figure, axes = plt.subplots(rows, columns, figsize=(WIDTH, 2.5 * rows), squeeze=False)
+    for axis, (name, grid) in zip(axes.flat, grids.items(), strict=True):
+        drawn = axis.imshow(grid.detach().cpu().float().numpy(), vmin=lowest, vmax=1)
+        axis.set(xticks=[], yticks=[])
+        axis.set_title(name, fontsize=9)
+    figure.colorbar(drawn, ax=axes, shrink=0.8)
+    return figure
+
+
 def show_patches(patches: Tensor, grid: tuple[int, int], channels: int = 3) -> Figure:
     """Flat patches (N, P*P*C) drawn apart, in their places on `grid`, each with its number in the sequence."""
     rows, columns = grid
