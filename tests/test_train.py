@@ -50,7 +50,7 @@ def test_muon_takes_the_matrices_of_the_blocks():
     assert len(taken) == len(set(map(id, taken))) == len(list(model.parameters()))
     images, labels = torch.randn(2, 3, 16, 16), torch.tensor([0, 1])
     module.train_step(model, [muon, adamw], images, labels, 1e-3, config)
-    assert muon.param_groups[0]["lr"] == config.muon_factor * adamw.param_groups[0]["lr"] == 5e-3
+    assert muon.param_groups[0]["lr"] == config.muon_factor * adamw.param_groups[0]["lr"] == 1e-2
 
 
 @pytest.mark.parametrize(

@@ -9,16 +9,14 @@ from importlib import resources
 from pathlib import Path
 from typing import NoReturn
 
-import numpy as np
 import torch
 from jsonargparse import ActionConfigFile, ArgumentParser, Namespace
 from matplotlib.figure import Figure
-from PIL import Image, ImageOps
 from torch import Tensor
 
 from vit_tutorial.checkpoint import find_weights, load_checkpoint, read_record, write_file
 from vit_tutorial.config import ViTConfig
-from vit_tutorial.data import DataConfig, load_split, normalise
+from vit_tutorial.data import DataConfig, load_split, normalise, read_image
 from vit_tutorial.download import download_stl10
 from vit_tutorial.look import attention_maps, rollout
 from vit_tutorial.model import VisionTransformer, count_parameters
@@ -194,19 +192,6 @@ def run_attend(settings: Namespace) -> None:
     figure.savefig(file, format=Path(settings.out).suffix[1:] or "png")
     write_file(Path(settings.out), file.getvalue())
     print(f"{settings.out}: {name}, over {len(images)} image{'s' * (len(images) > 1)}")
-
-
-def read_image(path: Path, size: tuple[int, int], channels: int) -> Tensor:
-    """An image file turned upright, resized by its shorter side and cropped to the middle: (C, *size), uint8."""
-    try:
-        with Image.open(path) as file:
-            upright = ImageOps.exif_transpose(file).convert("L" if channels == 1 else "RGB")
-    except FileNotFoundError:
-        raise
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # what Pillow's readers raise
-        raise ValueError(f"{path} cannot be read as an image") from error
-    fitted = ImageOps.fit(upright, size[::-1], Image.Resampling.BILINEAR)
-    return torch.from_numpy(np.array(fitted)).reshape(*size, channels).permute(2, 0, 1)
 
 
 def chosen_attention(model: VisionTransformer, maps: list[Tensor], settings: Namespace) -> tuple[Tensor, str]:

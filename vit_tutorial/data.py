@@ -26,6 +26,7 @@ __all__ = [
     "pairs",
     "patterns",
     "read_folder",
+    "read_image",
     "read_stl10",
     "resize",
     "stacks",
@@ -231,17 +232,28 @@ def _list_folder(root: Path) -> tuple[list[Path], Tensor, tuple[str, ...]]:
     return sum(files, []), labels, tuple(folder.name for folder in folders)
 
 
+def read_image(path: Path, size: tuple[int, int], channels: int = 3) -> Tensor:
+    """An image file turned upright (EXIF), resized by its shorter side, cropped to the middle: (channels, *size) uint8.
+
+    One channel is grey, three are RGB. Raises FileNotFoundError, or ValueError for a file that is no image.
+    """
+    try:
+        with Image.open(path) as file:
+            upright = ImageOps.exif_transpose(file).convert("L" if channels == 1 else "RGB")
+    except FileNotFoundError:
+        raise
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # what Pillow's readers raise
+        raise ValueError(f"{path} cannot be read as an image") from error
+    fitted = ImageOps.fit(upright, size[::-1], Image.Resampling.BILINEAR)
+    return torch.from_numpy(np.array(fitted)).reshape(*size, channels).permute(2, 0, 1)
+
+
 def _read_images(paths: list[Path], image_size: int) -> Tensor:
-    """Decode, resize and crop: (N, 3, image_size, image_size) uint8."""
-    images = np.empty((len(paths), image_size, image_size, 3), dtype=np.uint8)
+    """Read files of images: (N, 3, image_size, image_size) uint8."""
+    images = torch.empty(len(paths), 3, image_size, image_size, dtype=torch.uint8)
     for image, path in zip(images, paths, strict=True):
-        try:
-            with Image.open(path) as file:
-                upright = ImageOps.exif_transpose(file).convert("RGB")
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # what Pillow's readers raise
-            raise ValueError(f"{path} cannot be read as an image") from error
-        image[:] = ImageOps.fit(upright, (image_size, image_size), Image.Resampling.BILINEAR)
-    return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
+        image.copy_(read_image(path, (image_size, image_size)))
+    return images
 
 
 def _folder_split(config: DataConfig, split: str) -> ImageSet:
