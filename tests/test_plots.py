@@ -76,3 +76,41 @@ def test_scoreboard_in_per_cent_newest_last():
     assert [label.get_text() for label in axis.get_yticklabels()] == ["chance", "bag of patches", "+ attention"]
     assert axis.get_ylim()[0] > axis.get_ylim()[1]  # read from top to bottom
     drawn(figure)
+
+
+def test_show_patches_in_their_places():
+    patches = torch.arange(6 * 12).view(6, 12).to(torch.uint8)
+    figure = plots.show_patches(patches, grid=(2, 3))
+    assert [axis.get_title() for axis in figure.axes] == list("012345")
+    assert figure.axes[4].images[0].get_array().tolist() == patches[4].view(2, 2, 3).tolist()
+    drawn(figure)
+
+
+@pytest.mark.parametrize("images", [None, torch.rand(3, 8, 12), torch.rand(4, 3, 8, 12)])
+def test_show_maps_names_rows_and_columns_and_frames_the_query(images):
+    maps = torch.rand(2, 4, 6)
+    figure = plots.show_maps(maps, images, grid=(2, 3), mark=4)
+    assert figure.get_figwidth() <= plots.WIDTH and len(figure.axes) == 8
+    assert [axis.get_title() for axis in figure.axes[:4]] == [f"head {head}" for head in range(4)]
+    assert [axis.get_ylabel() for axis in figure.axes[::4]] == ["layer 1", "layer 2"]
+    assert np.allclose(figure.axes[5].images[-1].get_array().flatten(), maps[1, 1])
+    assert figure.axes[5].get_xlabel() == f"0 to {maps[1, 1].max():.2f}"
+    side = 1 if images is None else 4  # patch 4 of a 2 x 3 grid stands in row 1, column 1
+    assert figure.axes[5].patches[0].get_xy() == (side - 0.5, side - 0.5)
+    drawn(figure)
+
+
+def test_show_bars_groups_series():
+    figure = plots.show_bars(["a", "b"], {"one": [1, 2], "two": [3, 4]}, ylabel="%")
+    assert [bar.get_height() for bar in figure.axes[0].patches] == [1, 2, 3, 4]
+    assert [text.get_text() for text in figure.axes[0].texts] == ["1", "2", "3", "4"]
+    drawn(figure)
+
+
+def test_show_confusion_is_in_shares_of_the_label():
+    labels, guess = torch.tensor([0, 0, 0, 1]), torch.tensor([0, 0, 1, 1])
+    figure = plots.show_confusion(labels, {"first": guess, "second": labels}, ["cat", "dog"])
+    shares = [axis.images[0].get_array().tolist() for axis in figure.axes[:2]]
+    assert shares == [[[pytest.approx(2 / 3), pytest.approx(1 / 3)], [0, 1]], [[1, 0], [0, 1]]]
+    assert figure.axes[0].get_ylabel() == "what is there"
+    drawn(figure)

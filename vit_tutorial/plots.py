@@ -190,7 +190,7 @@ def show_maps(
         axis.set(xticks=[], yticks=[])
         axis.set_xlabel(f"0 to {weights.max():.2f}", fontsize=8, labelpad=2)
         if column == 0:
-            axis.set_ylabel(rows[row] if rows else f"layer {row}")
+            axis.set_ylabel(rows[row] if rows else f"layer {row + 1}")
         if row == 0:
             axis.set_title(columns[column] if columns else f"head {column}", fontsize=9)
         if mark is not None:
