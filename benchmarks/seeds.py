@@ -19,22 +19,22 @@ from vit_tutorial.cli import main as command_line
 
 
 def seeds(
-    config: str, seeds: int = 3, root: str = "data", name: str | None = None, set: list[str] | None = None
+    recipe: str, seeds: int = 3, root: str = "data", name: str | None = None, set: list[str] | None = None
 ) -> None:
-    """Train `config` once a seed and write the record results/NAME.json.
+    """Train `recipe` once a seed and write the record results/NAME.json.
 
     Args:
-        config: a recipe of the package or the path of a YAML file
+        recipe: one of the package's, or the path of a YAML file
         seeds: how many, from 0
         root: where the data lie
         name: of the record, by default that of the recipe
         set: settings that differ from the recipe, such as training.epochs=12
     """
-    name, runs = name or Path(config).stem, []
+    name, runs = name or Path(recipe).stem, []
     for seed in range(seeds):
         out = ROOT / "runs" / f"{name}-{seed}"
-        argv = ["train", "--out", str(out), "--config", config, "--data.root", root, f"--training.seed={seed}"]
-        if config == "stacks":
+        argv = ["train", "--out", str(out), "--config", recipe, "--data.root", root, f"--training.seed={seed}"]
+        if recipe == "stacks":
             argv.append(f"--data.split_seed={seed}")
         argv += [f"--{setting}" for setting in set or []]
         argv += ["--resume"] * (out / "state.safetensors").exists()

@@ -129,10 +129,11 @@ def execute(text: Path, force: bool) -> str:
         start = time.perf_counter()
         resources = {"metadata": {"path": str(text.parent)}}
         NotebookClient(
-            notebook, timeout=600, resources=resources, store_widget_state=False, record_timing=False,
+            notebook, timeout=600, resources=resources, record_timing=False,
             coalesce_streams=True, kernel_name="python3",
         ).execute(stderr=subprocess.DEVNULL)  # fmt: skip
         done = f"{time.perf_counter() - start:.0f} s"
+        notebook.metadata.pop("widgets", None)
         for cell in (cell for cell in notebook.cells if cell.cell_type == "code"):
             cell.outputs = tidy(cell.outputs)
             for data in (output.data for output in cell.outputs if "image/png" in output.get("data", {})):

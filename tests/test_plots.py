@@ -94,7 +94,7 @@ def test_show_maps_names_rows_and_columns_and_frames_the_query(images):
     assert [axis.get_title() for axis in figure.axes[:4]] == [f"head {head}" for head in range(4)]
     assert [axis.get_ylabel() for axis in figure.axes[::4]] == ["layer 1", "layer 2"]
     assert np.allclose(figure.axes[5].images[-1].get_array().flatten(), maps[1, 1])
-    assert figure.axes[5].get_xlabel() == f"0 to {maps[1, 1].max():.2f}"
+    assert figure.axes[5].get_xlabel() == f"0 to {maps[1, 1].max():.2g}"
     side = 1 if images is None else 4  # patch 4 of a 2 x 3 grid stands in row 1, column 1
     assert figure.axes[5].patches[0].get_xy() == (side - 0.5, side - 0.5)
     drawn(figure)

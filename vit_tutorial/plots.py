@@ -188,7 +188,7 @@ def show_maps(
             overlay(axis, images if images.ndim == 3 else images[column], weights, grid)
             axis.axis("on")
         axis.set(xticks=[], yticks=[])
-        axis.set_xlabel(f"0 to {weights.max():.2f}", fontsize=8, labelpad=2)
+        axis.set_xlabel(f"0 to {weights.max():.2g}", fontsize=8, labelpad=2)
         if column == 0:
             axis.set_ylabel(rows[row] if rows else f"layer {row + 1}")
         if row == 0:
