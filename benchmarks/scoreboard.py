@@ -4,14 +4,13 @@
     python benchmarks/scoreboard.py --seeds 1    only the first seed
 
 Writes results/scoreboard.json, anew after every training: mean and spread (standard deviation over the seeds) of the
-accuracy on the 1,000 validation images, and the seconds of each training. What the file already holds is kept, so a
+accuracy on the 1,000 validation images. What the file already holds is kept, so a
 run that was cut off goes on; delete the file to start afresh.
 """
 
 import argparse
 import json
 import statistics
-import time
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -101,13 +100,12 @@ def step_score(name: str, val: tuple[Tensor, Tensor], seed: int) -> float:
     return accuracy(model, *val)
 
 
-def summary(scores: list[float], seconds: list[float]) -> dict:
+def summary(scores: list[float]) -> dict:
     """Mean and spread of a step, and its single runs, seed by seed."""
     return {
         "mean": round(statistics.mean(scores), 4),
         "spread": round(statistics.stdev(scores), 4) if len(scores) > 1 else None,
         "scores": [round(score, 4) for score in scores],
-        "seconds": [round(taken, 1) for taken in seconds],
     }
 
 
@@ -123,13 +121,12 @@ def main() -> None:
     val = inputs(load_split(DataConfig(), "val"))
     for seed in range(options.seeds):
         for name in options.steps:
-            scores, seconds = (steps.get(name, {}).get(key, []) for key in ("scores", "seconds"))
+            scores = steps.get(name, {}).get("scores", [])
             if len(scores) > seed:
                 continue
-            began = time.perf_counter()
             score = step_score(name, val, seed)
-            steps[name] = summary([*scores, score], [*seconds, time.perf_counter() - began])
-            print(f"seed {seed}  {name:24}{100 * score:5.1f} %  {steps[name]['seconds'][-1]:5.0f} s", flush=True)
+            steps[name] = summary([*scores, score])
+            print(f"seed {seed}  {name:24}{100 * score:5.1f} %", flush=True)
             write_record(options.out, record | {"steps": steps})
 
 

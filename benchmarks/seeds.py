@@ -2,7 +2,8 @@
 
     python benchmarks/seeds.py stacks                          seeds 0 to 2, into results/stacks.json
     python benchmarks/seeds.py stl10-seed --root DIR           STL-10 lies under DIR/stl10_binary
-    python benchmarks/seeds.py stacks --set '["training.optimizer=adamw", "training.peak_rate=2e-3"]' --name stacks-adamw
+    python benchmarks/seeds.py stacks --seeds 1 --name stacks-adamw \\
+        --set '["training.optimizer=adamw", "training.peak_rate=2e-3"]'
 
 A seed's run lives in runs/NAME-SEED and goes on where it was cut off. Drawn training images differ from seed to seed,
 too; validation images are always the same. The spread is the standard deviation over the seeds.
