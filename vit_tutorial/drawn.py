@@ -158,7 +158,7 @@ def pairs(count: int, seed: int) -> ImageSet:
     places = torch.rand(count, grid * grid, generator=generator).argsort(1)[:, :2]
 
     # Tiles as a list, (count, 36, 3, 8, 8), then laid out row by row.
-    noise = torch.randint(98, 158, (count, grid * grid, 1, tile, tile), generator=generator, dtype=torch.uint8)
+    noise = torch.randint(119, 137, (count, grid * grid, 1, tile, tile), generator=generator, dtype=torch.uint8)
     tiles = noise.repeat(1, 1, 3, 1, 1)  # grey
     each = torch.arange(count)[:, None]
     tiles[each, places] = patterns()[torch.stack([first, second], dim=1)]
