@@ -142,7 +142,7 @@ def normalise(images: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -
         raise ValueError(f"images of {images.shape[-3]} channels, but {len(mean)} means and {len(std)} deviations")
     scale = 255 if images.dtype == torch.uint8 else 1
     offset, divisor = (torch.tensor(values, device=images.device)[:, None, None] * scale for values in (mean, std))
-    return (images.float() - offset) / divisor
+    return (images - offset).div_(divisor).float()  # no copy of the whole batch but the result
 
 
 def resize(images: Tensor, size: int | tuple[int, int]) -> Tensor:
