@@ -8,6 +8,7 @@ Each chapter runs in a kernel of its own, with all cores, as `make book` runs it
 
 import os
 import sys
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -58,7 +59,7 @@ def execute(path: Path) -> dict[str, float]:
     watch.start()
     start = time.perf_counter()
     try:
-        client.execute()
+        client.execute(stderr=subprocess.DEVNULL)  # a warning about ports, once a chapter
     finally:
         seconds, peak = time.perf_counter() - start, watch.stop()
     return {"seconds": round(seconds, 1), "peak_gb": round(peak, 2)}
