@@ -7,8 +7,8 @@ Each chapter runs in a kernel of its own, with all cores, as `make book` runs it
 """
 
 import os
-import sys
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
