@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import pytest
+import torch
+from matplotlib import colormaps
 from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 FLAGS = [
@@ -18,6 +20,18 @@ FLAGS = [
 ]  # fmt: skip
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 expect.set_options(timeout=30_000)  # milliseconds: a busy machine is slow, not wrong
+
+
+def decoded(drawn: torch.Tensor, expected: torch.Tensor) -> torch.Tensor:
+    """The levels, 0 to 255, of viridis colours (N, 3): each must be one of the map's, to the byte.
+
+    Two pairs of neighbours in viridis are one colour in bytes; of these the one nearer to `expected` (N,) is meant.
+    """
+    viridis = torch.tensor(colormaps["viridis"].colors).mul(255).round()
+    same = (drawn[:, None] == viridis).all(dim=-1)
+    assert same.any(dim=1).all()
+    apart = (torch.arange(256) - expected[:, None]).abs()
+    return torch.where(same, apart, torch.inf).argmin(dim=1)
 
 
 @dataclass

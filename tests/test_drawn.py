@@ -1,0 +1,69 @@
+import pytest
+import torch
+
+from vit_tutorial.drawn import STACKS, TEXTURES, pairs, patterns, stacks
+
+torch.set_num_threads(1)
+
+
+@pytest.mark.parametrize("drawn, size, classes, masks", [(stacks, 96, 10, 2), (pairs, 48, 2, 1)])
+def test_drawn_sets_have_their_shapes_and_come_from_their_seed(drawn, size, classes, masks):
+    first, again, other = drawn(40, 0), drawn(40, 0), drawn(40, 1)
+    assert first.images.shape == (40, 3, size, size) and first.images.dtype == torch.uint8
+    assert first.masks.shape == (40, masks, size, size) and first.masks.dtype == torch.bool
+    assert len(first) == 40 and len(first.classes) == classes
+    assert first.labels.bincount().tolist() == [40 // classes] * classes
+    assert torch.equal(first.images, again.images) and torch.equal(first.labels, again.labels)
+    assert not torch.equal(first.images, other.images)
+
+
+def test_a_count_that_is_no_multiple_of_the_classes_is_balanced_up_to_rounding():
+    assert sorted(stacks(64, 0).labels.bincount().tolist()) == [6] * 6 + [7] * 4
+    with pytest.raises(ValueError, match="count is 0"):
+        stacks(0, 0)
+
+
+def test_a_stack_is_two_squares_one_above_the_other_and_clear_of_the_decoys():
+    masks = stacks(300, 0).masks
+    for stack in masks[:30, 0]:
+        rows, columns = stack.any(1).nonzero()[:, 0], stack.any(0).nonzero()[:, 0]
+        side = len(columns)
+        assert 24 <= side <= 32 and side % 2 == 0 and len(rows) == 2 * side
+        assert rows[side] - rows[side - 1] == 9  # eight rows of background between the tiles
+        assert stack.sum() == 2 * side * side
+    assert not (masks[:, 0] & masks[:, 1]).any()
+    assert masks[:, 1].flatten(1).any(1).all()
+    assert 0.15 < masks[:, 0].float().mean() < 0.19 and 0.015 < masks[:, 1].float().mean() < 0.04
+
+
+def test_the_class_names_the_textures_from_top_to_bottom():
+    """Read the textures off the pixels: stripes do not change along one axis, checks and dots do along both."""
+    drawn = stacks(200, 3)
+    for image, label, mask in zip(drawn.images.float(), drawn.labels, drawn.masks[:, 0], strict=True):
+        names = drawn.classes[label].split("/")
+        assert names == [TEXTURES[texture] for texture in STACKS[label]]
+        side = int(mask.any(0).sum())
+        for name, tile in zip(names, image[:, mask].view(3, 2, side, side).unbind(1), strict=True):
+            down, across = tile.var(dim=1).mean() > 20, tile.var(dim=2).mean() > 20
+            assert (bool(down), bool(across)) == {"vertical": (False, True), "horizontal": (True, False)}.get(
+                name, (True, True)
+            )
+
+
+def test_a_flip_upside_down_swaps_the_ordered_classes_only():
+    assert {(bottom, top) for top, bottom in STACKS} == set(STACKS)
+    assert [top == bottom for top, bottom in STACKS] == [False] * 8 + [True] * 2
+
+
+def test_pairs_hold_two_patterned_tiles_that_tell_the_class():
+    drawn, known = pairs(400, 0), patterns().flatten(1)
+    counts = torch.zeros(2, len(known), dtype=torch.long)
+    for image, label, mask in zip(drawn.images, drawn.labels, drawn.masks[:, 0], strict=True):
+        tiles = image.unfold(1, 8, 8).unfold(2, 8, 8).permute(1, 2, 0, 3, 4).reshape(36, -1)
+        found = [(at, int(which)) for at, which in (tiles[:, None] == known).all(-1).nonzero().tolist()]
+        assert len(found) == 2 and (found[0][1] == found[1][1]) == bool(label)
+        assert mask[::8, ::8].flatten().nonzero()[:, 0].tolist() == [at for at, _ in found]
+        for _, which in found:
+            counts[label, which] += 1
+    assert (counts > 25).all()  # 50 expected: no pattern belongs to one class
+    assert len(known.unique(dim=0)) == len(known)
