@@ -17,6 +17,7 @@ from record import ROOT, circumstances, write_record
 
 from vit_tutorial.checkpoint import load_checkpoint
 from vit_tutorial.cli import main as command_line
+from vit_tutorial.train import pick_device
 
 
 def seeds(
@@ -45,7 +46,8 @@ def seeds(
         curves = {key: [round(row[key], 4) for row in history] for key in history[0] if key.endswith(("loss", "racy"))}
         runs.append({"seed": seed, "val_accuracy": history[-1]["val_accuracy"], "curves": curves})
     scores = [run["val_accuracy"] for run in runs]
-    record = circumstances("cpu", ["torch"]) | {"config": load_checkpoint(out)[1].config, "runs": runs}
+    record = circumstances(pick_device("auto").type, ["torch"])
+    record |= {"config": load_checkpoint(out)[1].config, "runs": runs}
     record["mean"] = round(statistics.mean(scores), 4)
     record["spread"] = round(statistics.stdev(scores), 4) if len(scores) > 1 else None
     write_record(ROOT / "results" / f"{name}.json", record)

@@ -121,7 +121,8 @@ def test_code_is_plain_python_for_any_device(text):
     for cell in code_cells(read(text)):
         ast.parse(cell.source)  # neither magics nor shell commands
         assert not re.search(r"\.cuda\(", cell.source)
-        assert not re.search(r"[\"']cuda", cell.source) or "cuda.is_available" in cell.source, "no bare cuda"
+        rest = cell.source.replace("is_cuda", "")  # asks where a tensor is, sends none there
+        assert "cuda" not in rest or "cuda.is_available" in rest, "no bare cuda"
 
 
 @CHAPTERS
