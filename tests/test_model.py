@@ -102,6 +102,24 @@ def test_fused_and_written_out_agree(variant, training):
         assert_close(layer.sum(dim=-1), torch.ones(B, H, tokens, dtype=torch.float64))
 
 
+@pytest.mark.parametrize("pool", ["cls", "mean"])
+def test_a_token_left_out_is_a_token_nobody_sees(pool, monkeypatch):
+    model = shaken(small(pool=pool)).eval()
+    x = model.embedder(images(dtype=torch.float64))
+    kept = torch.tensor([0, 1, 4, 7, 8, 20, 29])
+    logits, weights = model.encode(x[:, kept], return_attention=True)
+    assert_close(model.encode(x[:, kept]), logits)
+    fused, seen = F.scaled_dot_product_attention, torch.zeros(x.shape[1], dtype=torch.bool)
+    seen[kept] = True
+    monkeypatch.setattr(
+        F, "scaled_dot_product_attention", lambda q, k, v: fused(q, k, v, attn_mask=seen.expand(len(seen), -1))
+    )
+    for block in model.blocks:
+        x = block(x)
+    assert_close(model.head(x[:, 0] if pool == "cls" else x[:, kept].mean(dim=1)), logits)
+    assert [layer.shape for layer in weights] == [(B, H, len(kept), len(kept))] * DEPTH
+
+
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_every_parameter_gets_a_gradient(variant):
     model = small(**variant)

@@ -38,7 +38,10 @@ class VisionTransformer(nn.Module):
         nn.init.normal_(self.head[-1].weight, std=0.01)  # nearly equal logits: the first loss is about ln(classes)
 
     def forward(self, images: Tensor, return_attention: bool = False) -> Tensor | tuple[Tensor, list[Tensor]]:
-        x = self.embedder(images)
+        return self.encode(self.embedder(images), return_attention)
+
+    def encode(self, x: Tensor, return_attention: bool = False) -> Tensor | tuple[Tensor, list[Tensor]]:
+        """The same from the embedder's tokens (B, T, D) on; some patches may be left out."""
         attention = []
         for block in self.blocks:
             x = block(x, return_attention)
