@@ -14,7 +14,8 @@ from test_train import MODEL, TRAIN
 from vit_tutorial import checkpoint
 from vit_tutorial import train as module
 from vit_tutorial.augment import AugmentConfig
-from vit_tutorial.checkpoint import load_checkpoint
+from vit_tutorial.checkpoint import load_checkpoint, load_snapshots
+from vit_tutorial.model import VisionTransformer
 from vit_tutorial.train import train
 
 
@@ -55,6 +56,29 @@ def test_a_resumed_run_is_the_same_run(data, whole, tmp_path, monkeypatch, step,
     assert len(load_checkpoint(tmp_path)[1].history) == rows
     assert timeless(train(MODEL, data, TRAIN, tmp_path, resume=True)[1].history) == whole
     assert timeless(train(MODEL, data, TRAIN, tmp_path, resume=True)[1].history) == whole  # nothing is left to do
+
+
+def test_snapshots_are_kept_through_a_stop_and_come_back_in_order(data, tmp_path, monkeypatch):
+    config = replace(TRAIN, snapshots=(2, 0, 1))
+    with monkeypatch.context() as patch:
+        stop_at(patch, 7, KeyboardInterrupt())
+        with pytest.raises(KeyboardInterrupt):
+            train(MODEL, data, config, tmp_path)
+    model, _ = train(MODEL, data, config, tmp_path, resume=True)
+    models = load_snapshots(tmp_path)
+    assert list(models) == [0, 1, 2, 4] and not any(other.training for other in models.values())
+    torch.manual_seed(10_000 * config.seed)
+    first = VisionTransformer(MODEL)
+    for name, expected in [(0, first), (4, model)]:
+        torch.testing.assert_close(models[name].state_dict(), expected.state_dict(), atol=1e-3, rtol=1e-3)
+    weights = [other.blocks[0].attention.qkv.weight for other in models.values()]
+    assert not any(torch.equal(one, next_) for one, next_ in zip(weights, weights[1:], strict=False))
+
+
+def test_a_run_without_snapshots_says_how_to_keep_some(data, tmp_path):
+    train(MODEL, data, replace(TRAIN, epochs=1), tmp_path)
+    with pytest.raises(ValueError, match=r"no snapshots.*--training\.snapshots"):
+        load_snapshots(tmp_path)
 
 
 def test_a_resumed_muon_run_is_the_same_run(data, tmp_path, monkeypatch):

@@ -58,6 +58,23 @@ def load_checkpoint(name_or_path: str | Path, device: str | torch.device = "cpu"
     return model.to(device).eval(), record
 
 
+def load_snapshots(name_or_path: str | Path, device: str | torch.device = "cpu") -> dict[int, VisionTransformer]:
+    """The models of a run's snapshots by epoch, in order, the finished one last; all in eval mode.
+
+    Takes what `load_checkpoint` takes. Raises ValueError when the run kept none, and what `load_checkpoint` raises.
+    """
+    model, record = load_checkpoint(name_or_path, device)
+    folder = find_weights(name_or_path).parent / "snapshots"
+    models = {}
+    for path in sorted(folder.glob("epoch-*.safetensors")):
+        snapshot = VisionTransformer(model.config)
+        set_weights(snapshot, read_tensors(path)[0], path)
+        models[int(path.stem.removeprefix("epoch-"))] = snapshot.to(device).eval()
+    if not models:
+        raise ValueError(f"{folder} holds no snapshots: train with --training.snapshots '[0, 1, 2]', say")
+    return {**models, len(record.history): model}
+
+
 def find_weights(name_or_path: str | Path) -> Path:
     """The .safetensors file of a shipped name, a folder or a file. Raises ValueError, with the shipped names."""
     names = sorted(folder.name for folder in SHIPPED.iterdir() if folder.is_dir()) if SHIPPED.is_dir() else []
@@ -140,6 +157,14 @@ def save_run(folder: Path, model: nn.Module, optimizers: list[Optimizer], record
     write_file(folder / "model.safetensors", save(weights))
     write_file(folder / "config.json", settings.encode())
     write_file(folder / "history.json", history.encode())
+
+
+def save_snapshot(folder: Path, model: nn.Module, epoch: int) -> None:
+    """Keep the weights of this epoch beside the run's, in half precision: to be looked at, not to go on from."""
+    weights = {name: tensor.detach().cpu().half().contiguous() for name, tensor in model.state_dict().items()}
+    path = folder / "snapshots" / f"epoch-{epoch:03}.safetensors"
+    path.parent.mkdir(exist_ok=True)
+    write_file(path, save(weights))
 
 
 def load_run(folder: Path, model: nn.Module, optimizers: list[Optimizer], record: Record) -> None:

@@ -17,7 +17,7 @@ from torch.optim.lr_scheduler import OneCycleLR
 from tqdm import tqdm
 
 from vit_tutorial.augment import AugmentConfig, augment, draw
-from vit_tutorial.checkpoint import Record, load_run, save_run
+from vit_tutorial.checkpoint import Record, load_run, save_run, save_snapshot
 from vit_tutorial.config import ViTConfig
 from vit_tutorial.data import DataConfig, ImageSet, load_split, normalise, resize
 from vit_tutorial.model import VisionTransformer
@@ -47,8 +47,8 @@ class TrainConfig:
     """How to train. Rates are the optimiser's: a linear climb from `start_rate`, half a cosine down to `final_rate`.
 
     `muon_factor` is the rate of Muon's matrices in units of AdamW's. `clip_norm` bounds the length of the gradient
-    (0: no bound). `device` "auto" takes cuda, mps or cpu, whichever comes first. Raises ValueError with the value
-    found and what was expected.
+    (0: no bound). `device` "auto" takes cuda, mps or cpu, whichever comes first. `snapshots` are the epochs whose
+    weights are kept (0: before the first step). Raises ValueError with the value found and what was expected.
     """
 
     epochs: int = 40
@@ -65,6 +65,7 @@ class TrainConfig:
     seed: int = 0
     device: str = "auto"
     compile: bool = False
+    snapshots: tuple[int, ...] = ()
     augment: AugmentConfig = field(default_factory=AugmentConfig)
 
     def __post_init__(self) -> None:
@@ -75,6 +76,9 @@ class TrainConfig:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected at least {least}")
         if not 0 <= self.label_smoothing < 1:
             raise ValueError(f"label_smoothing is {self.label_smoothing}, expected 0 <= label_smoothing < 1")
+        object.__setattr__(self, "snapshots", tuple(self.snapshots))  # JSON and YAML make lists of tuples
+        if not all(0 <= epoch <= self.epochs for epoch in self.snapshots):
+            raise ValueError(f"snapshots is {self.snapshots}, expected epochs from 0 to {self.epochs}")
         if self.optimizer not in ("adamw", "muon"):
             raise ValueError(f"optimizer is {self.optimizer!r}, expected 'adamw' or 'muon'")
 
@@ -241,6 +245,8 @@ def train(
     with open_run(Path(out), resume) as folder:
         if resume:
             load_run(folder, model, optimizers, record)
+        elif 0 in config.snapshots:
+            save_snapshot(folder, model, 0)
         save_run(folder, model, optimizers, record)  # a run stopped in its first epoch can be resumed, too
         if config.compile:
             model.compile()
@@ -255,6 +261,8 @@ def train(
                 raise FloatingPointError(f"the validation loss is {scores['loss']} after epoch {epoch}")
             row |= {f"val_{name}": scores[name] for name in ("loss", "accuracy")}
             record.history.append(row | {"seconds": round(time.perf_counter() - began, 2)})
+            if epoch in config.snapshots:
+                save_snapshot(folder, model, epoch)
             save_run(folder, model, optimizers, record)
             report(record.history[-1])
     return model.eval(), record
