@@ -1,0 +1,147 @@
+"""What all checks share: fresh input, an answer that is tried with care, and what was found told in one line."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import wraps
+
+import torch
+from torch import Tensor
+
+TOLERANCE = {"rtol": 1e-3, "atol": 1e-5}  # of float32 in another order of sums
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a check found. It prints as one line and is true when the exercise is solved."""
+
+    ok: bool
+    message: str
+
+    def __bool__(self) -> bool:
+        return self.ok
+
+    def __repr__(self) -> str:
+        return self.message
+
+
+class NotSolved(Exception):
+    """Raised within a check, with the sentence that tells the learner what is not right yet."""
+
+
+def checked(check: Callable[..., str]) -> Callable[..., Result]:
+    """Make a check of a function that raises NotSolved, or returns what there is to say when all is right.
+
+    Within it the random numbers are fresh, and what was drawn before or comes after is not disturbed.
+    """
+
+    @wraps(check)
+    def run(answer: object) -> Result:
+        try:
+            with torch.random.fork_rng(devices=[]), torch.enable_grad():
+                torch.seed()
+                return Result(True, f"solved: {check(answer)}")
+        except NotSolved as error:
+            return Result(False, f"not solved yet: {error}")
+        except Exception as error:  # an answer so odd that the check itself stumbles: still no traceback of ours
+            return Result(False, f"not solved yet: {called(answer)} gave something unexpected ({one_line(error)})")
+
+    return run
+
+
+def called(answer: object) -> str:
+    """The name of the learner's function or class."""
+    return getattr(answer, "__name__", type(answer).__name__)
+
+
+def one_line(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:160]}" if text else type(error).__name__
+
+
+def distinct(count: int, low: int, high: int) -> list[int]:
+    """Sizes from `low` to `high`, drawn afresh and all different, so that no axis passes for another."""
+    return (low + torch.randperm(high - low + 1)[:count]).tolist()
+
+
+def ask(answer: Callable, *inputs: object, expected: str, case: str | None = None) -> object:
+    """What the learner's function or class makes of `inputs`; it gets copies of tensors, through which gradients flow.
+
+    `expected` says what it should return ("a tensor of shape (B, N, D)"), `case` what is special about these inputs
+    ("images that are not square"). Raises NotSolved for what cannot be called, an exception, None, and an input that
+    was changed in place.
+    """
+    if not callable(answer):
+        raise NotSolved(f"{type(answer).__name__} was given, a function or a class was expected")
+    name = called(answer)
+    copies = [value.clone() if isinstance(value, Tensor) else value for value in inputs]
+    try:
+        got = answer(*copies)
+    except (Exception, SystemExit) as error:
+        shapes = " and ".join(str(tuple(value.shape)) for value in inputs if isinstance(value, Tensor))
+        where = case or (f"input of shape {shapes}" if shapes else f"{', '.join(map(repr, inputs))}")
+        raise NotSolved(f"{name} raised {one_line(error)}, for {where}") from None
+    if got is None:
+        raise NotSolved(f"{name} returned None, {expected} was expected")
+    for value, copy in zip(inputs, copies, strict=True):
+        if isinstance(value, Tensor) and not same(copy, value):
+            raise NotSolved(f"{name} changed its input in place: make a new tensor (x = x + y, not x += y)")
+    return got
+
+
+def same(got: Tensor, want: Tensor) -> bool:
+    """Equal in shape and, within rounding, in values; False for anything that is not finite."""
+    if got.shape != want.shape or not torch.isfinite(got).all():
+        return False
+    return torch.allclose(got.detach().double().cpu(), want.detach().double().cpu(), **TOLERANCE)
+
+
+def compare(
+    answer: Callable,
+    got: object,
+    want: Tensor,
+    mistakes: Mapping[str, Tensor] | None = None,
+    case: str | None = None,
+) -> None:
+    """Raise NotSolved unless `got` is the tensor `want`: a tensor, its device, shape, type, values and gradient.
+
+    `mistakes` maps a sentence to what the mistake that it names would have given for the same input: the first that
+    fits is said, whether it differs from `want` in its shape or only in its values. A gradient is asked for where
+    `want` has one.
+    """
+    name, where = called(answer), f" for {case}" if case else ""
+    if not isinstance(got, Tensor):
+        kind = type(got).__name__
+        raise NotSolved(f"{name} returned a {kind}, a tensor of shape {tuple(want.shape)} was expected{where}")
+    if got.device != want.device:
+        raise NotSolved(f"{name} returned a tensor on {got.device}, expected it on {want.device}, where its input is")
+    for sentence, wrong in (mistakes or {}).items():
+        if same(got, wrong) and not same(got, want):
+            raise NotSolved(sentence)
+    if got.shape != want.shape:
+        raise NotSolved(f"{name} returned shape {tuple(got.shape)}, expected {tuple(want.shape)}{where}")
+    if got.dtype != want.dtype:
+        raise NotSolved(f"{name} returned {got.dtype}, expected {want.dtype}, the type of its input")
+    if not torch.isfinite(got).all():
+        raise NotSolved(f"{name} returned numbers that are not finite{where}")
+    if not same(got, want):
+        place = (got.detach().double() - want.detach().double()).abs().argmax()
+        index = [int(i) for i in torch.unravel_index(place, want.shape)]
+        here = f" at {index}" if index else ""
+        found, right = got.flatten()[place].item(), want.flatten()[place].item()
+        raise NotSolved(f"the shape is right, the values are not{where}:{here} {found:.4g}, expected {right:.4g}")
+    if want.requires_grad and not got.requires_grad:
+        raise NotSolved(f"{name} cuts the gradient: no detach, .data, .item(), numpy or no_grad on the way")
+
+
+def compare_gradients(answer: Callable, got: Tensor, want: Tensor, inputs: Mapping[str, Tensor]) -> None:
+    """Raise NotSolved unless `got` sends the same gradients as `want` to each of `inputs`, a tensor under its name."""
+    direction = torch.randn_like(want)
+    gradients = [
+        torch.autograd.grad(result, list(inputs.values()), direction, retain_graph=True, allow_unused=True)
+        for result in (got, want)
+    ]
+    for name, mine, right in zip(inputs, *gradients, strict=True):
+        if right is not None and (mine is None or not same(mine, right)):
+            raise NotSolved(
+                f"the values of {called(answer)} are right, its gradient for {name} is not: part is cut off"
+            )
