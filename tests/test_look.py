@@ -3,7 +3,7 @@ import torch
 from torch.testing import assert_close
 
 from vit_tutorial.config import ViTConfig
-from vit_tutorial.look import attention_distance, attention_maps, rollout
+from vit_tutorial.look import attention_distance, attention_maps, bootstrap, cover_of, mass_on, points_at, rollout
 from vit_tutorial.model import VisionTransformer
 
 B, H, DEPTH, GRID = 2, 5, 3, (3, 4)
@@ -18,6 +18,21 @@ def model(**choices):
 def random_weights(depth=DEPTH, tokens=13, dtype=torch.float64):
     torch.manual_seed(0)
     return [(3 * torch.randn(B, H, tokens, tokens, dtype=dtype)).softmax(dim=-1) for _ in range(depth)]
+
+
+def state(vit):
+    """What looking must not change: modes, kinds of parameters, values, gradients, hooks."""
+    modules, parameters = list(vit.modules()), list(vit.parameters())
+    hooks = [len(module._forward_hooks) + len(module._backward_hooks) for module in modules]
+    kinds = [(p.requires_grad, p.device, p.dtype, p.grad is None) for p in parameters]
+    values = [*vit.state_dict().values(), *(p.grad for p in parameters if p.grad is not None)]
+    return [module.training for module in modules], hooks, kinds, [value.clone() for value in values]
+
+
+def assert_unchanged(vit, before):
+    now = state(vit)
+    assert now[:3] == before[:3]
+    assert all(map(torch.equal, now[3], before[3]))
 
 
 @pytest.mark.parametrize(("pool", "tokens"), [("cls", 13), ("mean", 12)])
@@ -40,23 +55,13 @@ def test_maps_leave_the_model_as_it_was(fails):
     vit.head.requires_grad_(False)
     vit(torch.randn(B, 3, 24, 32)).sum().backward()
 
-    def state():
-        modes = [module.training for module in vit.modules()]
-        kinds = [(p.requires_grad, p.device, p.dtype) for p in vit.parameters()]
-        values = [p.detach().clone() for p in vit.parameters()]
-        return modes, kinds, values, [None if p.grad is None else p.grad.clone() for p in vit.parameters()]
-
-    before = state()
+    before = state(vit)
     if fails:
         with pytest.raises(ValueError, match="expected"):
             attention_maps(vit, torch.randn(B, 3, 8, 8))
     else:
         attention_maps(vit, torch.randn(B, 3, 24, 32))
-    after = state()
-    assert after[:2] == before[:2]
-    assert all(map(torch.equal, after[2], before[2]))
-    assert [g is None for g in after[3]] == [g is None for g in before[3]]
-    assert all(torch.equal(*pair) for pair in zip(after[3], before[3], strict=True) if pair[0] is not None)
+    assert_unchanged(vit, before)
     assert torch.is_grad_enabled()
 
 
@@ -116,3 +121,46 @@ def test_attention_distance_in_any_precision(dtype):
 def test_attention_distance_of_another_grid():
     with pytest.raises(ValueError, match="13 tokens .* 4 x 4 patches"):
         attention_distance(random_weights(), (4, 4), 8)
+
+
+def test_cover_mass_and_pointing_by_hand():
+    masks = torch.zeros(2, 24, 32, dtype=torch.bool)
+    masks[0, 8:16, 8:20] = True  # patch 5 and half of patch 6
+    masks[1, :4, :8] = True  # half of patch 0
+    cover = cover_of(masks, 8)
+    expected = torch.zeros(2, 12)
+    expected[0, 5], expected[0, 6], expected[1, 0] = 1, 0.5, 0.5
+    assert_close(cover, expected)
+    scores = torch.zeros(2, 12)
+    scores[0, 5], scores[0, 6], scores[0, 7], scores[1, 3] = 1, 2, 1, 5
+    assert_close(mass_on(cover, scores), torch.tensor([0.5, 0.0]))
+    assert_close(points_at(cover, scores), torch.tensor([0.5, 0.0]))
+    layers = torch.stack([scores, scores.roll(-3, dims=1)], dim=1)[:, :, None]  # (B, 2, 1, N)
+    assert_close(mass_on(cover, layers)[:, :, 0], torch.tensor([[0.5, 0.0], [0.0, 0.5]]))
+    assert_close(points_at(cover, layers)[:, :, 0], torch.tensor([[0.5, 0.0], [0.0, 0.5]]))
+
+
+def test_mass_does_not_depend_on_the_sum_of_a_map():
+    cover, scores = torch.rand(B, 12), torch.rand(B, 12)
+    assert_close(mass_on(cover, 100 * scores), mass_on(cover, scores))
+    assert_close(mass_on(cover, torch.zeros(B, 12)), torch.zeros(B))  # no map, no mass, no nan
+
+
+def test_bootstrap_covers_the_mean_as_often_as_it_says():
+    torch.manual_seed(0)
+    low, high = bootstrap(torch.randn(50, 400))  # 400 experiments of 50 images, true mean 0
+    assert 0.90 < ((low < 0) & (high > 0)).double().mean() < 0.98
+
+
+def test_bootstrap_agrees_with_the_standard_error():
+    torch.manual_seed(0)
+    values = torch.rand(400, 2, 3)
+    low, high = bootstrap(values)
+    assert low.shape == high.shape == (2, 3)
+    assert_close(high - low, 2 * 1.96 * values.std(dim=0) / 400**0.5, rtol=0.1, atol=0)
+    assert_close(bootstrap(values), (low, high))  # the same images, the same band
+
+
+def test_bootstrap_of_one_image():
+    with pytest.raises(ValueError, match="at least 2 images, found 1"):
+        bootstrap(torch.rand(1, 4))
