@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def copy_chapters(source: Path, target: Path) -> list[str]:
-    """Copy the chapters; returns the names of those that have a newer form than the copy worked on."""
+    """Copy chapters and diagrams; returns the names of chapters that have a newer form than the copy worked on."""
     target.mkdir(exist_ok=True)
     record = target / ".copied.json"
     copied = json.loads(record.read_text()) if record.exists() else {}
@@ -27,6 +27,7 @@ def copy_chapters(source: Path, target: Path) -> list[str]:
             copied[chapter.name] = digest
         elif copied.get(chapter.name) != digest:
             kept.append(chapter.name)
+    shutil.copytree(source / "figures", target / "figures", dirs_exist_ok=True)
     record.write_text(json.dumps(copied, indent=1) + "\n")
     return kept
 

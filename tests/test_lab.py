@@ -6,15 +6,17 @@ from nbformat.v4 import new_output
 
 def test_a_copy_that_was_worked_on_stays(tmp_path):
     source, target = tmp_path / "notebooks", tmp_path / "lab"
-    source.mkdir()
+    (source / "figures").mkdir(parents=True)
     for name in ("01_one", "02_two"):
         (source / f"{name}.ipynb").write_text("first")
     assert lab.copy_chapters(source, target) == []
     (target / "01_one.ipynb").write_text("mine")
     for name in ("01_one", "02_two", "03_three"):
         (source / f"{name}.ipynb").write_text("second")
+    (source / "figures" / "block.svg").write_text("<svg/>")
     assert lab.copy_chapters(source, target) == ["01_one.ipynb"]
     assert [path.read_text() for path in sorted(target.glob("*.ipynb"))] == ["mine", "second", "second"]
+    assert (target / "figures" / "block.svg").read_text() == "<svg/>"
 
 
 def test_outputs_are_kept_without_bars_and_widgets():
