@@ -5,8 +5,9 @@ import torch
 from safetensors.torch import save_file
 
 from vit_tutorial import checkpoint
-from vit_tutorial.checkpoint import Record, load_checkpoint, save_run, write_file
+from vit_tutorial.checkpoint import Record, load_checkpoint, load_snapshots, save_run, write_file
 from vit_tutorial.config import ViTConfig
+from vit_tutorial.data import normalise, stacks
 from vit_tutorial.model import VisionTransformer
 
 SIZES = {"image_size": 16, "patch_size": 8, "classes": 2, "dim": 16, "depth": 2, "heads": 2}
@@ -131,3 +132,13 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monke
         write_file(path, b"new")
     assert error.value.filename == str(path)
     assert [file.name for file in tmp_path.iterdir()] == ["file"] and path.read_bytes() == b"old"
+
+
+def test_the_shipped_stacks_model_brings_its_snapshots():
+    models = load_snapshots("stacks")
+    assert list(models) == [0, 1, 2, 4, 6, 8, 12, 24]
+    data = stacks(100, seed=9)
+    images = normalise(data.images, *(load_checkpoint("stacks")[1][name] for name in ("mean", "std")))
+    with torch.no_grad():
+        right = [(model(images).argmax(dim=1) == data.labels).sum().item() for model in models.values()]
+    assert right[0] < 30 and 50 < right[3] < 80 < right[6] and right[7] > 95
