@@ -1,0 +1,182 @@
+"""The check of a training step that takes its batch in parts (chapter 06)."""
+
+import math
+from collections.abc import Callable
+from copy import deepcopy
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.optim import SGD, Optimizer
+
+from vit_tutorial.checks.core import NotSolved, ask, checked, distinct
+from vit_tutorial.checks.training import as_number
+
+
+class Tiny(nn.Module):
+    """A model that remembers how many images it was shown at a time, and how many gradients came back."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Flatten(), nn.Linear(12, 5), nn.Tanh(), nn.Linear(5, 4)).double()
+        self.shown: list[int] = []
+        self.returned = 0
+
+    def watch(self) -> None:
+        self.layers[-1].bias.register_hook(self.count)
+
+    def count(self, gradient: Tensor) -> None:
+        self.returned += 1
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.shown.append(len(images))
+        return self.layers(images)
+
+
+Batch = tuple[Tensor, Tensor]
+
+
+def whole_step(model: nn.Module, optimizer: Optimizer, images: Tensor, labels: Tensor, parts: int) -> float:
+    """The right answer in one go: what the step in parts must equal."""
+    loss = F.cross_entropy(model(images), labels)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+def wrong_step(
+    zero: str = "step", step: str = "step", weigh: str = "images", softmax: bool = False, rest: bool = True
+) -> Callable:
+    """A step in parts with something wrong in it: when it clears, when it corrects, how it weighs the parts."""
+
+    def run(model: nn.Module, optimizer: Optimizer, images: Tensor, labels: Tensor, parts: int) -> None:
+        size = math.ceil(len(images) / parts) if rest else len(images) // parts
+        pieces = list(zip(images.split(size), labels.split(size), strict=True))
+        pieces = pieces if rest else pieces[:parts]
+        if zero == "step":
+            optimizer.zero_grad()
+        for some, theirs in pieces:
+            if zero == "part":
+                optimizer.zero_grad()
+            logits = model(some)
+            loss = F.cross_entropy(logits.softmax(dim=-1) if softmax else logits, theirs)
+            share = {"images": len(some) / len(images), "parts": 1 / len(pieces), "none": 1.0, "sum": float(len(some))}
+            (loss * share[weigh]).backward()
+            if step == "part":
+                optimizer.step()
+        if step == "step":
+            optimizer.step()
+
+    return run
+
+
+WEIGHED_ALIKE = (
+    "each part counts alike, but the last is smaller: a part's share is its number of images over the batch's"
+)
+TOO_LONG = (
+    "the gradients of the parts are added, so the sum is too long: weigh each part's loss by its share of the batch"
+)
+WRONG_STEPS = {
+    "gradients of the step before are still there: zero_grad once a step, before the first backward": (
+        wrong_step(zero="never"),
+        wrong_step(zero="never", weigh="none"),
+        wrong_step(zero="never", weigh="parts"),
+    ),
+    "only the last part counts: zero_grad inside the loop throws the others away": (
+        wrong_step(zero="part"),
+        wrong_step(zero="part", weigh="none"),
+        wrong_step(zero="part", weigh="parts"),
+    ),
+    "you correct after every part: one optimizer.step(), after the last": (
+        wrong_step(step="part"),
+        wrong_step(step="part", weigh="none"),
+        wrong_step(step="part", weigh="parts"),
+        wrong_step(zero="part", step="part"),
+        wrong_step(zero="part", step="part", weigh="none"),
+        wrong_step(zero="part", step="part", weigh="parts"),
+    ),
+    WEIGHED_ALIKE: (wrong_step(weigh="parts"),),
+    TOO_LONG: (wrong_step(weigh="none"),),
+    "a sum over the images is not a mean: divide by the number of images in the whole batch": (
+        wrong_step(weigh="sum"),
+    ),
+    "cross_entropy takes logits and does the softmax itself: you did it twice": tuple(
+        wrong_step(softmax=True, weigh=weigh) for weigh in ("images", "none", "parts")
+    ),
+    "images are left over: the batch does not divide evenly, and the last part holds the rest": tuple(
+        wrong_step(rest=False, weigh=weigh) for weigh in ("images", "none", "parts")
+    ),
+}
+
+
+def after(step: Callable, model: nn.Module, batches: list[Batch], parts: int) -> Tensor:
+    """The weights, in one row, that a copy of `model` has after one step on each batch."""
+    model = deepcopy(model)
+    optimizer = SGD(model.parameters(), lr=0.3, momentum=0.5)
+    for images, labels in batches:
+        step(model, optimizer, images, labels, parts)
+    return nn.utils.parameters_to_vector(model.parameters()).detach()
+
+
+def compare_parts(model: Tiny, count: int, parts: int) -> None:
+    """Raise NotSolved unless in its last step the model was shown the batch once, part by part."""
+    shown = model.shown
+    if not shown:
+        raise NotSolved("the model was shown no image: the loss comes from model(some of the images)")
+    if shown == [count]:
+        raise NotSolved(f"the model saw all {count} images at once; show it {parts} parts, one after the other")
+    if len(shown) != parts or sum(shown) != count or max(shown) > math.ceil(count / parts):
+        raise NotSolved(f"the model saw parts of {shown} images, expected {parts} parts of {count} images in all")
+    if model.returned < parts:
+        raise NotSolved("one backward for all: until then every part stays in memory; call backward after each part")
+
+
+def compare_movement(model: Tiny, start: Tiny) -> None:
+    """Raise NotSolved when nothing was learnt."""
+    if alike(row(model), row(start)):
+        if not model.returned:
+            raise NotSolved("the weights did not move, and no gradient was made: where is loss.backward()?")
+        raise NotSolved(
+            "the weights did not move: is optimizer.step() missing, or were the gradients cleared before it?"
+        )
+
+
+@checked
+def accumulated(answer: Callable) -> str:
+    """`answer(model, optimizer, images, labels, parts)`: one step on a batch in parts, equal to one on the whole."""
+    parts, size = distinct(2, 3, 5)
+    count = parts * size - 1  # the last part is smaller
+    batches = [(torch.randn(count, 3, 2, 2).double(), torch.randint(4, (count,))) for _ in range(3)]
+    start = Tiny()
+    mine, reference = deepcopy(start), deepcopy(start)
+    mine.watch()
+    optimizer, theirs = (SGD(model.parameters(), lr=0.3, momentum=0.5) for model in (mine, reference))
+    expected, case = "the mean loss of the batch", f"{count} images in {parts} parts"
+    losses, wanted = [], []
+    for images, labels in batches:
+        mine.shown, mine.returned = [], 0
+        got = ask(answer, mine, optimizer, images, labels, parts, expected=expected, case=case)
+        losses.append(as_number(answer, got, expected))
+        wanted.append(whole_step(reference, theirs, images, labels, parts))
+    compare_movement(mine, start)
+    if mine.shown == [count]:
+        compare_parts(mine, count, parts)
+    if not alike(row(mine), row(reference)):
+        for sentence, steps in WRONG_STEPS.items():
+            if any(alike(row(mine), after(step, start, batches, parts)) for step in steps):
+                raise NotSolved(sentence)
+        raise NotSolved(f"after {len(batches)} steps the weights are not those of steps on whole batches")
+    compare_parts(mine, count, parts)
+    if not all(math.isclose(loss, want, rel_tol=1e-4) for loss, want in zip(losses, wanted, strict=True)):
+        said = f"it returned {losses[0]:.3f}, the mean loss of all {count} images is {wanted[0]:.3f}"
+        raise NotSolved(f"the weights are right, the loss is not: {said}")
+    return f"{case} move the weights as the whole batch does"
+
+
+def row(model: nn.Module) -> Tensor:
+    return nn.utils.parameters_to_vector(model.parameters()).detach()
+
+
+def alike(one: Tensor, other: Tensor) -> bool:
+    return torch.allclose(one, other, rtol=1e-6, atol=1e-7)  # in float64; in float32 a learner's weights would not do

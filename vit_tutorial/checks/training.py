@@ -1,0 +1,166 @@
+"""The checks of chapter 06: the schedule and smoothed labels. That of the step in parts is in steps.py."""
+
+import math
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from vit_tutorial.checks.core import NotSolved, ask, called, checked, compare, compare_gradients, distinct
+from vit_tutorial.train import learning_rate
+
+
+def as_number(answer: Callable, got: object, what: str) -> float:
+    """A number or a tensor of one number as a float; anything else raises NotSolved."""
+    try:
+        return float(got.detach() if isinstance(got, Tensor) else got)
+    except (TypeError, ValueError, RuntimeError):
+        raise NotSolved(f"{called(answer)} returned a {type(got).__name__}, {what} was expected") from None
+
+
+def wrong_rates(steps: int, warmup: int) -> dict[str, tuple[Callable[[int], float], Callable[[int], float]]]:
+    """What likely mistakes make of the climb and of the fall, for a peak of 1, under the sentences that name them."""
+    last, climb = steps - 1, max(warmup, 1)
+
+    def done(step: float) -> float:
+        return (step - warmup) / (last - warmup)
+
+    def half(share: float) -> float:
+        return (1 + math.cos(math.pi * share)) / 2
+
+    def rise(step: int) -> float:
+        return step / climb
+
+    def fall(step: int) -> float:
+        return half(done(step))
+
+    late = (last - warmup) / (last - warmup - 1)
+    falls = {
+        "the last step is steps - 1, since the first is 0: your rate never reaches 0": (
+            lambda s: half((s - warmup) / (steps - warmup))
+        ),
+        "after the peak steps - 1 - warmup steps are left, not steps": lambda s: half((s - warmup) / steps),
+        "after the peak steps - 1 - warmup steps are left, not steps - 1": lambda s: half((s - warmup) / last),
+        "the cosine starts at the peak, not at step 0: subtract warmup above and below": lambda s: half(s / last),
+        "the cosine starts at the peak, not at step 0: subtract warmup above, below, and 1": lambda s: half(s / steps),
+        "that is a whole cosine, down and up again: half of one goes from 0 to pi": lambda s: half(2 * done(s)),
+        "cosine runs from 1 to -1, your rate goes below 0: add 1 and halve": lambda s: 2 * fall(s) - 1,
+        "1 + cos runs from 2 to 0, your fall starts at twice the peak: halve it": lambda s: 2 * fall(s),
+        "cos takes radians: without pi it hardly falls": lambda s: half(done(s) / math.pi),
+        "that is a quarter of a cosine, from 0 to pi/2: half of one goes to pi": lambda s: math.cos(
+            math.pi / 2 * done(s)
+        ),
+        "1 - cos climbs, from 0 on: the fall needs 1 + cos": lambda s: 1 - fall(s),
+        "after the peak your rate falls in a straight line, half a cosine was asked for": lambda s: 1 - done(s),
+        "after the peak your rate stays where it is: half a cosine takes it to 0": lambda s: 1.0,
+        "the fall starts a step late: at step warmup the rate is the peak, one later it is below": (
+            lambda s: half(max(0.0, late * (done(s) - done(warmup + 1))))
+        ),
+    }
+    climbs = {
+        "there is no warm-up: before step warmup the rate climbs from 0 in a line": lambda s: half(s / last),
+        "there is no climb: the peak stands from step 0 on": lambda s: 1.0,
+        "there is no climb: before step warmup the rate stays 0": lambda s: 0.0,
+        "step 0 has rate 0: the line is step / warmup, not (step + 1) / warmup": lambda s: (s + 1) / climb,
+        "the climb arrives a step early: the line is step / warmup": lambda s: s / max(warmup - 1, 1),
+        "the climb arrives a step late: the line is step / warmup": lambda s: s / (warmup + 1),
+        "the climb is a share of the warm-up, step / warmup, not of all steps": lambda s: s / steps,
+        "the warm-up is a straight line, yours is a cosine": lambda s: half(1 - rise(s)),
+    }
+    no_warmup = {
+        "there is no warm-up: before step warmup the rate climbs from 0 in a line": (lambda s: half(s / last),) * 2
+    }
+    return (
+        no_warmup
+        | {sentence: (rise, wrong) for sentence, wrong in falls.items()}
+        | {sentence: (wrong, fall) for sentence, wrong in climbs.items() if sentence not in no_warmup}
+    )
+
+
+@checked
+def schedule(answer: Callable) -> str:
+    """`answer(step, steps, warmup, peak)` -> the rate: a line from 0 to `peak`, then half a cosine to 0."""
+    for warm in (True, False):
+        warmup, rest = distinct(2, 8, 30)
+        warmup, steps = (warmup, warmup + rest) if warm else (0, rest)
+        peak = 0.1 + 0.8 * torch.rand(()).item()
+        case = f"steps={steps}, warmup={warmup}, peak={peak:.2f}"
+        rates = []
+        for step in range(steps):
+            got = ask(answer, step, steps, warmup, peak, expected="a number", case=f"step={step}, {case}")
+            rates.append(as_number(answer, got, "a number"))
+        wanted = [learning_rate(step, steps, warmup, 0.0, peak, 0.0) for step in range(steps)]
+        if close(rates, wanted):
+            continue
+        if close([peak * rate for rate in rates], wanted):
+            raise NotSolved(f"the peak is missing: your rate climbs to 1, whatever peak is ({case})")
+        for sentence, (climb, fall) in wrong_rates(steps, warmup).items():
+            if close(rates, [peak * (climb if step < warmup else fall)(step) for step in range(steps)]):
+                raise NotSolved(sentence)
+        step = next(step for step in range(steps) if not close(rates[step : step + 1], wanted[step : step + 1]))
+        part = "while it climbs" if step < warmup else "at the peak" if step == warmup else "on the way down"
+        raise NotSolved(f"{part}, at step {step}, the rate is {rates[step]:.4f}, expected {wanted[step]:.4f} ({case})")
+    return "the corners and all steps between them are right, with and without a warm-up"
+
+
+def close(rates: list[float], wanted: list[float]) -> bool:
+    return all(math.isclose(got, want, rel_tol=1e-5, abs_tol=1e-7) for got, want in zip(rates, wanted, strict=True))
+
+
+def wrong_losses(logits: Tensor, labels: Tensor, smoothing: float) -> dict[str, Tensor]:
+    """What a likely mistake makes of the loss, under the sentence that names it."""
+    classes, logs = logits.shape[1], logits.log_softmax(dim=1)
+    hard = F.one_hot(labels, classes).to(logits)
+    soft = (1 - smoothing) * hard + smoothing / classes
+    entropy = -(soft * soft.clamp_min(1e-30).log()).sum(dim=1).mean()
+    others = (1 - smoothing) * hard + smoothing / (classes - 1) * (1 - hard)
+    right_loses = (1 - smoothing) * hard + smoothing / classes * (1 - hard)
+    added = hard + smoothing / classes
+    smoothed_guess = ((1 - smoothing) * logits.softmax(dim=1) + smoothing / classes).log()
+
+    def loss(target: Tensor, logs: Tensor = logs) -> Tensor:
+        return -(target * logs).sum(dim=1).mean()
+
+    return {
+        "smoothing does nothing: this is the loss of the bare labels": loss(hard),
+        "what you spread goes to all classes, the right one too: it gets smoothing / classes back": loss(right_loses),
+        "what you spread goes to all classes, the right one too: smoothing / classes each": loss(others),
+        "the right class gives up what is spread: 1 - smoothing, and its share of the rest": loss(added),
+        "you smoothed what the model says; smooth the target": loss(hard, smoothed_guess),
+        "you softened the wrong way round: the right class keeps 1 - smoothing": loss(
+            smoothing * hard + (1 - smoothing) / classes
+        ),
+        "softmax ran over the batch: each image has its own probabilities, dim=1": loss(
+            soft, logits.log_softmax(dim=0)
+        ),
+        "you took the softmax of a softmax: log_softmax takes the logits": loss(soft, logits.softmax(1).log_softmax(1)),
+        "the loss is the logarithm's: you weighed the probabilities themselves": loss(soft, logits.softmax(dim=1)),
+        "the logits are not logarithms of probabilities yet: log_softmax makes them so": loss(soft, logits),
+        "the sign: a logarithm of a probability is below 0, a loss above": -loss(soft),
+        "logarithms to base 2: the loss uses the natural one": loss(soft) / math.log(2),
+        "one loss an image is right, and the mean over the batch is missing": -(soft * logs).sum(dim=1),
+        "you summed over the batch: take the mean": loss(soft) * len(logits),
+        "you took the mean over the classes, too: over them it is a sum": loss(soft) / classes,
+        "you left out the target's own entropy: that is the divergence, the loss is not 0 at its best": (
+            loss(soft) - entropy
+        ),
+    }
+
+
+@checked
+def smoothed(answer: Callable) -> str:
+    """`answer(logits, labels, smoothing)` -> the mean loss against smoothed labels, a tensor without axes."""
+    batch, classes = distinct(2, 3, 9)
+    for smoothing, loudness, case in (
+        (0.1 + 0.3 * torch.rand(()).item(), 2.0, None),
+        (0.0, 2.0, "smoothing = 0, where 0 ln 0 counts as 0"),
+        (0.1, 500.0, "loud logits: softmax rounds to 0, so take log_softmax instead of a log of it"),
+    ):
+        logits = (loudness * torch.randn(batch, classes)).requires_grad_()
+        labels = torch.randint(classes, (batch,))
+        want = F.cross_entropy(logits, labels, label_smoothing=smoothing)
+        got = ask(answer, logits, labels, smoothing, expected="a tensor without axes, the mean loss", case=case)
+        compare(answer, got, want, wrong_losses(logits, labels, smoothing) if case is None else None, case)
+        compare_gradients(answer, got, want, {"logits": logits})
+    return "PyTorch's own label_smoothing says the same, and so do the gradients"
