@@ -4,5 +4,15 @@ A check compares with the package's own code on fresh random input and names the
 """
 
 from vit_tutorial.checks.core import Result
+from vit_tutorial.checks.sequences import overlap, patchify, which_patch
+from vit_tutorial.checks.tokens import enlarge, kernel, registers
 
-__all__ = ["Result"]
+__all__ = [
+    "Result",
+    "enlarge",
+    "kernel",
+    "overlap",
+    "patchify",
+    "registers",
+    "which_patch",
+]

@@ -1,0 +1,294 @@
+"""Answers to the exercises of chapter 01, wrong and right, as learners write them."""
+
+import math
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+
+from vit_tutorial.patches import patchify
+
+
+def reshaped(images, patch_size):
+    B, C, Y, X = images.shape
+    return images.reshape(B, (Y // patch_size) * (X // patch_size), patch_size * patch_size * C)
+
+
+def channel_last_then_reshaped(images, patch_size):
+    return (
+        reshaped(images, patch_size)
+        .reshape(images.shape)
+        .permute(0, 2, 3, 1)
+        .reshape(reshaped(images, patch_size).shape)
+    )
+
+
+def sides_split_together(images, patch_size):
+    B, C, Y, X = images.shape
+    P, y, x = patch_size, Y // patch_size, X // patch_size
+    return images.reshape(B, C, y, x, P, P).permute(0, 2, 3, 4, 5, 1).reshape(B, y * x, P * P * C)
+
+
+def cut(name, pattern):
+    """An answer to `patchify` that reorders the axes by one line of einops."""
+
+    def answer(images, patch_size):
+        return rearrange(images, pattern, p1=patch_size, p2=patch_size)
+
+    answer.__name__ = name
+    return answer
+
+
+pixels_before_patches = cut("pixels_before_patches", "b c (p1 y) (p2 x) -> b (y x) (p1 p2 c)")
+mirrored = cut("mirrored", "b c (y p1) (x p2) -> b (y x) (p2 p1 c)")
+column_after_column = cut("column_after_column", "b c (y p1) (x p2) -> b (x y) (p1 p2 c)")
+all_transposed = cut("all_transposed", "b c (y p1) (x p2) -> b (x y) (p2 p1 c)")
+batch_merged = cut("batch_merged", "b c (y p1) (x p2) -> (b y x) (p1 p2 c)")
+still_a_grid = cut("still_a_grid", "b c (y p1) (x p2) -> b y x (p1 p2 c)")
+not_flat = cut("not_flat", "b c (y p1) (x p2) -> b (y x) p1 p2 c")
+
+
+def channel_first(images, patch_size):
+    return F.unfold(images, patch_size, stride=patch_size).mT
+
+
+def upright(images, patch_size):
+    return patchify(images, patch_size).transpose(1, 2)
+
+
+def first_image_only(images, patch_size):
+    return patchify(images[:1], patch_size)[0]
+
+
+def squeezed(images, patch_size):
+    return patchify(images, patch_size).squeeze()
+
+
+def square_only(images, patch_size):
+    B, C, Y, X = images.shape
+    side = Y // patch_size
+    split = images.reshape(B, C, side, patch_size, side, patch_size)
+    return split.permute(0, 2, 4, 3, 5, 1).reshape(B, side * side, -1)
+
+
+def three_channels_only(images, patch_size):
+    return rearrange(images, "b c (y p1) (x p2) -> b (y x) (p1 p2 c)", p1=patch_size, p2=patch_size, c=3)
+
+
+def detached(images, patch_size):
+    return patchify(images.detach(), patch_size)
+
+
+def half_detached(images, patch_size):
+    patches = patchify(images, patch_size)
+    return torch.cat([patches[:, :1].detach(), patches[:, 1:]], dim=1)
+
+
+def as_numpy(images, patch_size):
+    return patchify(images, patch_size).detach().numpy()
+
+
+def as_a_list(images, patch_size):
+    return list(patchify(images, patch_size))
+
+
+def doubled_precision(images, patch_size):
+    return patchify(images, patch_size).double()
+
+
+def blackened(images, patch_size):
+    patches = patchify(images, patch_size)
+    images.zero_()
+    return patches.clone()
+
+
+def constant(images, patch_size):
+    return torch.zeros(2, 24, 27648)
+
+
+def empty_mind(images, patch_size):
+    pass
+
+
+def misspelt(images, patch_size):
+    return image.reshape(1)  # noqa: F821
+
+
+def not_a_number(images, patch_size):
+    return patchify(images, patch_size) * float("nan")
+
+
+def permuted(images, patch_size):
+    B, C, Y, X = images.shape
+    y, x = Y // patch_size, X // patch_size
+    split = images.view(B, C, y, patch_size, x, patch_size)
+    return split.permute(0, 2, 4, 3, 5, 1).contiguous().view(B, y * x, -1)
+
+
+def walked(images, patch_size):
+    rows, columns = images.shape[2:]
+    found = []
+    for top in range(0, rows, patch_size):
+        for left in range(0, columns, patch_size):
+            patch = images[:, :, top : top + patch_size, left : left + patch_size]
+            found.append(patch.permute(0, 2, 3, 1).flatten(1))
+    return torch.stack(found, dim=1)
+
+
+def unfolded(pictures, side):
+    columns = F.unfold(pictures, kernel_size=side, stride=side)  # (B, C*P*P, N)
+    return columns.unflatten(1, (pictures.shape[1], side * side)).permute(0, 3, 2, 1).flatten(2)
+
+
+def filled_in(images, patch_size):
+    B, C, Y, X = images.shape
+    patches = torch.zeros(B, Y * X // patch_size**2, patch_size**2 * C)
+    for y in range(Y):
+        for x in range(X):
+            patch = y // patch_size * (X // patch_size) + x // patch_size
+            start = (y % patch_size * patch_size + x % patch_size) * C
+            patches[:, patch, start : start + C] = images[:, :, y, x]
+    return patches
+
+
+def split_and_stacked(images, patch_size):
+    rows = images.movedim(1, -1).split(patch_size, dim=1)
+    return torch.stack([patch.flatten(1) for row in rows for patch in row.split(patch_size, dim=2)], dim=1)
+
+
+def convolved(images, patch_size):
+    """A kernel for each value of a patch that picks this value out."""
+    channels = images.shape[1]
+    length = patch_size * patch_size * channels
+    kernels = torch.eye(length, dtype=images.dtype).reshape(length, patch_size, patch_size, channels)
+    return F.conv2d(images, kernels.permute(0, 3, 1, 2), stride=patch_size).flatten(2).mT
+
+
+def swapped(y, x, columns, patch_size):
+    return x // patch_size * (columns // patch_size) + y // patch_size
+
+
+def rows_in_pixels(y, x, columns, patch_size):
+    return y // patch_size * columns + x // patch_size
+
+
+def sum_of_both(y, x, columns, patch_size):
+    return y // patch_size + x // patch_size
+
+
+def from_one(y, x, columns, patch_size):
+    return y // patch_size * (columns // patch_size) + x // patch_size + 1
+
+
+def pixel_number(y, x, columns, patch_size):
+    return y * columns + x
+
+
+def run_of_pixels(y, x, columns, patch_size):
+    return (y * columns + x) // patch_size**2
+
+
+def no_rows(y, x, columns, patch_size):
+    return x // patch_size
+
+
+def inside_the_patch(y, x, columns, patch_size):
+    return y % patch_size * patch_size + x % patch_size
+
+
+def divided(y, x, columns, patch_size):
+    return y / patch_size * (columns / patch_size) + x / patch_size
+
+
+def rounded(y, x, columns, patch_size):
+    return round(y / patch_size) * (columns // patch_size) + round(x / patch_size)
+
+
+def row_and_column(y, x, columns, patch_size):
+    return y // patch_size, x // patch_size
+
+
+def chapter_photo(y, x, columns, patch_size):
+    return y // 96 * 6 + x // 96
+
+
+def printed(y, x, columns, patch_size):
+    print(end="")
+
+
+def divided_twice(y, x, columns, patch_size):
+    row, column = divmod(y, patch_size)[0], divmod(x, patch_size)[0]
+    return row * divmod(columns, patch_size)[0] + column
+
+
+def floored(row, column, width, side):
+    return math.floor(row / side) * (width // side) + math.floor(column / side)
+
+
+def counted(y, x, columns, patch_size):
+    """Counts the corners of patches that come before."""
+    corners = [(top, left) for top in range(0, y + 1, patch_size) for left in range(0, columns, patch_size)]
+    return corners.index((y - y % patch_size, x - x % patch_size))
+
+
+def looked_up(y, x, columns, patch_size):
+    """Cuts an image of pixel numbers and looks where this one went."""
+    rows = (y // patch_size + 1) * patch_size
+    numbers = torch.arange(rows * columns).reshape(1, 1, rows, columns)
+    return (patchify(numbers, patch_size)[0] == y * columns + x).any(dim=1).nonzero()[0, 0]
+
+
+def in_numpy(y, x, columns, patch_size):
+    return np.ravel_multi_index((y // patch_size, x // patch_size), (10**6, columns // patch_size))
+
+
+WRONG = {
+    "patchify": [
+        (reshaped, "reshape moves no value"),
+        (channel_last_then_reshaped, "the channel is last, but each patch is a run of pixels"),
+        (sides_split_together, "a run of pixels in reading order"),
+        (pixels_before_patches, "a side splits into (patches, pixels of a patch), in this order"),
+        (channel_first, "the channel is not the last axis"),
+        (mirrored, "the two axes inside a patch are swapped"),
+        (column_after_column, "the patches stand column after column"),
+        (all_transposed, "column after column, not row after row, and the two axes inside a patch are swapped"),
+        (upright, "each patch is a column of the result"),
+        (batch_merged, "the batch is merged into the patches"),
+        (first_image_only, "only one image of the batch is left"),
+        (squeezed, "one image is a batch too"),
+        (still_a_grid, "the patches are still a grid"),
+        (not_flat, "a patch is not flat yet"),
+        (square_only, "square_only raised RuntimeError: shape '["),
+        (three_channels_only, "three_channels_only raised EinopsError"),
+        (detached, "cuts the gradient"),
+        (half_detached, "its gradient for images is not"),
+        (as_numpy, "returned a ndarray, a tensor of shape ("),
+        (as_a_list, "returned a list, a tensor of shape ("),
+        (doubled_precision, "returned torch.float64, expected torch.float32"),
+        (blackened, "changed its input in place"),
+        (constant, "returned shape (2, 24, 27648), expected ("),
+        (empty_mind, "returned None, a tensor of shape (B, N, P*P*C) was expected"),
+        (misspelt, "raised NameError: name 'image' is not defined"),
+        (not_a_number, "numbers that are not finite"),
+    ],
+    "which_patch": [
+        (swapped, "y and x are swapped"),
+        (rows_in_pixels, "counted in pixels: it holds columns // patch_size patches"),
+        (sum_of_both, "this counts one for each row above"),
+        (from_one, "the first patch is number 0"),
+        (pixel_number, "the pixel's own number"),
+        (run_of_pixels, "a patch is a square and no run of pixels"),
+        (no_rows, "the rows of patches above it are missing"),
+        (inside_the_patch, "the pixel's place inside its patch"),
+        (divided, "a float: an index is an int, divide with //"),
+        (rounded, "rounded returned "),
+        (row_and_column, "one whole number was expected: row and column make one index"),
+        (chapter_photo, "chapter_photo returned "),
+        (printed, "returned None, a whole number, the index of the patch was expected"),
+    ],
+}
+RIGHT = {
+    "patchify": [permuted, walked, unfolded, filled_in, split_and_stacked, convolved, patchify],
+    "which_patch": [divided_twice, floored, counted, looked_up, in_numpy],
+}

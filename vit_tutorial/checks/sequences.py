@@ -1,0 +1,189 @@
+"""The checks of chapter 01: images cut into patches, and the patch that holds a pixel."""
+
+import operator
+from collections.abc import Callable
+from itertools import permutations
+
+import torch
+from einops import rearrange
+from torch import Tensor
+
+from vit_tutorial import patches
+from vit_tutorial.checks.core import NotSolved, ask, called, checked, compare, compare_gradients, distinct
+
+COLUMNS_FIRST = "the patches stand column after column, not row after row"
+MIRRORED = "the two axes inside a patch are swapped, so each patch is mirrored along its diagonal"
+CHANNEL = "inside a patch the channel is not the last axis, so the values of a pixel do not stay neighbours"
+SPLIT = "a side splits into (patches, pixels of a patch), in this order"
+UPRIGHT = "each patch is a column of the result: the axis of patches comes before the axis of their values"
+NOT_FLAT = "a patch is not flat yet: merge its last three axes, (P, P, C), into one"
+GRID = "the patches are still a grid: merge its rows and columns into one axis of N patches"
+
+
+def disorders(source: Tensor, axes: str, **sizes: int) -> dict[str, Tensor]:
+    """What wrong orders make of `source`, whose axes are `axes` (y x p1 p2 c, perhaps b): sentence -> patches."""
+    found, batch = {}, "b" if "b" in axes else ""
+    for outer in ("y x", "x y"):
+        for inner in permutations(("p1", "p2", "c")):
+            faults = {
+                COLUMNS_FIRST: outer == "x y",
+                MIRRORED: inner.index("p1") > inner.index("p2"),
+                CHANNEL: inner[-1] != "c",
+                SPLIT: "(p1 y)" in axes,
+            }
+            if any(faults.values()):
+                said = ", and ".join(fault for fault, there in faults.items() if there)
+                found[said] = rearrange(source, f"{axes} -> {batch} ({outer}) ({' '.join(inner)})", **sizes)
+    return found
+
+
+def wrong_cuts(images: Tensor, side: int, want: Tensor) -> dict[str, Tensor]:
+    """What the usual mistakes make of `images`: sentence -> patches."""
+    batch, channels, rows, columns = images.shape
+    grid = (rows // side, columns // side)
+    alone = {"the axis of the batch is gone: one image is a batch too, (1, N, P*P*C)": want[0]} if batch == 1 else {}
+    return alone | {
+        "reshape moves no value, it rules new lines through memory: split Y and X, move the axes, then merge": (
+            images.reshape(want.shape)
+        ),
+        "the channel is last, but each patch is a run of pixels in reading order: split Y and X, each for itself": (
+            images.movedim(1, -1).reshape(want.shape)
+        ),
+        "the batch is merged into the patches, (B*N, P*P*C): keep B as the first axis": want.flatten(0, 1),
+        "only one image of the batch is left: keep B as the first axis": want[0],
+        UPRIGHT: want.mT,
+        f"{UPRIGHT}, and {CHANNEL}": rearrange(images, "b c (y p1) (x p2) -> b (c p1 p2) (y x)", p1=side, p2=side),
+        NOT_FLAT: want.unflatten(2, (side, side, channels)),
+        GRID: want.unflatten(1, grid),
+        **disorders(images, "b c (y p1) (x p2)", p1=side, p2=side),
+        **disorders(images, "b c (p1 y) (p2 x)", p1=side, p2=side),
+    }
+
+
+@checked
+def patchify(answer: Callable) -> str:
+    """`my_patchify(images, patch_size)`: (B, C, Y, X) -> (B, N, P*P*C), row by row, channel last."""
+    many, colours, rows, columns, side = (size for size in distinct(6, 2, 7) if size != 3)  # 3 channels are a habit
+    expected = "a tensor of shape (B, N, P*P*C)"
+    for batch, channels in ((many, colours), (1, colours), (many, 1)):
+        images = torch.randn(batch, channels, rows * side, columns * side)
+        case = f"images of shape {tuple(images.shape)} and patch_size {side}"
+        want = patches.patchify(images, side)
+        compare(
+            answer, ask(answer, images, side, expected=expected, case=case), want, wrong_cuts(images, side, want), case
+        )
+    images.requires_grad_()
+    got = ask(answer, images, side, expected=expected, case="images that ask for a gradient")
+    want = patches.patchify(images, side)
+    compare(answer, got, want)
+    compare_gradients(answer, got, want, {"images": images})
+    return f"{want.shape[1]} patches an image, every value where walking puts it"
+
+
+WRONG_PLACES = {
+    "a row of the grid holds columns // patch_size patches, and this counts one for each row above": (
+        lambda y, x, columns, side: y // side + x // side
+    ),
+    "a row of the grid was counted in pixels: it holds columns // patch_size patches": (
+        lambda y, x, columns, side: y // side * columns + x // side
+    ),
+    "y and x are swapped: y counts rows downwards, x columns to the right": (
+        lambda y, x, columns, side: x // side * (columns // side) + y // side
+    ),
+    "this is the pixel's own number, the number of its patch is asked for": (
+        lambda y, x, columns, side: y * columns + x
+    ),
+    "the pixels before it fill this many patches, but a patch is a square and no run of pixels": (
+        lambda y, x, columns, side: (y * columns + x) // side**2
+    ),
+    "this counts from 1, and the first patch is number 0": (
+        lambda y, x, columns, side: y // side * (columns // side) + x // side + 1
+    ),
+    "only the column of the patch: the rows of patches above it are missing": lambda y, x, columns, side: x // side,
+    "only the row of the patch: the patches to its left are missing": lambda y, x, columns, side: y // side,
+    "this is the pixel's place inside its patch, the patch's place in the sequence is asked for": (
+        lambda y, x, columns, side: y % side * side + x % side
+    ),
+}
+
+
+@checked
+def which_patch(answer: Callable) -> str:
+    """`patch_of(y, x, columns, patch_size)`: the index in the sequence of the patch that holds pixel (y, x)."""
+    places, found, name = [], [], called(answer)
+    for _ in range(20):
+        side, rows, columns = distinct(3, 4, 12)
+        y, x = (int(torch.randint(count * side, ())) for count in (rows, columns))
+        places.append((y, x, columns * side, side))
+    for place in places:
+        got = ask(answer, *place, expected="a whole number, the index of the patch")
+        if isinstance(got, tuple | list):
+            raise NotSolved(f"{name} returned {got}, one whole number was expected: row and column make one index")
+        try:
+            found.append(operator.index(got))
+        except TypeError:
+            raise NotSolved(
+                f"{name} returned {got}, a {type(got).__name__}: an index is an int, divide with //"
+            ) from None
+    for sentence, wrong in WRONG_PLACES.items():
+        if found == [wrong(*place) for place in places]:
+            raise NotSolved(sentence)
+    for (y, x, columns, side), index in zip(places, found, strict=True):
+        right = y // side * (columns // side) + x // side
+        if index != right:
+            asked = f"y={y}, x={x}, columns={columns}, patch_size={side}"
+            raise NotSolved(f"{name} returned {index} for {asked}, expected {right}")
+    return f"{len(places)} pixels, each in its patch"
+
+
+SQUARES = "c y x p1 p2 -> (y x) (p1 p2 c)"
+
+
+def windows(image: Tensor, side: int, stride: int) -> Tensor:
+    """A square every `stride` pixels: (C, Y, X) -> (C, y, x, P, P)."""
+    return image.unfold(1, side, stride).unfold(2, side, stride)
+
+
+def wrong_squares(image: Tensor, side: int, stride: int, want: Tensor) -> dict[str, Tensor]:
+    """What the usual mistakes make of `image`: sentence -> patches."""
+    seen = windows(image, side, stride)
+    return {
+        "the squares lie side by side: from one left edge to the next are stride pixels, not patch_size": (
+            rearrange(windows(image, side, side), SQUARES)
+        ),
+        "stride is the step from one square to the next, not how far two of them overlap": (
+            rearrange(windows(image, side, max(side - stride, 1)), SQUARES)
+        ),
+        "patch_size and stride are swapped": rearrange(windows(image, stride, side), SQUARES),
+        "the last row and column of squares are missing: the last edge that fits is Y - patch_size itself": (
+            rearrange(seen[:, :-1, :-1], SQUARES)
+        ),
+        "one image goes in, so no batch comes out: drop the first axis": want[None],
+        "reshape moves no value: bring the channel behind the axes of the square first, then merge": (
+            seen.reshape(want.shape)
+        ),
+        UPRIGHT: want.mT,
+        f"{UPRIGHT}, and {CHANNEL}": rearrange(seen, "c y x p1 p2 -> (c p1 p2) (y x)"),
+        NOT_FLAT: want.unflatten(1, (side, side, len(image))),
+        GRID: want.unflatten(0, seen.shape[1:3]),
+        **disorders(seen, "c y x p1 p2"),
+    }
+
+
+@checked
+def overlap(answer: Callable) -> str:
+    """`overlapping(image, patch_size, stride)`: (C, Y, X) -> (N, P*P*C), a square every `stride` pixels."""
+    rows, columns, colours, side = distinct(4, 5, 8)
+    expected = "a tensor of shape (N, P*P*C)"
+    for channels, stride, rest in ((colours, side - 2, 0), (1, 2, 1), (colours, side, 0)):
+        image = torch.randn(channels, *(side + stride * (count - 1) + rest for count in (rows, columns)))
+        case = f"an image of shape {tuple(image.shape)}, patch_size {side} and stride {stride}"
+        want = rearrange(windows(image, side, stride), SQUARES)
+        got = ask(answer, image, side, stride, expected=expected, case=case)
+        compare(answer, got, want, wrong_squares(image, side, stride, want), case)
+    image.requires_grad_()
+    got = ask(answer, image, side, stride, expected=expected, case="an image that asks for a gradient")
+    want = rearrange(windows(image, side, stride), SQUARES)
+    compare(answer, got, want)
+    compare_gradients(answer, got, want, {"image": image})
+    return "every square that fits, row by row"

@@ -1,0 +1,243 @@
+"""The checks of chapter 02: a kernel tied to a linear layer, tokens put together, positions moved to another size."""
+
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor, nn
+
+from vit_tutorial.checks.core import NotSolved, ask, called, checked, compare, compare_gradients, distinct, same
+from vit_tutorial.embedding import ConvolutionalPatchEmbedder, interpolate_positions
+from vit_tutorial.patches import patchify
+
+
+@checked
+def kernel(answer: Callable) -> str:
+    """`as_kernel(weight, patch_size)`: (D, P*P*C) -> (D, C, P, P), a kernel that gives the same tokens."""
+    width, colours, side = (size for size in distinct(4, 2, 5) if size != 3)  # 3 channels are a habit
+    for channels in (1, colours):
+        weight = torch.randn(width, side * side * channels, requires_grad=True)
+        case = f"a weight of shape {tuple(weight.shape)} and patch_size {side}"
+        got = ask(answer, weight, side, expected="a tensor of shape (D, C, P, P)", case=case)
+        flat = weight.unflatten(1, (side, side, channels))
+        want = rearrange(flat, "d p1 p2 c -> d c p1 p2")
+        mistakes = {
+            "the channel is the last axis of a flat patch, not the first: split in that order, then move": (
+                weight.reshape(want.shape)
+            ),
+            "the two axes of the kernel are swapped: it looks at each patch mirrored along its diagonal": want.mT,
+            "the channel still stands last: a convolution wants it in front of the kernel's two axes": flat,
+            "the channel stands between the kernel's two axes: it belongs in front of both": flat.movedim(3, 2),
+            "D belongs in front of C: a kernel answers D questions, each about C channels": want.transpose(0, 1),
+            "the kernel is turned over: PyTorch's convolution does not flip it, so you need not either": want.flip(
+                2, 3
+            ),
+            "the kernel's two axes are still one: split P*P": want.flatten(2),
+            "each row of the weight is one question, a patch of its own, and these are mixed: do not transpose it": (
+                weight.T.reshape(want.shape)
+            ),
+        }
+        compare(answer, got, want, mistakes, case)
+        if got.grad_fn is None:
+            raise NotSolved("a copy and not tied: nn.Parameter, detach and no_grad keep the gradient from the weight")
+        compare_gradients(answer, got, want, {"weight": weight})
+    images = torch.randn(2, channels, 3 * side, 4 * side)
+    slid = F.conv2d(images, got, stride=side).flatten(2).mT
+    apart = (slid - patchify(images, side) @ weight.T).abs().max().item()
+    return f"the convolution and the linear layer give the same tokens, {apart:.0e} apart at most"
+
+
+@checked
+def registers(answer: Callable) -> str:
+    """`Registers(patches, registers, dim)`: a module, (B, N, D) -> (B, 1 + R + N, D)."""
+    name = called(answer)
+    if isinstance(answer, nn.Module):
+        raise NotSolved(f"a module was given: check the class {name} itself, it is made here in several sizes")
+    batch, count, extra, width = distinct(4, 2, 7)
+    sizes = f"{count} patches, {extra} registers and width {width}"
+    module = ask(answer, count, extra, width, expected="a module", case=sizes)
+    if not isinstance(module, nn.Module):
+        raise NotSolved(f"{name} is no nn.Module, so no optimiser would find its parameters")
+    made = len(list(module.parameters()))
+    tokens = torch.randn(batch, count, width)
+    started = compare_sizes(module, tokens, extra)[0, 1 : 1 + extra]
+    parameters = list(module.parameters())
+    if len(parameters) > made:
+        raise NotSolved("parameters are made in forward, too late for an optimiser: make them in __init__")
+    if not parameters:
+        raise NotSolved(f"nothing in {name} can be learned: what it stores must be an nn.Parameter")
+    for parameter in parameters:
+        nn.init.normal_(parameter)  # zeros would not show where they went
+    base = compare_sizes(module, torch.zeros(batch, count, width), extra)
+    if not same(base, base[:1].expand_as(base)):
+        raise NotSolved("each image gets other class tokens or registers: store one, (1, 1, D), and expand it to B")
+    if not same(base, module(torch.zeros(batch, count, width))):
+        raise NotSolved("the tokens are others at each call: random numbers are drawn once, in __init__")
+    compare_order(compare_sizes(module, tokens, extra) - base, tokens, extra)
+    compare_shares(base, parameters, extra, width)
+    if len(started.unique(dim=0)) < extra:
+        raise NotSolved("the registers start out equal, so they learn the same and stay equal: start them at random")
+    for some in (tokens[:1], torch.randn(batch + 7, count, width)):
+        some.requires_grad_()
+        got = compare_sizes(module, some, extra)
+        want = torch.cat([torch.zeros(len(some), 1 + extra, width), some], dim=1) + base[:1]
+        compare(module, got, want, case=f"a batch of {len(some)}")
+        compare_gradients(module, got, want, {"tokens": some})
+    return f"{1 + extra} tokens of no patch, one set for any batch, and a place for the others"
+
+
+def compare_sizes(module: nn.Module, tokens: Tensor, extra: int) -> Tensor:
+    """The tokens that come out. Raises NotSolved unless they are (B, 1 + R + N, D)."""
+    batch, count, width = tokens.shape
+    case = f"tokens of shape {tuple(tokens.shape)} and {extra} registers"
+    got = ask(module, tokens, expected="a tensor of shape (B, 1 + R + N, D)", case=case)
+    shape = (batch, 1 + extra + count, width)
+    if isinstance(got, Tensor) and got.shape != shape and (got.shape[0], *got.shape[2:]) == (batch, width):
+        missing = {
+            1 + count: "the registers are",
+            extra + count: "the class token is",
+            count: "class and registers are",
+        }
+        if got.shape[1] in missing:
+            raise NotSolved(f"{got.shape[1]} tokens came out, expected {shape[1]}: {missing[got.shape[1]]} missing")
+    if not isinstance(got, Tensor) or got.shape != shape or not torch.isfinite(got).all() or got.dtype != tokens.dtype:
+        compare(module, got, torch.zeros(shape), case=case)
+    return got
+
+
+def compare_order(change: Tensor, tokens: Tensor, extra: int) -> None:
+    """Raise NotSolved unless the patches, and nothing else, moved the tokens behind the first 1 + R."""
+    count = tokens.shape[1]
+    for start in range(extra + 2):
+        if same(change, F.pad(tokens, (0, 0, start, 1 + extra - start))):
+            if start == 1 + extra:
+                return
+            behind = {1: "the registers stand", extra: "the class token stands"}
+            raise NotSolved(
+                f"{behind.get(start, 'class token and registers stand')} behind the patches, not before them"
+            )
+    if not same(change[:, : 1 + extra], torch.zeros_like(change[:, : 1 + extra])):
+        raise NotSolved("the first 1 + R tokens change with the image: they are learned, and the same for every image")
+    if same(change[:, 1 + extra :].sort(dim=1).values, tokens.sort(dim=1).values):
+        raise NotSolved(f"the {count} patches come out in another order")
+    raise NotSolved("a patch should come out as it went in, with nothing but its position added")
+
+
+def compare_shares(base: Tensor, parameters: Sequence[Tensor], extra: int, width: int) -> None:
+    """Raise NotSolved unless each token has numbers of its own: 2 D for the class token, D for each other one."""
+    if not base.requires_grad:
+        raise NotSolved("the gradient is cut: use the parameters themselves, without detach, .data or no_grad")
+    shares = []
+    for token in base.unbind(1):
+        grads = torch.autograd.grad(token.sum(), parameters, retain_graph=True, allow_unused=True)
+        pairs = zip(grads, parameters, strict=True)
+        shares.append(torch.cat([(torch.zeros_like(p) if g is None else g).flatten() for g, p in pairs]) != 0)
+    rows = [int(share.sum()) for share in shares]
+    first, noted, patches = rows[0], rows[1 : 1 + extra], rows[1 + extra :]
+    together = torch.stack(shares).sum(dim=0)
+    if 0 in patches:
+        raise NotSolved("there are patches without a learned position: positions are an nn.Parameter of N + 1 rows")
+    if first != 2 * width and noted.count(2 * width) == 1:
+        raise NotSolved("the class token is not the first of all: it stands before the registers")
+    if 2 * width in noted:
+        raise NotSolved("the registers got positions, and they stand nowhere: put them in after positions are added")
+    if first == 0 or 0 in noted:
+        raise NotSolved(
+            "the class token and the registers are learned: each is an nn.Parameter that requires a gradient"
+        )
+    if first == width:
+        raise NotSolved("the class token has no position of its own: put it in front first, then add N + 1 positions")
+    if (together > 1).any():
+        raise NotSolved("two tokens share their numbers: each register is a row of its own, and so is each position")
+    if first != 2 * width or set(noted + patches) != {width}:
+        raise NotSolved(
+            f"a token holds D = {width} learned numbers and as many for its place; here it is {rows} a token"
+        )
+    unused = int((together == 0).sum())
+    if unused:
+        raise NotSolved(
+            f"{unused} learned numbers are never used: N + 1 positions, one class token, R registers suffice"
+        )
+
+
+@checked
+def enlarge(answer: Callable) -> str:
+    """`enlarged(old, image_size)`: an embedder for images of (rows, columns) pixels with the weights of `old`."""
+    side, rows, columns, width, channels = (size for size in distinct(6, 2, 7) if size != 3)
+    grid, larger = (rows, columns), (rows + 3, columns + 3)
+    old = ConvolutionalPatchEmbedder((rows * side, columns * side), side, channels, width)
+    for parameter in old.parameters():
+        nn.init.normal_(parameter)  # a class token of zeros would not be missed
+    kept, size = deepcopy(old), (larger[0] * side, larger[1] * side)
+    case = f"images of {size[0]} x {size[1]} pixels, from {rows * side} x {columns * side} in patches of {side}"
+    new = ask(answer, old, size, expected="an embedder", case=case)
+    if not isinstance(new, nn.Module):
+        raise NotSolved(f"{called(answer)} returned a {type(new).__name__}, an embedder was expected")
+    if new is old or changed(old, kept):
+        raise NotSolved("the old embedder was changed: make a new one and load the old one's state into it")
+    state, places = kept.state_dict(), kept.positions.detach()
+
+    def with_places(positions: Tensor) -> nn.Module:
+        right = ConvolutionalPatchEmbedder(size, side, channels, width)
+        right.load_state_dict(state | {"positions": positions})
+        return right
+
+    right, images = with_places(interpolate_positions(places, grid, larger)), torch.randn(2, channels, *size)
+    black = torch.zeros_like(images)
+    got = ask(new, images, expected="tokens of shape (B, T, D)", case=case)
+    want = right(images)
+    if not isinstance(got, Tensor) or got.shape != want.shape:
+        compare(new, got, want, case=case)
+    if not same(got - new(black), want - right(black)):
+        raise NotSolved("the projection is not the old one's: its weight has nothing to do with the size of the image")
+    if not same(got[:, 0], want[:, 0]):
+        raise NotSolved("the class token or its row of positions is not the old one's: neither belongs to the grid")
+    beyond = (got - want)[:, 1:]
+    if not same(beyond, torch.zeros_like(beyond)) and same(beyond, beyond[:, :1].expand_as(beyond)):
+        raise NotSolved("the bias of the projection is not the old one's")
+    learned = sum(parameter.numel() for parameter in new.parameters() if parameter.requires_grad)
+    expected = sum(parameter.numel() for parameter in right.parameters())
+    if learned != expected:
+        raise NotSolved(f"{learned} numbers of the new embedder can be learned, expected {expected}, its positions too")
+    for said, wrong in wrong_places(places, grid, larger):
+        if same(got, with_places(wrong)(images)):
+            raise NotSolved(said)
+    compare(new, got, want, case=case)
+    return f"{grid[0]} x {grid[1]} places became {larger[0]} x {larger[1]}, the rest is what it was"
+
+
+def changed(old: nn.Module, kept: nn.Module) -> bool:
+    mine, before = old.state_dict(), kept.state_dict()
+    same_state = mine.keys() == before.keys() and all(same(mine[key], before[key]) for key in mine)
+    return not same_state or old.image_shape != kept.image_shape
+
+
+def wrong_places(places: Tensor, grid: tuple[int, int], larger: tuple[int, int]) -> list[tuple[str, Tensor]]:
+    """What the usual mistakes make of positions (1, T, D): sentence, positions of the larger grid."""
+    first, count = places[:, :1], larger[0] * larger[1]
+    picture = rearrange(places[:, 1:], "b (y x) d -> b d y x", y=grid[0])
+
+    def placed(picture: Tensor) -> Tensor:
+        return torch.cat([first, rearrange(picture, "b d y x -> b (y x) d")], dim=1)
+
+    all_of_them = "the class token's row of positions was stretched with the others: it is no part of the grid"
+    as_a_list = "the positions were stretched as a list: they belong to a grid of rows and columns"
+    turned = "rows and columns are swapped: a grid is (Y // P, X // P)"
+    other = "the grid is right, the stretching is not bicubic as in interpolate_positions"
+    corner = F.pad(picture, (0, larger[1] - grid[1], 0, larger[0] - grid[0]))
+    lists = []
+    for mode in ("linear", "nearest"):
+        lists.append((all_of_them, F.interpolate(places.mT, size=count + 1, mode=mode).mT))
+        lists.append((as_a_list, torch.cat([first, F.interpolate(places[:, 1:].mT, size=count, mode=mode).mT], dim=1)))
+    return [
+        *lists,
+        *(
+            (turned, interpolate_positions(places, here, there))
+            for here, there in ((grid[::-1], larger), (grid, larger[::-1]), (grid[::-1], larger[::-1]))
+        ),
+        *((other, placed(F.interpolate(picture, size=larger, mode=mode))) for mode in ("bilinear", "nearest", "area")),
+        (other, placed(F.interpolate(picture, size=larger, mode="bicubic", align_corners=True))),
+        ("the old places fill one corner of the new grid: stretch them over all of it", placed(corner)),
+    ]
