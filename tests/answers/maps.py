@@ -189,7 +189,7 @@ def mean_entropy(layer):
 
 
 def sharp(reading):
-    """An answer to `sharpness` that makes of each layer what `reading` says."""
+    """An answer to `my_sharpness` that makes of each layer what `reading` says."""
 
     @functools.wraps(reading)
     def answer(weights):

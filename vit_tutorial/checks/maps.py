@@ -131,7 +131,7 @@ def wrong_gazes(layer: Tensor, patch: int, want: Tensor) -> dict[str, Tensor]:
 
 @checked
 def gaze(answer: Callable) -> str:
-    """`gaze(layer, patch)`: weights (B, H, T, T) and the number of a patch -> (B, N), what each patch gives it."""
+    """`my_gaze(layer, patch)`: weights (B, H, T, T) and the number of a patch -> (B, N), what each patch gives it."""
     batch, heads, tokens = distinct(3, 3, 8)
     for count, patch in ((batch, 1), (1, 0), (batch, tokens - 2)):
         (layer,) = drawn(1, count, heads, tokens)
@@ -190,7 +190,7 @@ def wrong_entropies(weights: list[Tensor], want: Tensor) -> dict[str, Tensor]:
 
 @checked
 def sharpness(answer: Callable) -> str:
-    """`sharpness(weights)`: `depth` tensors (B, H, T, T) -> the mean entropy of a row, (depth, H), in nats."""
+    """`my_sharpness(weights)`: `depth` tensors (B, H, T, T) -> the mean entropy of a row, (depth, H), in nats."""
     batch, heads, tokens, depth = distinct(4, 2, 7)
     hard = drawn(depth, batch, heads, tokens)
     for layer in hard:
