@@ -1,5 +1,6 @@
 """The pages beside the chapters: what they show runs, what they say of the package is so."""
 
+import json
 import re
 import shlex
 import shutil
@@ -177,6 +178,8 @@ def folder(tmp_path_factory) -> Path:
         (root / "pets" / name).mkdir(parents=True)
         for number in range(5):
             Image.new("RGB", (12, 12)).save(root / "pets" / name / f"{number}.png")
+    (root / "answers").mkdir()
+    (root / "answers" / "17.py").write_text("from vit_tutorial.patches import patchify as my_patchify\n")
     return root
 
 
@@ -244,3 +247,26 @@ def test_the_quoted_message_of_a_lost_run_is_the_real_one():
     with pytest.raises(FloatingPointError) as error:
         stop_if_not_finite(torch.tensor([1.0] * 40 + [torch.nan]), epoch=3)
     assert f"### `{error.value}`" in page("troubleshooting")
+
+
+def test_sessions_last_90_minutes():
+    plans = re.findall(r"^\|---\|---\|\n((?:\|.*\|\n)+)", page("teaching"), re.MULTILINE)
+    totals = [sum(int(minutes) for minutes in re.findall(r"^\| (\d+) \|", plan, re.MULTILINE)) for plan in plans]
+    assert totals == [90] * 6
+
+
+def test_commands_of_the_homework_train_and_judge(tmp_path, capsys):
+    small = "--data.train_images 20 --data.val_images 10 --training.epochs 2 --training.snapshots []"
+    training, judging = fences(page("teaching"), "sh")[0].splitlines()
+    with chdir(tmp_path):
+        run_command(f"{training} {small}", capsys)
+        assert json.loads(run_command(judging, capsys).splitlines()[-1])["n"] == 10
+
+
+def test_letters_of_the_glossary_have_the_sizes_of_the_models():
+    columns = {"small": ViTConfig(**SMALL), "base": ViTConfig(image_size=224, patch_size=16, dim=768, heads=12)}
+    for place, c in enumerate(columns.values()):
+        sizes = {"C": c.channels, "P": c.patch_size, "T": c.tokens, "D": c.dim, "H": c.heads, "K": c.dim // c.heads}
+        sizes |= {"N": c.grid[0] * c.grid[1], "B": "any", "Y, X": f"{c.sides[0]}, {c.sides[1]}"}
+        rows = re.findall(r"^\| `([A-Z, ]+)` \| .* \| (.*) \| (.*) \|$", page("glossary"), re.MULTILINE)
+        assert {row[0]: row[1 + place] for row in rows} == {letter: str(size) for letter, size in sizes.items()}
