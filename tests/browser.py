@@ -36,9 +36,10 @@ def decoded(drawn: torch.Tensor, expected: torch.Tensor) -> torch.Tensor:
 
 @dataclass
 class Guarded:
-    """A page that cannot leave this machine: `refused` lists what it asked for elsewhere, `errors` what went wrong."""
+    """A page that cannot leave this machine: `asked` lists all it asked for, `refused` what lay elsewhere, `errors`."""
 
     page: Page
+    asked: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
@@ -48,6 +49,7 @@ class Guarded:
         assert self.errors == []
 
     def let_through(self, route: Route) -> None:
+        self.asked.append(route.request.url)
         address = urlsplit(route.request.url)
         if address.scheme in ("file", "data", "blob") or address.hostname in ("localhost", "127.0.0.1"):
             route.continue_()
