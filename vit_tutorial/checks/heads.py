@@ -1,0 +1,189 @@
+"""The checks of chapter 03 that take a layer apart: what each head adds, and which biases are not needed."""
+
+from collections.abc import Callable, Iterable
+from copy import deepcopy
+from itertools import permutations
+
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+
+from vit_tutorial.attention import MultiHeadSelfAttention, attend
+from vit_tutorial.checks.attention import OVER_QUERIES, UNSCALED, two
+from vit_tutorial.checks.core import NotSolved, ask, called, checked, compare, compare_gradients, distinct, same
+from vit_tutorial.checks.slips import slips
+
+
+def drawn_layer(dtype: torch.dtype) -> tuple[MultiHeadSelfAttention, Tensor]:
+    """A layer whose weights and biases are all fresh, and tokens (B, T, D) for it; no two sizes are equal."""
+    B, H, K = distinct(3, 2, 5)
+    T, D = (7, 11)[torch.randint(2, ()).item()], H * K
+    layer = MultiHeadSelfAttention(D, H).to(dtype)
+    for parameter in layer.parameters():
+        nn.init.normal_(parameter, std=D**-0.5 if parameter.ndim > 1 else 1.0)
+    return layer, torch.randn(B, T, D, dtype=dtype)
+
+
+def kept(answer: Callable, layer: nn.Module, before: dict[str, Tensor]) -> None:
+    """Raise NotSolved where the learner's function has changed the layer that it was given."""
+    after = layer.state_dict()
+    if set(after) != set(before) or not all(same(after[name], value) for name, value in before.items()):
+        raise NotSolved(f"{called(answer)} changed the layer itself: leave its weights and biases as they were")
+
+
+@checked
+def head_parts(answer: Callable) -> str:
+    """my_head_parts(layer, tokens): (B, T, D) -> (B, H, T, D), what each head adds to the layer's output."""
+    for dtype in (torch.float32, torch.float64):
+        layer, tokens = drawn_layer(dtype)
+        before, tokens = deepcopy(layer.state_dict()), tokens.requires_grad_()
+        (B, T, D), H = tokens.shape, layer.heads
+        sizes = f"B={B}, H={H}, T={T}, K={D // H}, D={D}"
+        got = ask(answer, layer, tokens, expected=f"a tensor of shape (B, H, T, D) = {(B, H, T, D)}", case=sizes)
+        kept(answer, layer, before)
+        want = parts(layer, tokens)
+        compare(answer, got, want, slips_of_parts(layer, tokens), sizes)
+        compare_gradients(answer, got, want, {"tokens": tokens})
+    return "the parts of all heads and one bias sum to the layer's output"
+
+
+def parts(
+    layer: MultiHeadSelfAttention,
+    tokens: Tensor,
+    split: str | None = "b t (three h k) -> three b h t k",
+    roles: Iterable[str] = "qkv",
+    mix: Callable = attend,
+    columns: str | None = "d (h k) -> h k d",
+    end: Callable = lambda parts: parts,
+) -> Tensor:
+    (B, T, D), H = tokens.shape, layer.heads
+    joined = layer.qkv(tokens)
+    if split is None:
+        three = [role.reshape(B, H, T, D // H) for role in joined.chunk(3, dim=-1)]
+    else:
+        three = rearrange(joined, split, three=3, h=H)
+    found = dict(zip(roles, three, strict=True))
+    if columns is None:
+        reads = rearrange(torch.eye(D, dtype=tokens.dtype), "(h k) d -> h k d", h=H)
+    else:
+        reads = rearrange(layer.out.weight, columns, h=H)
+    return end(mix(found["q"], found["k"], found["v"])[0] @ reads)
+
+
+def slips_of_parts(layer: MultiHeadSelfAttention, tokens: Tensor) -> dict[str, Tensor]:
+    (_, _, D), H, bias = tokens.shape, layer.heads, layer.out.bias
+
+    def mix(scale: float, axis: int) -> Callable:
+        return lambda q, k, v: ((q @ k.transpose(-2, -1) * scale).softmax(dim=axis) @ v, None)
+
+    def form(**choices: object) -> Tensor:
+        return parts(layer, tokens, **choices)
+
+    bare = attend(*rearrange(layer.qkv(tokens), "b t (three h k) -> three b h t k", three=3, h=H))[0]
+    found = {
+        "these are the heads' answers before `out`: each still has to pass through its piece of layer.out.weight": bare,
+        "this is the layer's output, with the bias: its parts were asked for, one a head": layer(tokens),
+        "these are K numbers a head: each head adds to all D numbers of a token": bare.transpose(1, 2),
+    }
+    return found | slips(
+        form,
+        {
+            "split": {
+                "tokens and heads are mixed up: view or reshape to (B, H, T, K) cuts across tokens; split D into "
+                "(h k) first, then move h in front of t": None,
+                "heads were split before roles: qkv's 3D numbers are in the order role, head, K": (
+                    "b t (h three k) -> three b h t k"
+                ),
+                "D was split as (K, H): a head's numbers stand side by side, so it is (h k)": (
+                    "b t (three k h) -> three b h t k"
+                ),
+            },
+            "roles": {
+                f"the order of roles in qkv is q, k, v, not {', '.join(order)}": order
+                for order in permutations("qkv")
+                if order != ("q", "k", "v")
+            },
+            "mix": {
+                "the scores are divided by sqrt(D): a head's queries have K numbers": mix(D**-0.5, -1),
+                UNSCALED: mix(1.0, -1),
+                OVER_QUERIES: mix((D // H) ** -0.5, -2),
+            },
+            "columns": {
+                "head h was given rows of layer.out.weight: it is stored (out, in), columns are what reads head h": (
+                    "(h k) d -> h k d"
+                ),
+                "columns of layer.out.weight were dealt out in turn: a head's K columns stand side by side": (
+                    "d (k h) -> h k d"
+                ),
+                "the answers were put side by side but not passed through layer.out.weight": None,
+            },
+            "end": {
+                "layer.out.bias is in every head's part: it belongs to none of them": lambda parts: parts + bias,
+                "layer.out.bias was shared out among the heads: it belongs to none of them": (
+                    lambda parts: parts + bias / H
+                ),
+                "the axes are (B, T, H, D): heads come before tokens": lambda parts: parts.transpose(1, 2),
+                "the axes are (H, B, T, D): the batch comes first": lambda parts: parts.transpose(0, 1),
+                "the heads are summed already: keep them apart, (B, H, T, D)": lambda parts: parts.sum(dim=1),
+                "each part is divided by H: the heads add up, they are not averaged": lambda parts: parts / H,
+            },
+        },
+    )
+
+
+@checked
+def lean_biases(answer: Callable) -> str:
+    """my_lean_biases(layer) -> a bias (3D,) for layer.qkv, two thirds of it zero, and one (D,) for layer.out.
+
+    There is one such pair: scores tell any other bias of the queries, and shares that sum to 1 fix what `out` adds.
+    """
+    for dtype in (torch.float32, torch.float64):
+        layer, tokens = drawn_layer(dtype)
+        before, D = deepcopy(layer.state_dict()), tokens.shape[-1]
+        pair = f"the pair (qkv_bias, out_bias) of shapes (3D,) = {(3 * D,)} and (D,) = {(D,)}"
+        got = ask(answer, layer, expected=pair, case=f"a layer of width {D} with {layer.heads} heads")
+        kept(answer, layer, before)
+        qkv_bias, out_bias = (value.detach() for value in two(answer, got, pair))
+        if (qkv_bias.shape, out_bias.shape) == ((D,), (3 * D,)):
+            raise NotSolved("the pair is the other way round: the bias of layer.qkv comes first")
+        if qkv_bias.shape != (3 * D,):
+            raise NotSolved(f"the bias for layer.qkv has shape {tuple(qkv_bias.shape)}, expected (3D,) = {(3 * D,)}")
+        (q, k, v), zeros = before["qkv.bias"].chunk(3), torch.zeros(2 * D, dtype=dtype)
+        two_thirds_zero(qkv_bias)
+        mistakes = {
+            "the keys' bias was added to the queries': it needs no place at all": torch.cat([q + k, zeros]),
+            "the values' bias was added to the queries': there it means something else": torch.cat([q + v, zeros]),
+            "the keys' bias stands where the queries' was": torch.cat([k, zeros]),
+            "the values' bias stands where the queries' was": torch.cat([v, zeros]),
+        }
+        compare(answer, qkv_bias, torch.cat([q, zeros]), mistakes, "the bias of layer.qkv")
+        weight, out = before["out.weight"], before["out.bias"]
+        mistakes = {
+            "the values' bias is gone and nothing does its work: the shares of a row sum to 1, so it added the same "
+            "vector to every token": out,
+            "the values' bias passes through layer.out.weight before it meets layer.out.bias": out + v,
+            "layer.out.weight is stored (out, in): a vector passes through it as weight @ vector": out + v @ weight,
+            "the old bias of layer.out is lost: what comes is added to it": weight @ v,
+            "the bias of layer.out is counted twice: layer.out(...) has added it already": 2 * out + weight @ v,
+            "the keys' bias was moved to layer.out: of queries, keys, values it is the second third": out + weight @ k,
+            "the queries' bias was moved to layer.out: it is the values' that can go there": out + weight @ q,
+            "both the keys' and the values' bias were moved to layer.out: the keys' did nothing": out
+            + weight @ (k + v),
+            "what the values' bias did is taken away once more: it is to be added": out - weight @ v,
+        }
+        compare(answer, out_bias, out + weight @ v, mistakes, "the bias of layer.out")
+    return "every output is as before, with a third of the biases in qkv. Now say why"
+
+
+def two_thirds_zero(qkv_bias: Tensor) -> None:
+    """Raise NotSolved unless of the biases (3D,) those of the queries are left, and they alone."""
+    thirds = zip(("queries", "keys", "values"), qkv_bias.chunk(3), strict=True)
+    left = [name for name, third in thirds if third.any()]
+    if left == ["queries", "values"]:
+        raise NotSolved("the keys' bias is gone, and rightly; one more third can go, if layer.out.bias does its work")
+    if "queries" not in left:
+        raise NotSolved("the queries' bias is gone: it adds another number to each key's score, so the shares change")
+    if len(left) > 1:
+        zeros, total = (qkv_bias == 0).sum().item(), len(qkv_bias)
+        names = " and the ".join(left)
+        raise NotSolved(f"{zeros} of {total} numbers are zero, {total // 3 * 2} were asked for: the {names} are left")
