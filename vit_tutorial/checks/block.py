@@ -1,0 +1,164 @@
+"""The checks of chapter 04: LayerNorm by hand, and the two lines of a block."""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vit_tutorial.attention import MultiHeadSelfAttention
+from vit_tutorial.block import FeedForward
+from vit_tutorial.checks.core import ask, checked, compare, compare_gradients, distinct
+from vit_tutorial.checks.slips import slips
+
+# the two lines of a block, and what becomes of each where sum and norm stand elsewhere
+LINE = {
+    "right": lambda x, layer, norm: x + layer(norm(x)),
+    "the stream itself was normed, x = norm(x): norm a copy, on its way into the layer": (
+        lambda x, layer, norm: norm(x) + layer(norm(x))
+    ),
+    "what the layer says replaces x: the sum is missing": lambda x, layer, norm: layer(norm(x)),
+    "the norm comes after the sum: that is post-norm": lambda x, layer, norm: norm(x + layer(x)),
+    "the norm is missing": lambda x, layer, norm: x + layer(x),
+    "the norm comes after the layer: it belongs before it": lambda x, layer, norm: x + norm(layer(x)),
+    "both sum and norm are missing": lambda x, layer, norm: layer(x),
+}
+
+
+@checked
+def layer_norm(answer: Callable) -> str:
+    """my_layer_norm(x, gamma, beta, epsilon): (..., D) -> (..., D), each token normed on its own."""
+    A, B, T, D = distinct(4, 4, 8)
+    for shape, dtype in (((T, D), torch.float32), ((B, T, D), torch.float64), ((A, B, T, D), torch.float32)):
+        x = (2 * torch.randn(shape, dtype=dtype) + torch.randn(D, dtype=dtype)).requires_grad_()
+        gamma, beta = torch.randn(2, D, dtype=dtype)
+        inputs = {"x": x, "gamma": gamma.requires_grad_(), "beta": beta.requires_grad_()}
+        epsilon = 0.2 + 0.6 * torch.rand(()).item()  # large, so that it shows where it stands
+        case = f"x of shape {shape} and epsilon = {epsilon:.2f}"
+        got = ask(answer, *inputs.values(), epsilon, expected=f"a tensor of shape {shape}", case=case)
+        want = F.layer_norm(x, (D,), gamma, beta, epsilon)
+        compare(answer, got, want, slips_of_norm(x, gamma, beta, epsilon), case)
+        compare_gradients(answer, got, want, inputs)
+    return "mean, variance, epsilon, gamma and beta are PyTorch's, and so are the gradients"
+
+
+def slips_of_norm(x: Tensor, gamma: Tensor, beta: Tensor, epsilon: float) -> dict[str, Tensor]:
+    every = tuple(range(x.ndim))
+
+    def form(
+        axis: int | tuple[int, ...] = -1,
+        correction: int = 0,
+        centre: Callable = lambda x, mu: x - mu,
+        divide: Callable = lambda sigma2: (sigma2 + epsilon).sqrt(),
+        learnt: Callable = lambda normed: gamma * normed + beta,
+    ) -> Tensor:
+        mu = x.mean(dim=axis, keepdim=True)
+        return learnt(centre(x, mu) / divide(x.var(dim=axis, keepdim=True, correction=correction)))
+
+    axes = {"mean and variance ran over the tokens: each token is normed over its own D numbers, dim=-1": -2}
+    if x.ndim > 2:
+        axes["mean and variance ran over the batch: each token is normed over its own D numbers, dim=-1"] = 0
+        axes["mean and variance ran over tokens and numbers together: the last axis alone, dim=-1"] = (-2, -1)
+    axes["one mean and one variance for all: each token has its own, over dim=-1 with keepdim=True"] = every
+    rms = (x.square().mean(dim=-1, keepdim=True) + epsilon).sqrt()
+    found = {
+        "the mean is not taken off, and the mean square divides: that is RMSNorm": gamma * x / rms + beta,
+        "the mean is not taken off, and the mean square divides: that is RMSNorm, without beta": gamma * x / rms,
+    }
+    return found | slips(
+        form,
+        {
+            "axis": axes,
+            "correction": {
+                "the variance is divided by D - 1, the default of var and std; it should be D: correction=0": 1
+            },
+            "centre": {
+                "the mean is not taken off: that is x / sqrt(variance + epsilon)": lambda x, mu: x,
+                "the mean is added: it should be taken off": lambda x, mu: x + mu,
+            },
+            "divide": {
+                "epsilon stands beside the root: it belongs inside, sqrt(variance + epsilon)": (
+                    lambda sigma2: sigma2.sqrt() + epsilon
+                ),
+                "epsilon is missing, or is not the argument but a number of your own": lambda sigma2: sigma2.sqrt(),
+                "the root is missing: divide by sqrt(variance + epsilon), not by the variance": (
+                    lambda sigma2: sigma2 + epsilon
+                ),
+                "epsilon is squared: it is added to the variance as it is": lambda sigma2: (sigma2 + epsilon**2).sqrt(),
+                "nothing divides: the mean is off, the size is as it was": lambda sigma2: torch.ones_like(sigma2),
+            },
+            "learnt": {
+                "gamma and beta are not used": lambda normed: normed,
+                "beta is missing: it is added last": lambda normed: gamma * normed,
+                "gamma is missing: it multiplies, before beta is added": lambda normed: normed + beta,
+                "beta is multiplied by gamma: first gamma times x, then plus beta": lambda n: gamma * (n + beta),
+                "gamma and beta have changed places: gamma multiplies, beta is added": lambda n: beta * n + gamma,
+                "gamma is counted from 1: it multiplies as it is": lambda normed: (1 + gamma) * normed + beta,
+            },
+        },
+    )
+
+
+def drawn(module: nn.Module) -> None:
+    """Fill a module with fresh numbers, such that no part of it is silent and no two norms are alike."""
+    for parameter in module.parameters():
+        nn.init.normal_(parameter, std=parameter.shape[-1] ** -0.5 if parameter.ndim > 1 else 1.0)
+
+
+@checked
+def pre_norm(answer: Callable) -> str:
+    """my_pre_norm(block, x): (B, T, D) -> (B, T, D), equations 2 and 3 with the four layers of `block`."""
+    for dtype in (torch.float32, torch.float64):
+        B, H, K = distinct(3, 2, 5)
+        T, D = 7, H * K
+        layers = {"norm1": nn.LayerNorm(D), "attention": MultiHeadSelfAttention(D, H), "norm2": nn.LayerNorm(D)}
+        block = nn.ModuleDict(layers | {"mlp": FeedForward(D, 3 * D)}).to(dtype)
+        drawn(block)
+        x = torch.randn(B, T, D, dtype=dtype, requires_grad=True)
+        case = f"x of shape {(B, T, D)}"
+        got = ask(answer, block, x, expected=f"a tensor of shape {(B, T, D)}", case=case)
+        want = two_lines(block, x)
+        compare(answer, got, want, slips_of_lines(block, x), case)
+        compare_gradients(answer, got, want, {"x": x} | dict(block.named_parameters()))
+    return "equal to the package's block, gradients included"
+
+
+def two_lines(
+    block: nn.ModuleDict,
+    x: Tensor,
+    first: str = "right",
+    second: str = "right",
+    norms: tuple[str, str] = ("norm1", "norm2"),
+) -> Tensor:
+    x = LINE[first](x, block.attention, getattr(block, norms[0]))
+    return LINE[second](x, block.mlp, getattr(block, norms[1]))
+
+
+def slips_of_lines(block: nn.ModuleDict, x: Tensor) -> dict[str, Tensor]:
+    wrong = [slip for slip in LINE if slip != "right"]
+    # the same slip in both lines is one thought, and said once
+    found = {f"in both lines: {slip}": two_lines(block, x, slip, slip) for slip in wrong}
+    places = {
+        "first": {f"in the line of attention: {slip}": slip for slip in wrong},
+        "second": {f"in the line of the MLP: {slip}": slip for slip in wrong},
+        "norms": {
+            "norm1 stands before both layers: the MLP has its own, norm2": ("norm1", "norm1"),
+            "norm2 stands before both layers: attention has its own, norm1": ("norm2", "norm2"),
+            "norm1 and norm2 have changed places": ("norm2", "norm1"),
+        },
+    }
+    found |= slips(lambda **choices: two_lines(block, x, **choices), places)
+    told, thought = block.attention(block.norm1(x)), block.mlp(block.norm2(x))
+    talked = x + told
+    found |= {
+        "only the first line is done: what comes of it goes on into the second": talked,
+        "only the line of the MLP is done: attention comes first": x + thought,
+        "the second line starts from the old x: it should start from what the first line made": x + told + thought,
+        "the second sum adds the old x: it should add what the first line made": x + block.mlp(block.norm2(talked)),
+        "the MLP reads the old x: it should read what the first line made": x + thought,
+        "the MLP comes before attention: attention is the first line": (
+            x + thought + block.attention(block.norm1(x + thought))
+        ),
+        "the second line hears what attention said, without the stream": x + block.mlp(block.norm2(told)),
+    }
+    return found
