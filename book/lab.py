@@ -15,12 +15,12 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def copy_chapters(source: Path, target: Path) -> list[str]:
-    """Copy chapters and diagrams; returns the names of chapters that have a newer form than the copy worked on."""
+    """Copy chapters, diagrams and my_vit.py; returns the names of what has a newer form than the copy worked on."""
     target.mkdir(exist_ok=True)
     record = target / ".copied.json"
     copied = json.loads(record.read_text()) if record.exists() else {}
     kept = []
-    for chapter in sorted(source.glob("[0-9][0-9]_*.ipynb")):
+    for chapter in [*sorted(source.glob("[0-9][0-9]_*.ipynb")), *source.glob("my_vit.py")]:
         copy, digest = target / chapter.name, hashlib.sha256(chapter.read_bytes()).hexdigest()
         if not copy.exists() or hashlib.sha256(copy.read_bytes()).hexdigest() == copied.get(chapter.name):
             shutil.copyfile(chapter, copy)

@@ -43,7 +43,7 @@ def cells(text: Path) -> list:
 def exercises(text: Path) -> list[Exercise]:
     found, chapter = [], cells(text)
     for place, cell in enumerate(chapter):
-        if cell.cell_type == "code" and re.search(r"^check\.\w+\(", cell.source, re.M):
+        if cell.cell_type == "code" and re.search(r"^check\.(?!my_vit\()\w+\(", cell.source, re.M):  # not the capstone
             heading = list(HEADING.finditer(chapter[place - 1].source))
             assert heading, (
                 f"{text.stem}: an exercise without a heading that says minutes and stars: {cell.source[:60]}"
@@ -121,6 +121,13 @@ def test_the_solution_solves_the_exercise_and_stands_nowhere_in_its_cell(exercis
     assert [line for line in exercise.solution.splitlines() if line.strip() not in given], "the cell holds the solution"
 
 
+def test_the_capstone_is_a_blank_class_that_a_chapter_checks():
+    sources = [cell.source for text in TEXTS for cell in cells(text)]
+    assert 'check.my_vit("my_vit.py")' in sources
+    result = checks.my_vit(TEXTS[0].with_name("my_vit.py"))
+    assert not result.ok and "MyViT has no __init__" in result.message
+
+
 def test_every_check_belongs_to_an_exercise():
     used = {name for text in TEXTS for e in exercises(text) for name in re.findall(r"check\.(\w+)\(", e.cell)}
-    assert used == set(checks.__all__) - {"Result"}
+    assert used | {"my_vit"} == set(checks.__all__) - {"Result"}

@@ -9,13 +9,16 @@ def test_a_copy_that_was_worked_on_stays(tmp_path):
     (source / "figures").mkdir(parents=True)
     for name in ("01_one", "02_two"):
         (source / f"{name}.ipynb").write_text("first")
+    (source / "my_vit.py").write_text("blank")
     assert lab.copy_chapters(source, target) == []
     (target / "01_one.ipynb").write_text("mine")
+    (target / "my_vit.py").write_text("mine, too")
     for name in ("01_one", "02_two", "03_three"):
         (source / f"{name}.ipynb").write_text("second")
     (source / "figures" / "block.svg").write_text("<svg/>")
     assert lab.copy_chapters(source, target) == ["01_one.ipynb"]
     assert [path.read_text() for path in sorted(target.glob("*.ipynb"))] == ["mine", "second", "second"]
+    assert (target / "my_vit.py").read_text() == "mine, too"
     assert (target / "figures" / "block.svg").read_text() == "<svg/>"
 
 

@@ -3,16 +3,45 @@
 A check compares with the package's own code on fresh random input and names the likely mistake.
 """
 
+from vit_tutorial.checks.attention import attend
+from vit_tutorial.checks.block import layer_norm, pre_norm
+from vit_tutorial.checks.capstone import my_vit
 from vit_tutorial.checks.core import Result
+from vit_tutorial.checks.generalising import boxes, field, upside_down
+from vit_tutorial.checks.heads import head_parts, lean_biases
+from vit_tutorial.checks.maps import gaze, rollout, sharpness
+from vit_tutorial.checks.mending import mended
 from vit_tutorial.checks.sequences import overlap, patchify, which_patch
+from vit_tutorial.checks.steps import accumulated
 from vit_tutorial.checks.tokens import enlarge, kernel, registers
+from vit_tutorial.checks.training import schedule, smoothed
+from vit_tutorial.checks.transformer import bill, parameters, renamed
 
 __all__ = [
     "Result",
+    "accumulated",
+    "attend",
+    "bill",
+    "boxes",
     "enlarge",
+    "field",
+    "gaze",
+    "head_parts",
     "kernel",
+    "layer_norm",
+    "lean_biases",
+    "mended",
+    "my_vit",
     "overlap",
+    "parameters",
     "patchify",
+    "pre_norm",
     "registers",
+    "renamed",
+    "rollout",
+    "schedule",
+    "sharpness",
+    "smoothed",
+    "upside_down",
     "which_patch",
 ]

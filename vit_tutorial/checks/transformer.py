@@ -50,8 +50,8 @@ def parts_of_size(c: ViTConfig) -> dict[str, int]:
         "the bias of the head, one for each class": c.classes,
         "the weights of the head": D * c.classes,
         "the head, weights and biases": (D + 1) * c.classes,
-        BLOCK: block,
         "all blocks but one: there are c.depth of them": block * (L - 1),
+        BLOCK: block,
         "all blocks": block * L,
     }
 

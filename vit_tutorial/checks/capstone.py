@@ -1,0 +1,208 @@
+"""The check of the capstone: a learner's whole Vision Transformer, rung by rung up to our weights in it."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vit_tutorial.checkpoint import load_checkpoint
+from vit_tutorial.checks import rungs_of_blocks, rungs_of_tokens
+from vit_tutorial.checks.core import NotSolved, called, checked, compare, compare_gradients, distinct, one_line, same
+from vit_tutorial.checks.counting import explained, other_sizes
+from vit_tutorial.checks.ladder import built, changed, compare_models, from_file, pictures, pour, run, shaken, sizes
+from vit_tutorial.checks.transformer import parts_of_size
+from vit_tutorial.config import ViTConfig
+from vit_tutorial.data import DataConfig, load_split, normalise
+from vit_tutorial.model import VisionTransformer, count_parameters
+
+OTHERS = ("vit_tutorial", "torchvision", "timm", "transformers")
+
+
+def a_class(answer: Callable) -> None:
+    if isinstance(answer, type) and answer.__init__ is nn.Module.__init__:
+        raise NotSolved(f"{called(answer)} has no __init__(self, config) yet")
+    model = built(answer, sizes())
+    for module in model.modules():
+        for kind in type(module).__mro__:
+            if kind.__module__.partition(".")[0] in OTHERS:
+                raise NotSolved(f"{kind.__name__} comes from {kind.__module__}; this one is to be yours")
+    if type(model).forward is nn.Module.forward:
+        raise NotSolved(f"{called(answer)} has no forward(self, images) yet")
+
+
+def logits(answer: Callable) -> None:
+    c = sizes()
+    model = built(answer, c)
+    for count in (3, 1):
+        got = run(model, pictures(c, count), f"{count} images")
+        if not isinstance(got, Tensor):
+            raise NotSolved(f"the model returned a {type(got).__name__}, expected a tensor of logits")
+        if got.shape != (count, c.classes):
+            shape = tuple(got.shape)
+            raise NotSolved(f"{count} images gave shape {shape}, expected (B, classes), here {(count, c.classes)}")
+
+
+def size(answer: Callable) -> None:
+    configs = [other_sizes(), other_sizes()]
+    got = [count_parameters(built(answer, c)) for c in configs]
+    want = [count_parameters(VisionTransformer(c)) for c in configs]
+    if got == want:
+        return
+    differences, columns = [w - g for w, g in zip(want, got, strict=True)], [parts_of_size(c) for c in configs]
+    table = {part: [column[part] for column in columns] for part in columns[0]}
+    said = explained(table, differences, configs)
+    counts = f"{got[0]:,} parameters, expected {want[0]:,}, for {configs[0]}"
+    raise NotSolved(f"{called(answer)} has {said or counts}")
+
+
+def load(answer: Callable) -> None:
+    c = sizes(depth=2, heads=2)
+    pour(built(answer, c), shaken(c).state_dict())
+
+
+def use_of_config(answer: Callable) -> None:
+    def eps(value: float) -> Callable[[VisionTransformer], None]:
+        def change(model: VisionTransformer) -> None:
+            for module in model.modules():
+                if isinstance(module, nn.LayerNorm):
+                    module.eps = value
+
+        return change
+
+    mistakes = {
+        f"LayerNorm's eps is {value:g} in your model: config.norm_eps says what it is": changed(eps(value))
+        for value in (1e-5, 1e-6, 1e-12)
+    }
+    compare_models(answer, sizes(norm_eps=0.3, heads=2), mistakes=mistakes, case="norm_eps=0.3")
+    patch, rows, columns = distinct(3, 2, 5)
+    sides = {"image_size": (rows * patch, columns * patch), "patch_size": patch}
+    mistakes = {"the patches are read column by column: go row by row": changed(rungs_of_tokens.columns_first)}
+    for channels in (1, 4):
+        c = ViTConfig(**sides, channels=channels, classes=3, dim=12, depth=2, heads=3, mlp_ratio=1.5)
+        compare_models(answer, c, mistakes=mistakes, case=f"images of {c.sides} pixels with {channels} channels")
+
+
+def batch(answer: Callable) -> None:
+    c = sizes(depth=2, heads=2)
+    model, ours = built(answer, c), shaken(c)
+    pour(model, ours.state_dict())
+    images = pictures(c, 5)
+    together = run(model, images, "5 images")
+    alone = torch.cat([run(model, image[None], "one image") for image in images])
+    if not same(alone, together):
+        raise NotSolved("an image's logits depend on the images beside it in the batch")
+
+
+def dropout(answer: Callable) -> None:
+    c = sizes(depth=2, heads=2)
+    ours, images = shaken(c), pictures(c, 8)
+    for rate in (0.0, 0.5):
+        model = built(answer, replace(c, dropout=rate))
+        pour(model, ours.state_dict())
+        model.train()
+        one, other = (run(model, images, f"train mode, dropout={rate}") for _ in range(2))
+        if same(one, other) != (rate == 0):
+            what = "the same logits twice: nothing is dropped" if rate else "other logits each time"
+            raise NotSolved(f"with config.dropout={rate}, train mode gives {what}")
+        model.eval()
+        one, other = (run(model, images, f"eval mode, dropout={rate}") for _ in range(2))
+        if not same(one, other):
+            raise NotSolved("eval mode still drops: use nn.Dropout, or F.dropout with training=self.training")
+        compare(answer, one.detach(), ours(images).detach(), case=f"eval mode, dropout={rate}")
+
+
+def gradients(answer: Callable) -> None:
+    c = sizes(depth=2, heads=2)
+    model, ours = built(answer, c), shaken(c)
+    pour(model, ours.state_dict())
+    images = pictures(c).requires_grad_()
+    got, want = run(model.train(), images), ours(images)
+    if not got.requires_grad:
+        raise NotSolved("no gradient comes back from the logits: no detach, .data or no_grad in forward")
+    labels = torch.arange(len(images)) % c.classes
+    F.cross_entropy(got, labels).backward(retain_graph=True)
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad and parameter.grad is None:
+            raise NotSolved(f"{name} gets no gradient: it is not used in forward, or detached there")
+    compare_gradients(answer, run(model, images), want, {"the images": images})
+
+
+def anywhere(answer: Callable) -> None:
+    c = sizes(depth=2, heads=2)
+    wide = built(answer, c).double()
+    got = run(wide, pictures(c).double(), "weights and images in float64")
+    if got.dtype != torch.float64:
+        raise NotSolved(f"float64 weights and images gave logits of {got.dtype}")
+    away = built(answer, c).to("meta")
+    try:
+        away(pictures(c).to("meta"))
+    except Exception as error:
+        where = (
+            "weights and images are on another device; a tensor made in forward, or kept as no parameter, stays behind"
+        )
+        raise NotSolved(f"{called(answer)} raised {one_line(error)}, when {where}") from None
+
+
+@cache
+def shipped() -> tuple[ViTConfig, dict[str, Tensor], Tensor, Tensor, Tensor]:
+    """Our `stacks` model with its positions as a table: config, weights, 250 new images, their labels, its logits."""
+    model, record = load_checkpoint("stacks")
+    drawn = load_split(DataConfig(), "test")
+    images = normalise(drawn.images[:250], record.mean, record.std)
+    with torch.no_grad():
+        logits = model(images)
+    weights = model.state_dict() | {"embedder.positions": model.embedder.positions}
+    return replace(model.config, positions="learned"), weights, images, drawn.labels[:250], logits
+
+
+def our_weights(answer: Callable) -> str:
+    c, weights, images, labels, want = shipped()
+    model = built(answer, c)
+    pour(model, weights)
+    with torch.no_grad():
+        got = run(model, images, "stacks")
+    compare(answer, got, want, case="stacks, with our weights")
+    right = (got.argmax(dim=1) == labels).sum().item()
+    return f"your code with our weights names {right} of {len(images)} new stacks"
+
+
+LADDER = {
+    "a class": a_class,
+    "logits": logits,
+    "size": size,
+    "load": load,
+    "batch": batch,
+    "class token to head": rungs_of_tokens.class_token,
+    "patches and places": rungs_of_tokens.patches,
+    "attention": rungs_of_tokens.attention,
+    "heads": rungs_of_tokens.heads,
+    "MLP": rungs_of_blocks.mlp,
+    "block": rungs_of_blocks.block,
+    "depth": rungs_of_blocks.depth,
+    "config": use_of_config,
+    "dropout": dropout,
+    "gradients": gradients,
+    "any device, any type": anywhere,
+    "our weights": our_weights,
+}
+
+
+@checked
+def my_vit(answer: Callable | str | Path) -> str:
+    """`answer`, a class or the file that defines MyViT, is a Vision Transformer that takes our weights.
+
+    `answer(config)` is an nn.Module for configs with a class token and learned positions; called with images
+    (B, C, Y, X) it returns logits (B, classes). `load(weights)` takes our state dict; without it, it has our names.
+    """
+    if isinstance(answer, str | Path):
+        answer = from_file(answer)
+    for number, (name, rung) in enumerate(LADDER.items(), start=1):
+        try:
+            found = rung(answer)
+        except NotSolved as error:
+            raise NotSolved(f"rung {number} of {len(LADDER)}, {name}: {error}") from None
+    return f"all {len(LADDER)} rungs hold; {found}"
