@@ -40,14 +40,11 @@ SWAPPED = torch.tensor([STACKS.index((below, above)) for above, below in STACKS]
 
 
 class CNN(nn.Module):
-    """Four convolutions, each halving rows and columns, then the mean over places: (B, C, Y, X) -> (B, classes).
-
-    `config` says how many channels and classes; it is kept because the training loop asks for the size of an image.
-    """
+    """Four convolutions, each halving rows and columns, then the mean over places: (B, C, Y, X) -> (B, classes)."""
 
     def __init__(self, config: ViTConfig, widths: tuple[int, ...] = (16, 32, 64, 96)) -> None:
         super().__init__()
-        self.config = config
+        self.config = config  # the training loop asks it for the size of an image
         layers, before = [], config.channels
         for width in widths:
             convolution = nn.Conv2d(before, width, kernel_size=3, stride=2, padding=1, bias=False)
@@ -78,12 +75,12 @@ RUNS = {
     "ViT, 500, augmented": Run("ViT", 500, AUGMENT),
     "CNN, 500": Run("CNN", 500),
     "CNN, 500, augmented": Run("CNN", 500, AUGMENT),
-    "ViT, 500, upside down": Run("ViT", 500, AUGMENT, "kept"),
-    "ViT, 500, upside down, labels moved": Run("ViT", 500, AUGMENT, "moved"),
-    "ViT, 2000": Run("ViT", 2000),
-    "CNN, 2000": Run("CNN", 2000),
-    "ViT, fresh": Run("ViT", None),
     "CNN, fresh": Run("CNN", None),
+    "ViT, fresh": Run("ViT", None),
+    "ViT, 500, upside down": Run("ViT", 500, AUGMENT, "kept"),
+    "CNN, 2000": Run("CNN", 2000),
+    "ViT, 2000": Run("ViT", 2000),
+    "ViT, 500, upside down, labels moved": Run("ViT", 500, AUGMENT, "moved"),
 }
 
 
