@@ -2,11 +2,14 @@
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 
 import torch
+from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
@@ -146,8 +149,15 @@ def write_file(path: Path, content: bytes) -> None:
 
 
 def save_run(folder: Path, model: nn.Module, optimizers: list[Optimizer], record: Record) -> None:
-    """Write a run's files. Everything `load_run` needs is in the first, so a kill between two of them does no harm."""
+    """Write a run's files, and in half precision the weights of an epoch that is among the run's snapshots.
+
+    Everything `load_run` needs is in one file, so a kill between two of them does no harm.
+    """
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    if len(record.history) in record.config["training"].get("snapshots", ()):
+        path = folder / "snapshots" / f"epoch-{len(record.history):03}.safetensors"
+        path.parent.mkdir(exist_ok=True)
+        write_file(path, save({name: tensor.half() for name, tensor in weights.items()}))
     state = {f"model/{name}": tensor for name, tensor in weights.items()}
     for number, optimizer in enumerate(optimizers):
         for index, values in optimizer.state_dict()["state"].items():
@@ -159,12 +169,19 @@ def save_run(folder: Path, model: nn.Module, optimizers: list[Optimizer], record
     write_file(folder / "history.json", history.encode())
 
 
-def save_snapshot(folder: Path, model: nn.Module, epoch: int) -> None:
-    """Keep the weights of this epoch beside the run's, in half precision: to be looked at, not to go on from."""
-    weights = {name: tensor.detach().cpu().half().contiguous() for name, tensor in model.state_dict().items()}
-    path = folder / "snapshots" / f"epoch-{epoch:03}.safetensors"
-    path.parent.mkdir(exist_ok=True)
-    write_file(path, save(weights))
+@contextmanager
+def open_run(folder: Path, resume: bool) -> Iterator[Path]:
+    """The folder of a run, made if need be, closed to other processes. Raises ValueError when it is not as expected."""
+    if resume and not (folder / "state.safetensors").is_file():
+        raise ValueError(f"{folder} holds no run to resume")
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            if not resume and any(folder.glob("*.safetensors")):
+                raise ValueError(f"{folder} already holds a run: resume it, or choose another folder")
+            yield folder
+    except Timeout as error:
+        raise ValueError(f"another process is training in {folder}") from error
 
 
 def load_run(folder: Path, model: nn.Module, optimizers: list[Optimizer], record: Record) -> None:

@@ -21,6 +21,7 @@ from vit_tutorial.download import download_stl10
 from vit_tutorial.look import attention_maps, rollout
 from vit_tutorial.model import VisionTransformer, count_parameters
 from vit_tutorial.plots import WIDTH, overlay, picture
+from vit_tutorial.processes import rank
 from vit_tutorial.train import TrainConfig, evaluate, pick_device, train
 
 PROGRAM = "python -m vit_tutorial"
@@ -156,6 +157,8 @@ def run_train(settings: Namespace) -> None:
     model, record = train(
         settings.model, settings.data, settings.training, settings.out, settings.resume, report=print_row
     )
+    if rank() > 0:
+        return
     print(f"The run is in {settings.out}: {count_parameters(model):,} parameters after epoch {len(record.history)}.")
     print(f"Measure it with: {PROGRAM} evaluate --checkpoint {shlex.quote(settings.out)} --split val")
 

@@ -2,25 +2,25 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from filelock import FileLock, Timeout
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import OneCycleLR
 from tqdm import tqdm
 
 from vit_tutorial.augment import AugmentConfig, augment, draw
-from vit_tutorial.checkpoint import Record, load_run, save_run, save_snapshot
+from vit_tutorial.checkpoint import Record, load_run, open_run, save_run
 from vit_tutorial.config import ViTConfig
 from vit_tutorial.data import DataConfig, ImageSet, load_split, normalise, resize
 from vit_tutorial.model import VisionTransformer
+from vit_tutorial.processes import averaged, connect, join, rank, share
 
 
 def fit(
@@ -142,23 +142,26 @@ def train_epoch(
     """One pass over the images: the epoch's mean loss and accuracy, and its last learning rate.
 
     Order, augmentation and dropout follow from the seed and the number of the epoch alone, so that a resumed run goes
-    on as if it had never stopped. Raises FloatingPointError, naming the step, when the loss is not finite.
+    on as if it had never stopped. Of several processes each takes its share of every batch. Raises FloatingPointError,
+    naming the step, when the loss is not finite.
     """
-    torch.manual_seed(10_000 * config.seed + epoch)  # dropout
+    torch.manual_seed(10_000 * config.seed + epoch + (rank() << 32))  # dropout: another one in each process
     generator = torch.Generator().manual_seed(10_000 * config.seed + epoch + 2**31)  # order and augmentation
     size = min(config.batch_size, len(data))
     steps = len(data) // size  # the few images left over wait: a small batch would give each of them more weight
     order = torch.randperm(len(data), generator=generator).to(data.images.device)
+    mine = share(size)
     losses, hits = torch.zeros(2, steps, device=data.images.device)
     model.train()
-    with tqdm(total=steps, desc=f"epoch {epoch}/{config.epochs}", leave=False, disable=None) as bar:
+    with tqdm(total=steps, desc=f"epoch {epoch}/{config.epochs}", leave=False, disable=rank() > 0 or None) as bar:
         for step in range(steps):
             rate = learning_rate(
                 (epoch - 1) * steps + step, config.epochs * steps, config.warmup_epochs * steps,
                 config.start_rate, config.peak_rate, config.final_rate,
             )  # fmt: skip
-            rows = order[step * size : (step + 1) * size]
-            images = augment(data.images[rows], draw(config.augment, size, generator), model.config.image_size)
+            rows = order[step * size : (step + 1) * size][mine]
+            draws = draw(config.augment, size, generator)[mine]
+            images = augment(data.images[rows], draws, model.config.image_size)
             images, labels = normalise(images, record.mean, record.std), data.labels[rows]
             losses[step], hits[step] = train_step(model, optimizers, images, labels, rate, config)
             if bar.update():  # true a few times a second: reading a number makes us wait for the device
@@ -166,6 +169,7 @@ def train_epoch(
                 stop_if_not_finite(losses[: step + 1], epoch)
                 loss, accuracy = losses[so_far].mean().item(), hits[so_far].mean().item()
                 bar.set_postfix_str(f"loss {loss:.3f}, accuracy {accuracy:.1%}, rate {rate:.1e}", refresh=False)
+    losses, hits = averaged(losses), averaged(hits)
     stop_if_not_finite(losses, epoch)
     return {"train_loss": losses.mean().item(), "train_accuracy": hits.mean().item(), "learning_rate": rate}
 
@@ -228,11 +232,12 @@ def train(
 ) -> tuple[VisionTransformer, Record]:
     """Train a model and keep it in the folder `out`, which is complete after every epoch; `report` gets each row.
 
-    With `resume` the run in `out` goes on as if it had never stopped. Returns what `load_checkpoint(out)` returns.
-    Raises ValueError when `out` holds a run already (or, with `resume`, none or another one), when it is in use,
-    and when model and data do not fit; OSError when it cannot be written; FloatingPointError for a loss not finite.
+    With `resume` the run in `out` goes on as if it had never stopped. Of the processes that torchrun started the first
+    one writes and reports. Returns what `load_checkpoint(out)` returns. Raises ValueError when `out` holds a run
+    already (or, with `resume`, none or another one), when it is in use, and when model, data and the number of
+    processes do not fit; OSError when it cannot be written; FloatingPointError for a loss not finite.
     """
-    device = pick_device(config.device)
+    device, writes, out = join(pick_device(config.device)), rank() == 0, Path(out)
     val = load_on(device, data_config, "val")
     for name, count in {"classes": len(val.classes), "channels": val.images.shape[1]}.items():
         if getattr(model_config, name) != count:
@@ -242,29 +247,27 @@ def train(
     optimizers = make_optimizers(model, config)
     settings = {"model": asdict(model_config), "data": asdict(data_config), "training": asdict(config)}
     record = Record(settings, val.classes, data_config.mean, data_config.std)
-    with open_run(Path(out), resume) as folder:
+    with open_run(out, resume) if writes else nullcontext():
         if resume:
-            load_run(folder, model, optimizers, record)
-        elif 0 in config.snapshots:
-            save_snapshot(folder, model, 0)
-        save_run(folder, model, optimizers, record)  # a run stopped in its first epoch can be resumed, too
+            load_run(out, model, optimizers, record)
+        elif writes:
+            save_run(out, model, optimizers, record)  # a run stopped in its first epoch can be resumed, too
         if config.compile:
             model.compile()
-        first = len(record.history) + 1
+        learner, first = connect(model), len(record.history) + 1
         for epoch in range(first, config.epochs + 1):
             began = time.perf_counter()
             if data_config.drawn or epoch == first:
                 data = load_on(device, data_config, "train", epoch)
-            row = {"epoch": epoch} | train_epoch(model, optimizers, data, epoch, config, record)
+            row = {"epoch": epoch} | train_epoch(learner, optimizers, data, epoch, config, record)
             scores = evaluate(model, val, record.mean, record.std)
             if not math.isfinite(scores["loss"]):
                 raise FloatingPointError(f"the validation loss is {scores['loss']} after epoch {epoch}")
             row |= {f"val_{name}": scores[name] for name in ("loss", "accuracy")}
             record.history.append(row | {"seconds": round(time.perf_counter() - began, 2)})
-            if epoch in config.snapshots:
-                save_snapshot(folder, model, epoch)
-            save_run(folder, model, optimizers, record)
-            report(record.history[-1])
+            if writes:
+                save_run(out, model, optimizers, record)
+                report(record.history[-1])
     return model.eval(), record
 
 
@@ -272,18 +275,3 @@ def load_on(device: torch.device, config: DataConfig, split: str, epoch: int = 0
     """One split as uint8 tensors on the device, where they stay: a batch is then an index, not a copy."""
     data = load_split(config, split, epoch)
     return ImageSet(data.images.to(device), data.labels.to(device), data.classes)
-
-
-@contextmanager
-def open_run(folder: Path, resume: bool) -> Iterator[Path]:
-    """The folder of a run, made if need be, closed to other processes. Raises ValueError when it is not as expected."""
-    if resume and not (folder / "state.safetensors").is_file():
-        raise ValueError(f"{folder} holds no run to resume")
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(folder / ".lock", timeout=0):
-            if not resume and any(folder.glob("*.safetensors")):
-                raise ValueError(f"{folder} already holds a run: resume it, or choose another folder")
-            yield folder
-    except Timeout as error:
-        raise ValueError(f"another process is training in {folder}") from error
