@@ -79,7 +79,7 @@ def mass_on(cover: Tensor, scores: Tensor) -> Tensor:
 def points_at(cover: Tensor, scores: Tensor) -> Tensor:
     """The pointing game: how likely a pixel of the highest patch lies on the mask. (B, N), (B, ..., N) -> (B, ...).
 
-    Zhang et al. 2018, section 4.1, where a hit is counted by the highest pixel; all pixels of a patch are equally high.
+    Zhang et al. 2018, where the highest pixel hits or misses; here all pixels of a patch are equally high.
     """
     cover = cover.reshape(len(cover), *[1] * (scores.ndim - 2), -1).expand_as(scores)
     return cover.gather(-1, scores.argmax(dim=-1, keepdim=True))[..., 0]
@@ -219,8 +219,8 @@ def faithfulness(
 ) -> Curves:
     """Take patches away in the order of their scores (B, N), highest first, and add them to nothing in the same order.
 
-    Deletion and insertion of Petsiuk, Das and Saenko 2018, section 3.3, but patches leave as tokens, without a colour
-    in their place. At most `steps` + 1 points, from the class token alone (or 1 patch, without one) to all N.
+    Deletion and insertion of Petsiuk, Das and Saenko 2018, but patches leave as tokens, without a colour in their
+    place. At most `steps` + 1 points, from the class token alone (or 1 patch, without one) to all N.
     Raises ValueError for scores of another shape or not finite, and for fewer than 1 step.
     """
     patches = math.prod(model.config.grid)
@@ -242,7 +242,7 @@ def faithfulness(
 def randomise(model: VisionTransformer, parts: int, seed: int = 0) -> VisionTransformer:
     """A copy whose last `parts` parts have fresh weights: the head, then blocks from the last to the first, embedder.
 
-    Adebayo et al. 2018, section 4.1 (cascading randomisation). Raises ValueError for more parts than there are.
+    Adebayo et al. 2018, cascading randomisation. Raises ValueError for more parts than there are.
     """
     names = ["head", *(f"blocks.{block}" for block in reversed(range(model.config.depth))), "embedder"]
     if not 0 <= parts <= len(names):

@@ -7,6 +7,7 @@ from vit_tutorial.checks.attention import attend
 from vit_tutorial.checks.block import layer_norm, pre_norm
 from vit_tutorial.checks.capstone import my_vit
 from vit_tutorial.checks.core import Result
+from vit_tutorial.checks.dropping import drop_patches
 from vit_tutorial.checks.generalising import boxes, field, upside_down
 from vit_tutorial.checks.heads import head_parts, lean_biases
 from vit_tutorial.checks.maps import gaze, rollout, sharpness
@@ -23,6 +24,7 @@ __all__ = [
     "attend",
     "bill",
     "boxes",
+    "drop_patches",
     "enlarge",
     "field",
     "gaze",

@@ -94,7 +94,7 @@ def wrong_rollouts(weights: list[Tensor]) -> dict[str, Tensor]:
 @checked
 def rollout(answer: Callable) -> str:
     """`my_rollout(weights)`: `depth` tensors (B, H, T, T) -> (B, T, T), whose rows sum to 1."""
-    batch, heads, tokens, depth = distinct(4, 2, 6)
+    batch, heads, tokens, depth = distinct(4, 3, 6)
     for count, layers in ((batch, depth), (1, depth + 1), (batch, 2)):
         weights = drawn(layers, count, heads, tokens)
         case = f"{layers} layers of shape {tuple(weights[0].shape)}"

@@ -1,0 +1,126 @@
+"""Answers to the exercise of chapter 09, wrong and right, as learners write them."""
+
+import torch
+from einops import repeat
+
+from vit_tutorial import look
+
+
+def choose(tokens, kept):
+    return tokens.gather(1, repeat(kept, "b n -> b n d", d=tokens.shape[-1]))
+
+
+def parts(model, images):
+    tokens = model.embedder(images)
+    return tokens[:, :1], tokens[:, 1:]
+
+
+def not_shifted(model, images, kept):
+    tokens = model.embedder(images)
+    return model.encode(torch.cat([tokens[:, :1], choose(tokens, kept)], dim=1))
+
+
+def class_token_forgotten(model, images, kept):
+    return model.encode(choose(parts(model, images)[1], kept))
+
+
+def class_token_forgotten_not_shifted(model, images, kept):
+    return model.encode(choose(model.embedder(images), kept))
+
+
+def class_token_last(model, images, kept):
+    first, patches = parts(model, images)
+    return model.encode(torch.cat([choose(patches, kept), first], dim=1))
+
+
+def places_afterwards(model, images, kept):
+    chosen = choose(model.embedder.project(images), kept)
+    tokens = torch.cat([model.embedder.class_token.expand(len(images), -1, -1), chosen], dim=1)
+    return model.encode(tokens + model.embedder.positions[:, : tokens.shape[1]])
+
+
+def no_places(model, images, kept):
+    chosen = choose(model.embedder.project(images), kept)
+    return model.encode(torch.cat([model.embedder.class_token.expand(len(images), -1, -1), chosen], dim=1))
+
+
+def kept_dropped(model, images, kept):
+    first, patches = parts(model, images)
+    others = [[n for n in range(patches.shape[1]) if n not in row] for row in kept.tolist()]
+    return model.encode(torch.cat([first, choose(patches, torch.tensor(others))], dim=1))
+
+
+def first_row_for_all(model, images, kept):
+    first, patches = parts(model, images)
+    return model.encode(torch.cat([first, patches[:, kept[0]]], dim=1))
+
+
+def painted(model, images, kept):
+    (rows, columns), side = model.config.grid, model.config.patch_size
+    there = torch.zeros(len(images), rows * columns).scatter(1, kept, 1.0).reshape(-1, rows, columns)
+    return model(images * repeat(there, "b y x -> b 1 (y p) (x q)", p=side, q=side))
+
+
+def zeros_for_tokens(model, images, kept):
+    first, patches = parts(model, images)
+    there = torch.zeros(patches.shape[:2]).scatter(1, kept, 1.0)
+    return model.encode(torch.cat([first, patches * there[..., None]], dim=1))
+
+
+def all_there(model, images, kept):
+    return model(images)
+
+
+def tokens_only(model, images, kept):
+    first, patches = parts(model, images)
+    return torch.cat([first, choose(patches, kept)], dim=1)
+
+
+def with_attention(model, images, kept):
+    first, patches = parts(model, images)
+    return model.encode(torch.cat([first, choose(patches, kept)], dim=1), return_attention=True)
+
+
+def mode_changed(model, images, kept):
+    return look.drop_patches(model.train(), images, kept)
+
+
+def by_indices(model, images, kept):
+    first, patches = parts(model, images)
+    return model.encode(torch.cat([first, patches[torch.arange(len(images))[:, None], kept]], dim=1))
+
+
+def image_by_image(model, images, kept):
+    rows = []
+    for image, wanted in zip(images, kept, strict=True):
+        tokens = model.embedder(image[None])
+        rows.append(model.encode(tokens[:, [0] + [1 + number for number in sorted(wanted.tolist())]])[0])
+    return torch.stack(rows)
+
+
+def with_zero_in_front(model, images, kept):
+    rows = torch.cat([torch.zeros_like(kept[:, :1]), kept + 1], dim=1)
+    with torch.no_grad():
+        return model.encode(torch.take_along_dim(model.embedder(images), rows[..., None], dim=1))
+
+
+WRONG = {
+    "drop_patches": [
+        (not_shifted, "patch n is token n + 1"),
+        (class_token_forgotten, "the class token is missing"),
+        (class_token_forgotten_not_shifted, "the class token is missing"),
+        (class_token_last, "stands last"),
+        (places_afterwards, "the places are wrong"),
+        (no_places, "the tokens have no places"),
+        (kept_dropped, "were dropped, and the others kept"),
+        (first_row_for_all, "every image keeps the patches of the first one"),
+        (painted, "painted in grey"),
+        (zeros_for_tokens, "are zeros"),
+        (all_there, "still there, all of them"),
+        (tokens_only, "returned shape"),
+        (with_attention, "returned a tuple"),
+        (mode_changed, "changed the model"),
+    ]
+}
+
+RIGHT = {"drop_patches": [by_indices, image_by_image, with_zero_in_front, look.drop_patches]}

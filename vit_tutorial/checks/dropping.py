@@ -1,0 +1,84 @@
+"""The check of chapter 09: logits of images of which some patches are not there."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from vit_tutorial import look
+from vit_tutorial.checks.core import NotSolved, ask, called, checked, compare, distinct, same
+from vit_tutorial.config import ViTConfig
+from vit_tutorial.model import VisionTransformer
+
+SHIFT = "token 0 is the class token, so patch n is token n + 1"
+PLACES = "the places are wrong: a patch keeps its own position, and yours got those of the first tokens"
+KEEP_CLASS = "the class token is missing: it comes first, and the answer is read from it"
+
+
+def drawn_model(rows: int, columns: int, side: int) -> VisionTransformer:
+    """A small model with fresh weights, loud enough that every patch and place counts."""
+    config = ViTConfig(
+        image_size=(rows * side, columns * side), patch_size=side, dim=24, depth=2, heads=3, classes=7
+    )  # fmt: skip
+    model = VisionTransformer(config).eval().requires_grad_(False)
+    torch.nn.init.normal_(model.embedder.projection.weight, std=0.3)
+    torch.nn.init.normal_(model.embedder.positions)
+    torch.nn.init.normal_(model.embedder.class_token)
+    torch.nn.init.normal_(model.head[-1].weight)
+    return model
+
+
+def pick(tokens: Tensor, rows: Tensor) -> Tensor:
+    """Rows (B, n) of tokens (B, T, D): (B, n, D)."""
+    return torch.stack([image[chosen] for image, chosen in zip(tokens, rows, strict=True)])
+
+
+def wrong_drops(model: VisionTransformer, images: Tensor, kept: Tensor) -> dict[str, Tensor]:
+    """What the usual mistakes make of the images: sentence -> logits."""
+    embedder, encode = model.embedder, model.encode
+    tokens, bare = embedder(images), embedder.project(images)
+    first, patches, count = tokens[:, :1], tokens[:, 1:], bare.shape[1]
+    there = torch.zeros(len(images), count, dtype=torch.bool).scatter(1, kept, True)
+    others = torch.arange(count).expand(len(images), -1)[~there].reshape(len(images), -1)
+    joined = torch.cat([embedder.class_token.expand(len(images), -1, -1), pick(bare, kept)], dim=1)
+    (rows, columns), side = model.config.grid, model.config.patch_size
+    window = there.reshape(-1, 1, rows, columns).repeat_interleave(side, 2).repeat_interleave(side, 3)
+    blank = there[..., None] * patches
+    return {
+        f"the patches before were kept: {SHIFT}": encode(torch.cat([first, pick(tokens, kept)], dim=1)),
+        f"{KEEP_CLASS}; and {SHIFT}": encode(pick(tokens, kept)),
+        KEEP_CLASS: encode(pick(patches, kept)),
+        "the class token stands last, but the answer is read from the first place": (
+            encode(torch.cat([pick(patches, kept), first], dim=1))
+        ),
+        PLACES: encode(joined + embedder.positions[:, : joined.shape[1]]),
+        "the tokens have no places: take them from model.embedder, which adds the positions": encode(joined),
+        "the patches in kept were dropped, and the others kept": encode(torch.cat([first, pick(patches, others)], 1)),
+        "every image keeps the patches of the first one: kept has a row for each": (
+            encode(torch.cat([first, patches[:, kept[0]]], dim=1))
+        ),
+        "the dropped patches are painted in grey, and still there: leave their tokens out": model(images * window),
+        "the tokens of the dropped patches are zeros, and still there: leave them out": (
+            encode(torch.cat([first, blank], dim=1))
+        ),
+        "the dropped patches are still there, all of them": model(images),
+        "this is the answer without any patch": encode(first),
+    }
+
+
+@checked
+def drop_patches(answer: Callable) -> str:
+    """`my_drop_patches(model, images, kept)`: logits (B, classes) with only the patches `kept` (B, n) there."""
+    batch, rows, columns, side = distinct(4, 3, 6)
+    for count, keep in ((batch, rows * columns // 2), (1, 2), (batch, rows * columns - 1)):
+        model = drawn_model(rows, columns, side)
+        images = torch.randn(count, 3, rows * side, columns * side)
+        kept = torch.rand(count, rows * columns).argsort(dim=1)[:, :keep]  # in no order, others for each image
+        before = {name: value.clone() for name, value in model.state_dict().items()}
+        case = f"{count} images of {rows * columns} patches, {keep} of them kept"
+        got = ask(answer, model, images, kept, expected="logits of shape (B, classes)", case=case)
+        after = model.state_dict()
+        if model.training or after.keys() != before.keys() or not all(same(after[n], v) for n, v in before.items()):
+            raise NotSolved(f"{called(answer)} changed the model: leave its weights and its mode as they were")
+        compare(answer, got, look.drop_patches(model, images, kept), wrong_drops(model, images, kept), case)
+    return "the patches left out are no tokens any more, the others kept their places"
