@@ -148,6 +148,16 @@ def test_gradient_attention_by_differences():
     assert_close(SCORES["gradient x attention"](vit, pictures), expected.detach(), atol=1e-8, rtol=1e-3)
 
 
+def test_gradient_attention_joins_the_layers_from_the_last_to_the_first():
+    vit = model(depth=2, dropout=0.0).double().eval()
+    logits, weights = vit(images().double(), return_attention=True)
+    gradients = torch.autograd.grad(logits.amax(dim=1).sum(), weights)
+    pairs = zip(weights, gradients, strict=True)
+    first, second = ((layer * gradient).clamp(min=0).mean(dim=1) for layer, gradient in pairs)
+    expected = (first + second + second @ first)[:, 0, 1:].detach()  # the paths through one layer, or through both
+    assert_close(SCORES["gradient x attention"](vit, images().double()), expected)
+
+
 def test_input_gradient_by_differences():
     vit, pictures = model(dropout=0.0).double().eval(), images(1).double()
     logits = vit(pictures)
