@@ -124,6 +124,12 @@ class PositionsInABuffer(Right):
         self.register_buffer("positions", torch.randn(1, patches + 1, dim))
 
 
+class Frozen(Right):
+    def __init__(self, patches, registers, dim):
+        super().__init__(patches, registers, dim)
+        self.class_token.requires_grad_(False)
+
+
 class OneRegisterRepeated(Right):
     def __init__(self, patches, registers, dim):
         super().__init__(patches, registers, dim)
@@ -264,6 +270,7 @@ WRONG = {
         (PlainTensors, "nothing in PlainTensors can be learned"),
         (PlainRegisters, "each is an nn.Parameter"),
         (PositionsInABuffer, "there are patches without a learned position"),
+        (Frozen, "a part of it is frozen"),
         (OneRegisterRepeated, "two tokens share their numbers"),
         (Detached, "the gradient is cut"),
         (DetachedPatches, "its gradient for tokens is not"),

@@ -1,8 +1,7 @@
-"""Answers to the exercises of chapter 01, wrong and right, as learners write them."""
+"""Answers to the exercise on patches of chapter 01, wrong and right, as learners write them."""
 
 import math
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from einops import rearrange
@@ -16,12 +15,19 @@ def reshaped(images, patch_size):
 
 
 def channel_last_then_reshaped(images, patch_size):
-    return (
-        reshaped(images, patch_size)
-        .reshape(images.shape)
-        .permute(0, 2, 3, 1)
-        .reshape(reshaped(images, patch_size).shape)
-    )
+    B, C, Y, X = images.shape
+    return images.permute(0, 2, 3, 1).reshape(B, -1, patch_size * patch_size * C)
+
+
+def channel_before_patches(images, patch_size):
+    B, C, Y, X = images.shape
+    return images.unfold(2, patch_size, patch_size).unfold(3, patch_size, patch_size).reshape(B, -1, patch_size**2 * C)
+
+
+def inside_before_outside(images, patch_size):
+    B, C, Y, X = images.shape
+    split = images.reshape(B, C, Y // patch_size, patch_size, X // patch_size, patch_size)
+    return split.permute(0, 3, 5, 2, 4, 1).reshape(B, -1, patch_size**2 * C)
 
 
 def sides_split_together(images, patch_size):
@@ -41,6 +47,8 @@ def cut(name, pattern):
 
 
 pixels_before_patches = cut("pixels_before_patches", "b c (p1 y) (p2 x) -> b (y x) (p1 p2 c)")
+channel_between = cut("channel_between", "b c (y p1) (x p2) -> b (y x) (p1 c p2)")
+batch_second = cut("batch_second", "b c (y p1) (x p2) -> (y x) b (p1 p2 c)")
 mirrored = cut("mirrored", "b c (y p1) (x p2) -> b (y x) (p2 p1 c)")
 column_after_column = cut("column_after_column", "b c (y p1) (x p2) -> b (x y) (p1 p2 c)")
 all_transposed = cut("all_transposed", "b c (y p1) (x p2) -> b (x y) (p2 p1 c)")
@@ -67,7 +75,7 @@ def squeezed(images, patch_size):
 
 def square_only(images, patch_size):
     B, C, Y, X = images.shape
-    side = Y // patch_size
+    side = math.isqrt(Y * X) // patch_size
     split = images.reshape(B, C, side, patch_size, side, patch_size)
     return split.permute(0, 2, 4, 3, 5, 1).reshape(B, side * side, -1)
 
@@ -165,84 +173,6 @@ def convolved(images, patch_size):
     return F.conv2d(images, kernels.permute(0, 3, 1, 2), stride=patch_size).flatten(2).mT
 
 
-def swapped(y, x, columns, patch_size):
-    return x // patch_size * (columns // patch_size) + y // patch_size
-
-
-def rows_in_pixels(y, x, columns, patch_size):
-    return y // patch_size * columns + x // patch_size
-
-
-def sum_of_both(y, x, columns, patch_size):
-    return y // patch_size + x // patch_size
-
-
-def from_one(y, x, columns, patch_size):
-    return y // patch_size * (columns // patch_size) + x // patch_size + 1
-
-
-def pixel_number(y, x, columns, patch_size):
-    return y * columns + x
-
-
-def run_of_pixels(y, x, columns, patch_size):
-    return (y * columns + x) // patch_size**2
-
-
-def no_rows(y, x, columns, patch_size):
-    return x // patch_size
-
-
-def inside_the_patch(y, x, columns, patch_size):
-    return y % patch_size * patch_size + x % patch_size
-
-
-def divided(y, x, columns, patch_size):
-    return y / patch_size * (columns / patch_size) + x / patch_size
-
-
-def rounded(y, x, columns, patch_size):
-    return round(y / patch_size) * (columns // patch_size) + round(x / patch_size)
-
-
-def row_and_column(y, x, columns, patch_size):
-    return y // patch_size, x // patch_size
-
-
-def chapter_photo(y, x, columns, patch_size):
-    return y // 96 * 6 + x // 96
-
-
-def printed(y, x, columns, patch_size):
-    print(end="")
-
-
-def divided_twice(y, x, columns, patch_size):
-    row, column = divmod(y, patch_size)[0], divmod(x, patch_size)[0]
-    return row * divmod(columns, patch_size)[0] + column
-
-
-def floored(row, column, width, side):
-    return math.floor(row / side) * (width // side) + math.floor(column / side)
-
-
-def counted(y, x, columns, patch_size):
-    """Counts the corners of patches that come before."""
-    corners = [(top, left) for top in range(0, y + 1, patch_size) for left in range(0, columns, patch_size)]
-    return corners.index((y - y % patch_size, x - x % patch_size))
-
-
-def looked_up(y, x, columns, patch_size):
-    """Cuts an image of pixel numbers and looks where this one went."""
-    rows = (y // patch_size + 1) * patch_size
-    numbers = torch.arange(rows * columns).reshape(1, 1, rows, columns)
-    return (patchify(numbers, patch_size)[0] == y * columns + x).any(dim=1).nonzero()[0, 0]
-
-
-def in_numpy(y, x, columns, patch_size):
-    return np.ravel_multi_index((y // patch_size, x // patch_size), (10**6, columns // patch_size))
-
-
 WRONG = {
     "patchify": [
         (reshaped, "reshape moves no value"),
@@ -250,6 +180,10 @@ WRONG = {
         (sides_split_together, "a run of pixels in reading order"),
         (pixels_before_patches, "a side splits into (patches, pixels of a patch), in this order"),
         (channel_first, "the channel is not the last axis"),
+        (channel_between, "it stands between the rows and the columns"),
+        (channel_before_patches, "the channel still stands before the patches"),
+        (inside_before_outside, "the axes inside a patch stand before those of the grid"),
+        (batch_second, "the batch comes first"),
         (mirrored, "the two axes inside a patch are swapped"),
         (column_after_column, "the patches stand column after column"),
         (all_transposed, "column after column, not row after row, and the two axes inside a patch are swapped"),
@@ -272,23 +206,7 @@ WRONG = {
         (misspelt, "raised NameError: name 'image' is not defined"),
         (not_a_number, "numbers that are not finite"),
     ],
-    "which_patch": [
-        (swapped, "y and x are swapped"),
-        (rows_in_pixels, "counted in pixels: it holds columns // patch_size patches"),
-        (sum_of_both, "this counts one for each row above"),
-        (from_one, "the first patch is number 0"),
-        (pixel_number, "the pixel's own number"),
-        (run_of_pixels, "a patch is a square and no run of pixels"),
-        (no_rows, "the rows of patches above it are missing"),
-        (inside_the_patch, "the pixel's place inside its patch"),
-        (divided, "a float: an index is an int, divide with //"),
-        (rounded, "rounded returned "),
-        (row_and_column, "one whole number was expected: row and column make one index"),
-        (chapter_photo, "chapter_photo returned "),
-        (printed, "returned None, a whole number, the index of the patch was expected"),
-    ],
 }
 RIGHT = {
     "patchify": [permuted, walked, unfolded, filled_in, split_and_stacked, convolved, patchify],
-    "which_patch": [divided_twice, floored, counted, looked_up, in_numpy],
 }

@@ -13,7 +13,10 @@ from vit_tutorial.checks.core import NotSolved, ask, called, checked, compare, c
 
 COLUMNS_FIRST = "the patches stand column after column, not row after row"
 MIRRORED = "the two axes inside a patch are swapped, so each patch is mirrored along its diagonal"
-CHANNEL = "inside a patch the channel is not the last axis, so the values of a pixel do not stay neighbours"
+CHANNEL_FIRST = (
+    "inside a patch the channel is not the last axis but the first: red, green and blue of a pixel lie far apart"
+)
+CHANNEL_BETWEEN = "inside a patch the channel is not the last axis: it stands between the rows and the columns"
 SPLIT = "a side splits into (patches, pixels of a patch), in this order"
 UPRIGHT = "each patch is a column of the result: the axis of patches comes before the axis of their values"
 NOT_FLAT = "a patch is not flat yet: merge its last three axes, (P, P, C), into one"
@@ -28,7 +31,8 @@ def disorders(source: Tensor, axes: str, **sizes: int) -> dict[str, Tensor]:
             faults = {
                 COLUMNS_FIRST: outer == "x y",
                 MIRRORED: inner.index("p1") > inner.index("p2"),
-                CHANNEL: inner[-1] != "c",
+                CHANNEL_FIRST: inner[0] == "c",
+                CHANNEL_BETWEEN: inner[1] == "c",
                 SPLIT: "(p1 y)" in axes,
             }
             if any(faults.values()):
@@ -49,10 +53,19 @@ def wrong_cuts(images: Tensor, side: int, want: Tensor) -> dict[str, Tensor]:
         "the channel is last, but each patch is a run of pixels in reading order: split Y and X, each for itself": (
             images.movedim(1, -1).reshape(want.shape)
         ),
+        "the channel still stands before the patches: bring it behind the axes of a patch, then merge": (
+            rearrange(images, "b c (y p1) (x p2) -> b (c y x p1 p2)", p1=side, p2=side).reshape(want.shape)
+        ),
+        "the axes inside a patch stand before those of the grid: (B, y, x, P, P, C) is the order to merge": (
+            rearrange(images, "b c (y p1) (x p2) -> b (p1 p2 y x c)", p1=side, p2=side).reshape(want.shape)
+        ),
+        "the batch comes first, then the patches, (B, N, P*P*C)": want.transpose(0, 1),
         "the batch is merged into the patches, (B*N, P*P*C): keep B as the first axis": want.flatten(0, 1),
         "only one image of the batch is left: keep B as the first axis": want[0],
         UPRIGHT: want.mT,
-        f"{UPRIGHT}, and {CHANNEL}": rearrange(images, "b c (y p1) (x p2) -> b (c p1 p2) (y x)", p1=side, p2=side),
+        f"{UPRIGHT}, and {CHANNEL_FIRST}": rearrange(
+            images, "b c (y p1) (x p2) -> b (c p1 p2) (y x)", p1=side, p2=side
+        ),
         NOT_FLAT: want.unflatten(2, (side, side, channels)),
         GRID: want.unflatten(1, grid),
         **disorders(images, "b c (y p1) (x p2)", p1=side, p2=side),
@@ -65,8 +78,9 @@ def patchify(answer: Callable) -> str:
     """`my_patchify(images, patch_size)`: (B, C, Y, X) -> (B, N, P*P*C), row by row, channel last."""
     many, colours, rows, columns, side = (size for size in distinct(6, 2, 7) if size != 3)  # 3 channels are a habit
     expected = "a tensor of shape (B, N, P*P*C)"
-    for batch, channels in ((many, colours), (1, colours), (many, 1)):
-        images = torch.randn(batch, channels, rows * side, columns * side)
+    sizes = (many, colours, rows, columns), (1, colours, columns, rows), (many, 1, rows, columns)
+    for batch, channels, *grid in sizes:
+        images = torch.randn(batch, channels, *(count * side for count in grid))
         case = f"images of shape {tuple(images.shape)} and patch_size {side}"
         want = patches.patchify(images, side)
         compare(
@@ -98,6 +112,9 @@ WRONG_PLACES = {
     ),
     "this counts from 1, and the first patch is number 0": (
         lambda y, x, columns, side: y // side * (columns // side) + x // side + 1
+    ),
+    "row and column are whole before you put them together: divide each with //, not their sum": (
+        lambda y, x, columns, side: int(y / side * (columns // side) + x / side)
     ),
     "only the column of the patch: the rows of patches above it are missing": lambda y, x, columns, side: x // side,
     "only the row of the patch: the patches to its left are missing": lambda y, x, columns, side: y // side,
@@ -159,11 +176,14 @@ def wrong_squares(image: Tensor, side: int, stride: int, want: Tensor) -> dict[s
             rearrange(seen[:, :-1, :-1], SQUARES)
         ),
         "one image goes in, so no batch comes out: drop the first axis": want[None],
+        f"drop the first axis, no batch comes out; and {CHANNEL_FIRST}": rearrange(
+            seen, "c y x p1 p2 -> 1 (y x) (c p1 p2)"
+        ),
         "reshape moves no value: bring the channel behind the axes of the square first, then merge": (
             seen.reshape(want.shape)
         ),
         UPRIGHT: want.mT,
-        f"{UPRIGHT}, and {CHANNEL}": rearrange(seen, "c y x p1 p2 -> (c p1 p2) (y x)"),
+        f"{UPRIGHT}, and {CHANNEL_FIRST}": rearrange(seen, "c y x p1 p2 -> (c p1 p2) (y x)"),
         NOT_FLAT: want.unflatten(1, (side, side, len(image))),
         GRID: want.unflatten(0, seen.shape[1:3]),
         **disorders(seen, "c y x p1 p2"),
@@ -175,8 +195,9 @@ def overlap(answer: Callable) -> str:
     """`overlapping(image, patch_size, stride)`: (C, Y, X) -> (N, P*P*C), a square every `stride` pixels."""
     rows, columns, colours, side = distinct(4, 5, 8)
     expected = "a tensor of shape (N, P*P*C)"
-    for channels, stride, rest in ((colours, side - 2, 0), (1, 2, 1), (colours, side, 0)):
-        image = torch.randn(channels, *(side + stride * (count - 1) + rest for count in (rows, columns)))
+    sizes = (colours, side - 2, 0, rows, columns), (1, 2, 1, columns, rows), (colours, side, 0, rows, columns)
+    for channels, stride, rest, *grid in sizes:
+        image = torch.randn(channels, *(side + stride * (count - 1) + rest for count in grid))
         case = f"an image of shape {tuple(image.shape)}, patch_size {side} and stride {stride}"
         want = rearrange(windows(image, side, stride), SQUARES)
         got = ask(answer, image, side, stride, expected=expected, case=case)

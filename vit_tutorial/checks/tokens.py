@@ -17,7 +17,7 @@ from vit_tutorial.patches import patchify
 def kernel(answer: Callable) -> str:
     """`as_kernel(weight, patch_size)`: (D, P*P*C) -> (D, C, P, P), a kernel that gives the same tokens."""
     width, colours, side = (size for size in distinct(4, 2, 5) if size != 3)  # 3 channels are a habit
-    for channels in (1, colours):
+    for channels in (colours, 1):
         weight = torch.randn(width, side * side * channels, requires_grad=True)
         case = f"a weight of shape {tuple(weight.shape)} and patch_size {side}"
         got = ask(answer, weight, side, expected="a tensor of shape (D, C, P, P)", case=case)
@@ -43,9 +43,9 @@ def kernel(answer: Callable) -> str:
         if got.grad_fn is None:
             raise NotSolved("a copy and not tied: nn.Parameter, detach and no_grad keep the gradient from the weight")
         compare_gradients(answer, got, want, {"weight": weight})
-    images = torch.randn(2, channels, 3 * side, 4 * side)
-    slid = F.conv2d(images, got, stride=side).flatten(2).mT
-    apart = (slid - patchify(images, side) @ weight.T).abs().max().item()
+    images = torch.randn(2, channels, 3 * side, 4 * side, dtype=torch.float64)
+    slid = F.conv2d(images, got.double(), stride=side).flatten(2).mT
+    apart = (slid - patchify(images, side) @ weight.double().T).abs().max().item()
     return f"the convolution and the linear layer give the same tokens, {apart:.0e} apart at most"
 
 
@@ -68,6 +68,8 @@ def registers(answer: Callable) -> str:
         raise NotSolved("parameters are made in forward, too late for an optimiser: make them in __init__")
     if not parameters:
         raise NotSolved(f"nothing in {name} can be learned: what it stores must be an nn.Parameter")
+    if not all(parameter.requires_grad for parameter in parameters):
+        raise NotSolved("a part of it is frozen: all of it is learned, so requires_grad stays True")
     for parameter in parameters:
         nn.init.normal_(parameter)  # zeros would not show where they went
     base = compare_sizes(module, torch.zeros(batch, count, width), extra)
@@ -137,18 +139,20 @@ def compare_shares(base: Tensor, parameters: Sequence[Tensor], extra: int, width
     rows = [int(share.sum()) for share in shares]
     first, noted, patches = rows[0], rows[1 : 1 + extra], rows[1 + extra :]
     together = torch.stack(shares).sum(dim=0)
-    if 0 in patches:
-        raise NotSolved("there are patches without a learned position: positions are an nn.Parameter of N + 1 rows")
     if first != 2 * width and noted.count(2 * width) == 1:
         raise NotSolved("the class token is not the first of all: it stands before the registers")
     if 2 * width in noted:
         raise NotSolved("the registers got positions, and they stand nowhere: put them in after positions are added")
+    if 0 in patches:
+        raise NotSolved("there are patches without a learned position: positions are an nn.Parameter of N + 1 rows")
     if first == 0 or 0 in noted:
         raise NotSolved(
             "the class token and the registers are learned: each is an nn.Parameter that requires a gradient"
         )
     if first == width:
-        raise NotSolved("the class token has no position of its own: put it in front first, then add N + 1 positions")
+        raise NotSolved(
+            "the class token has no position of its own: put it in front, an nn.Parameter, and only then add N + 1"
+        )
     if (together > 1).any():
         raise NotSolved("two tokens share their numbers: each register is a row of its own, and so is each position")
     if first != 2 * width or set(noted + patches) != {width}:
@@ -182,9 +186,11 @@ def enlarge(answer: Callable) -> str:
     def with_places(positions: Tensor) -> nn.Module:
         right = ConvolutionalPatchEmbedder(size, side, channels, width)
         right.load_state_dict(state | {"positions": positions})
-        return right
+        return right.double()
 
-    right, images = with_places(interpolate_positions(places, grid, larger)), torch.randn(2, channels, *size)
+    new.double()  # so that a sum in another order is no difference
+    right = with_places(interpolate_positions(places, grid, larger))
+    images = torch.randn(2, channels, *size, dtype=torch.float64)
     black = torch.zeros_like(images)
     got = ask(new, images, expected="tokens of shape (B, T, D)", case=case)
     want = right(images)
@@ -200,7 +206,9 @@ def enlarge(answer: Callable) -> str:
     learned = sum(parameter.numel() for parameter in new.parameters() if parameter.requires_grad)
     expected = sum(parameter.numel() for parameter in right.parameters())
     if learned != expected:
-        raise NotSolved(f"{learned} numbers of the new embedder can be learned, expected {expected}, its positions too")
+        raise NotSolved(
+            f"{learned} numbers of the new embedder can be learned, expected {expected}: all of it stays trainable"
+        )
     for said, wrong in wrong_places(places, grid, larger):
         if same(got, with_places(wrong)(images)):
             raise NotSolved(said)

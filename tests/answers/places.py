@@ -1,10 +1,95 @@
-"""Answers to "Squares that overlap" of chapter 01, wrong and right, as learners write them."""
+"""Answers to the exercises at the end of chapter 01, wrong and right, as learners write them."""
 
+import math
+
+import numpy as np
 import torch
 import torch.nn.functional as F
 from einops import rearrange
 
 from vit_tutorial.patches import patchify
+
+
+def swapped(y, x, columns, patch_size):
+    return x // patch_size * (columns // patch_size) + y // patch_size
+
+
+def rows_in_pixels(y, x, columns, patch_size):
+    return y // patch_size * columns + x // patch_size
+
+
+def sum_of_both(y, x, columns, patch_size):
+    return y // patch_size + x // patch_size
+
+
+def from_one(y, x, columns, patch_size):
+    return y // patch_size * (columns // patch_size) + x // patch_size + 1
+
+
+def pixel_number(y, x, columns, patch_size):
+    return y * columns + x
+
+
+def run_of_pixels(y, x, columns, patch_size):
+    return (y * columns + x) // patch_size**2
+
+
+def no_rows(y, x, columns, patch_size):
+    return x // patch_size
+
+
+def inside_the_patch(y, x, columns, patch_size):
+    return y % patch_size * patch_size + x % patch_size
+
+
+def rounded_down_once(y, x, columns, patch_size):
+    return math.floor(y / patch_size * (columns / patch_size) + x / patch_size)
+
+
+def divided(y, x, columns, patch_size):
+    return y / patch_size * (columns / patch_size) + x / patch_size
+
+
+def rounded(y, x, columns, patch_size):
+    return round(y / patch_size) * (columns // patch_size) + round(x / patch_size)
+
+
+def row_and_column(y, x, columns, patch_size):
+    return y // patch_size, x // patch_size
+
+
+def chapter_photo(y, x, columns, patch_size):
+    return y // 96 * 6 + x // 96
+
+
+def printed(y, x, columns, patch_size):
+    print(end="")
+
+
+def divided_twice(y, x, columns, patch_size):
+    row, column = divmod(y, patch_size)[0], divmod(x, patch_size)[0]
+    return row * divmod(columns, patch_size)[0] + column
+
+
+def floored(row, column, width, side):
+    return math.floor(row / side) * (width // side) + math.floor(column / side)
+
+
+def counted(y, x, columns, patch_size):
+    """Counts the corners of patches that come before."""
+    corners = [(top, left) for top in range(0, y + 1, patch_size) for left in range(0, columns, patch_size)]
+    return corners.index((y - y % patch_size, x - x % patch_size))
+
+
+def looked_up(y, x, columns, patch_size):
+    """Cuts an image of pixel numbers and looks where this one went."""
+    rows = (y // patch_size + 1) * patch_size
+    numbers = torch.arange(rows * columns).reshape(1, 1, rows, columns)
+    return (patchify(numbers, patch_size)[0] == y * columns + x).any(dim=1).nonzero()[0, 0]
+
+
+def in_numpy(y, x, columns, patch_size):
+    return np.ravel_multi_index((y // patch_size, x // patch_size), (10**6, columns // patch_size))
 
 
 def windows(image, patch_size, stride):
@@ -114,6 +199,22 @@ def strided(image, patch_size, stride):
 
 
 WRONG = {
+    "which_patch": [
+        (swapped, "y and x are swapped"),
+        (rows_in_pixels, "counted in pixels: it holds columns // patch_size patches"),
+        (sum_of_both, "this counts one for each row above"),
+        (from_one, "the first patch is number 0"),
+        (pixel_number, "the pixel's own number"),
+        (run_of_pixels, "a patch is a square and no run of pixels"),
+        (no_rows, "the rows of patches above it are missing"),
+        (inside_the_patch, "the pixel's place inside its patch"),
+        (rounded_down_once, "row and column are whole before you put them together"),
+        (divided, "a float: an index is an int, divide with //"),
+        (rounded, "rounded returned "),
+        (row_and_column, "one whole number was expected: row and column make one index"),
+        (chapter_photo, "chapter_photo returned "),
+        (printed, "returned None, a whole number, the index of the patch was expected"),
+    ],
     "overlap": [
         (side_by_side, "the squares lie side by side"),
         (torch_unfold_alone, "the channel is not the last axis"),
@@ -137,5 +238,6 @@ WRONG = {
     ],
 }
 RIGHT = {
+    "which_patch": [divided_twice, floored, counted, looked_up, in_numpy],
     "overlap": [slid, slid_and_permuted, walked_in_steps, unfolded_and_moved, strided],
 }
