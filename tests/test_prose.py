@@ -68,7 +68,7 @@ def misspelt(found: set[str]) -> dict[str, str]:
     british, wrong = set(american.values()), {}
     for word in found - own_words():
         lower = word.lower()
-        if len(word) < 3 or word.isupper() or re.search("[a-z][A-Z]", word) or lower in own_words():
+        if len(word) < 3 or re.search("[A-Z]", word[1:]) or lower in own_words():
             continue  # too short to tell, an abbreviation, a name of the code
         if lower in american:
             wrong[word] = f"British: {american[lower]}"
