@@ -213,7 +213,7 @@ WRONG = {
         (rounded, "rounded returned "),
         (row_and_column, "one whole number was expected: row and column make one index"),
         (chapter_photo, "chapter_photo returned "),
-        (printed, "returned None, a whole number, the index of the patch was expected"),
+        (printed, "returned None, the index of the patch was expected"),
     ],
     "overlap": [
         (side_by_side, "the squares lie side by side"),

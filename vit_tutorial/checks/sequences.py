@@ -133,7 +133,7 @@ def which_patch(answer: Callable) -> str:
         y, x = (int(torch.randint(count * side, ())) for count in (rows, columns))
         places.append((y, x, columns * side, side))
     for place in places:
-        got = ask(answer, *place, expected="a whole number, the index of the patch")
+        got = ask(answer, *place, expected="the index of the patch")
         if isinstance(got, tuple | list):
             raise NotSolved(f"{name} returned {got}, one whole number was expected: row and column make one index")
         try:
