@@ -118,8 +118,8 @@ const STYLE = `
 .vit-calculator code { color: inherit; background: color-mix(in srgb, currentColor 8%, transparent); border: none;
   padding: 0.1rem 0.4rem; border-radius: 4px; overflow-wrap: anywhere; }
 [data-theme=dark] .vit-calculator { color-scheme: dark; }
-@media (max-width: 30rem) { .vit-calculator table { font-size: 0.82em; }
-  .vit-calculator :is(th, td) { padding: 0.2rem 0.15rem; } }`;
+@media (max-width: 30rem) { .vit-calculator table { font-size: 0.78em; }
+  .vit-calculator :is(th, td) { padding: 0.2rem 0 0.2rem 0.3rem; } }`;
 
 const UNITS = [[1e12, "trillion"], [1e9, "billion"], [1e6, "million"]];
 

@@ -169,10 +169,13 @@ def test_a_phone_and_a_dark_page_can_read_it(opened, theme):
     ]
     shown.page.evaluate(
         "([theme, back, text]) => { document.documentElement.dataset.theme = theme;"
-        "Object.assign(document.body.style, {background: back, color: text}) }",
+        "Object.assign(document.body.style, {background: back, color: text, font: '16px DejaVu Sans, sans-serif'}) }",
         [theme, back, text],
     )
     assert shown.page.evaluate("document.documentElement.scrollWidth") <= 390
+    boxes = [shown.locator(f"table.{name}").bounding_box() for name in TABLES]
+    assert boxes[0]["y"] == boxes[1]["y"] and boxes[0]["x"] + boxes[0]["width"] < boxes[1]["x"]  # side by side
+    assert all(box["x"] + box["width"] <= 382 for box in boxes)
     inside = shown.locator("p, caption, th, label, .scores td, .controls span, select, code")
     assert set(inside.evaluate_all("all => all.map(one => getComputedStyle(one).color)")) == {text}
     scale = shown.get_by_label("scale", exact=True)

@@ -26,7 +26,7 @@ const STYLE = `
 .vit-tokens { max-width: 44rem; margin: 0.5rem 0; font-size: 0.95em; line-height: 1.4; }
 .vit-tokens * { box-sizing: border-box; }
 .vit-tokens p { margin: 0 0 0.6rem; }
-.vit-tokens .parts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(20rem, 100%), 1fr));
+.vit-tokens .parts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(16.5rem, 100%), 1fr));
   gap: 0.6rem 1.4rem; align-items: center; margin-bottom: 0.7rem; }
 .vit-tokens .plane { display: block; width: 100%; background: white; border: 1px solid #D0D7DE; border-radius: 10px;
   font: 12px sans-serif; user-select: none; }
@@ -38,18 +38,18 @@ const STYLE = `
 .vit-tokens [data-colour]::before { content: ""; display: inline-block; width: 0.7em; height: 0.7em;
   margin-right: 0.4em; border-radius: 2px; background: ${QUERY}; }
 .vit-tokens [data-colour=value]::before { background: none; border: 2px solid ${VALUE}; }
-.vit-tokens .tables { display: grid; grid-template-columns: repeat(auto-fill, minmax(10.5rem, 1fr)); gap: 0.7rem 1rem;
-  justify-items: start; }
+.vit-tokens .tables { display: flex; flex-wrap: wrap; gap: 0.6rem 0.7rem; }
 .vit-tokens table { width: auto; margin: 0; border-collapse: collapse; font-variant-numeric: tabular-nums;
-  font-size: 1em; color: inherit; }
-.vit-tokens caption { caption-side: top; padding: 0 0 0.2rem; text-align: left; color: inherit; white-space: nowrap; }
+  font-size: 0.9em; line-height: 1.35; color: inherit; }
+.vit-tokens caption { caption-side: top; padding: 0; text-align: left; font-weight: bold; color: inherit; }
 .vit-tokens :is(tr, th, td) { border: none; background: none; color: inherit; }
-.vit-tokens :is(th, td) { padding: 0.15rem 0.35rem; text-align: right; min-width: 2.6rem; font-weight: normal; }
-.vit-tokens th { min-width: 1.4rem; opacity: 0.8; }
+.vit-tokens :is(th, td) { padding: 0.15rem 0.25rem; text-align: right; min-width: 2.6em; font-weight: normal; }
+.vit-tokens :is(th, td):first-child { min-width: 1.4rem; }
+.vit-tokens th { opacity: 0.8; }
 .vit-tokens td { background: var(--fill, none); color: var(--ink, inherit); }
 .vit-tokens tr[aria-current] th { font-weight: bold; opacity: 1; }
 .vit-tokens tr[aria-current] { outline: 2px solid ${QUERY}; outline-offset: -1px; }
-.vit-tokens .controls { display: grid; grid-template-columns: max-content minmax(5rem, 1fr) 9.5rem;
+.vit-tokens .controls { display: grid; grid-template-columns: max-content minmax(5rem, 1fr) 7rem;
   gap: 0.15rem 0.8rem; align-items: center; margin-bottom: 0.7rem; }
 .vit-tokens .controls > * { margin: 0; padding: 0; min-height: 1.7rem; font: inherit; color: inherit; }
 .vit-tokens .controls input { width: 100%; accent-color: ${QUERY}; cursor: pointer; }
@@ -158,11 +158,11 @@ export function mount(element, data, changed = () => {}) {
   function addTable([name, columns]) {
     const table = document.createElement("table");
     table.className = name;
-    table.createCaption();
+    table.createCaption().textContent = name;
     const heads = columns === 3 ? THREE : ["x", "y"];
     const cells = (tag, words) => words.map((word) => `<${tag}>${word}</${tag.slice(0, 2)}>`).join("");
     const rows = THREE.map((row) => `<tr><th scope="row">${row}</th>${cells("td", heads)}</tr>`).join("");
-    table.insertAdjacentHTML("beforeend", `<tbody><tr><td></td>${cells('th scope="col"', heads)}</tr>${rows}</tbody>`);
+    table.insertAdjacentHTML("beforeend", `<tbody><tr><td>${columns === 3 ? "q\\k" : ""}</td>${cells('th scope="col"', heads)}</tr>${rows}</tbody>`);
     find(".tables").append(table);
     return [name, table];
   }
@@ -215,8 +215,7 @@ export function mount(element, data, changed = () => {}) {
     });
   }
 
-  function fill(name, caption, values) {
-    tables[name].caption.textContent = caption;
+  function fill(name, values) {
     values.forEach((row, token) => {
       const line = tables[name].rows[token + 1];
       line.toggleAttribute("aria-current", token === state.asks);
@@ -254,9 +253,7 @@ export function mount(element, data, changed = () => {}) {
     scale.value = Math.log2(state.scale);
     over.value = state.over;
     draw(all);
-    fill("scores", "scores: query · key × scale", all.scores);
-    fill("weights", `weights: softmax over ${state.over}`, all.weights);
-    fill("mixed", "mixed: weights @ values", all.mixed);
+    for (const name in tables) fill(name, all[name]);
     describe(all);
     Object.assign(element.dataset, { scale: state.scale, over: state.over, asks: state.asks });
     element.dataset.tokens = JSON.stringify(state.tokens);
