@@ -153,37 +153,33 @@ class Einsums(nn.Module):
         return self.norm(x[:, 0], self.gain, self.offset) @ self.last + self.last_bias
 
     def load(self, weights):
-        H = self.cfg.heads
-        table = weights["embedder.positions"][0]
-        pairs = [(self.kernel, weights["embedder.projection.weight"].permute(2, 3, 1, 0))]
-        pairs += [
-            (self.kernel_bias, weights["embedder.projection.bias"]),
-            (self.cls, weights["embedder.class_token"][0, 0]),
-        ]
-        pairs += [(self.cls_place, table[0]), (self.places, table[1:].unflatten(0, self.cfg.grid))]
+        for mine, ours in self.pairs(weights):
+            mine.copy_(ours)
+
+    def pairs(self, weights):
+        H, table = self.cfg.heads, weights["embedder.positions"][0]
+        yield self.kernel, weights["embedder.projection.weight"].permute(2, 3, 1, 0)
+        yield self.kernel_bias, weights["embedder.projection.bias"]
+        yield self.cls, weights["embedder.class_token"][0, 0]
+        yield self.cls_place, table[0]
+        yield self.places, table[1:].unflatten(0, self.cfg.grid)
+        yield from zip((self.gain, self.offset), (weights["head.0.weight"], weights["head.0.bias"]), strict=True)
+        yield from zip((self.last, self.last_bias), (weights["head.1.weight"].T, weights["head.1.bias"]), strict=True)
         for number, p in enumerate(self.layers):
             block = {name.split(".", 2)[2]: w for name, w in weights.items() if name.startswith(f"blocks.{number}.")}
-            for name, w, b in zip(
-                "qkv", block["attention.qkv.weight"].chunk(3), block["attention.qkv.bias"].chunk(3), strict=True
-            ):
-                pairs += [(p[name], w.T.unflatten(1, (H, -1))), (p["b" + name], b.unflatten(0, (H, -1)))]
-            pairs += [
-                (p["o"], block["attention.out.weight"].T.unflatten(0, (H, -1))),
-                (p["bo"], block["attention.out.bias"]),
-            ]
-            for mine, ours in {"w1": "mlp.0.weight", "w2": "mlp.3.weight"}.items():
-                pairs.append((p[mine], block[ours].T))
-            others = {"b1": "mlp.0.bias", "b2": "mlp.3.bias", "g1": "norm1.weight", "o1": "norm1.bias"}
-            for mine, ours in (others | {"g2": "norm2.weight", "o2": "norm2.bias"}).items():
-                pairs.append((p[mine], block[ours]))
-        pairs += [(self.gain, weights["head.0.weight"]), (self.offset, weights["head.0.bias"])]
-        pairs += [(self.last, weights["head.1.weight"].T), (self.last_bias, weights["head.1.bias"])]
-        for mine, ours in pairs:
-            mine.copy_(ours)
+            joint = zip(block["attention.qkv.weight"].chunk(3), block["attention.qkv.bias"].chunk(3), strict=True)
+            for name, (w, b) in zip("qkv", joint, strict=True):
+                yield p[name], w.T.unflatten(1, (H, -1))
+                yield p["b" + name], b.unflatten(0, (H, -1))
+            yield p["o"], block["attention.out.weight"].T.unflatten(0, (H, -1))
+            names = {"w1": "mlp.0.weight", "w2": "mlp.3.weight", "b1": "mlp.0.bias", "b2": "mlp.3.bias"}
+            names |= {"g1": "norm1.weight", "o1": "norm1.bias", "g2": "norm2.weight", "o2": "norm2.bias"}
+            for mine, ours in (names | {"bo": "attention.out.bias"}).items():
+                yield p[mine], block[ours].mT if mine[0] == "w" else block[ours]
 
 
 class LayersOfLayers(nn.Module):
-    """Separate layers for q, k and v, scale folded into the loaded queries, patches cut by loops, float64 inside."""
+    """Separate layers for q, k and v, scale folded into the loaded queries, patches cut by loops."""
 
     def __init__(self, config):
         super().__init__()
