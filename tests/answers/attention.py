@@ -186,7 +186,7 @@ WRONG = {
         (four_axes_only, "raised RuntimeError"),
         (weights_detached, "cuts the gradient"),
         (no_gradient_through_the_weights, "its gradient for q is not"),
-        (numpy_arrays, "of ndarray, ndarray, expected the pair"),
+        (numpy_arrays, "of ndarray, ndarray, a pair, mixed"),
         (always_float32, "returned torch.float32, expected torch.float64"),
         (scaled_in_place, "changed its input in place"),
         (uniform, "the shape is right, the values are not for the weights"),

@@ -249,7 +249,7 @@ WRONG = {
         (keys_moved, "of queries, keys, values it is the second third"),
         (all_zero, "the queries' bias is gone"),
         (nothing_changed, "0 of"),
-        (one_bias, "returned a Tensor, expected the pair"),
+        (one_bias, "returned a Tensor, a pair, qkv_bias"),
         (changed_in_place, "changed the layer itself"),
         (three_biases_in_a_table, "expected (3D,)"),
     ],

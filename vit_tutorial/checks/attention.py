@@ -23,7 +23,7 @@ def attend(answer: Callable) -> str:
         q, k, v = torch.randn(3, *shape, dtype=dtype)
         inputs = {"q": q.requires_grad_(), "k": k.requires_grad_(), "v": v.requires_grad_()}
         case = f"q, k and v of shape {shape}"
-        pair = f"the pair (mixed, weights) of shapes {shape} and {(*shape[:-1], T)}"
+        pair = "a pair, mixed of shape (..., T, K) and weights of shape (..., T, T),"
         got, (mixed, weights) = ask(answer, q, k, v, expected=pair, case=case), right_attend(q, k, v)
         if isinstance(got, Tensor) and same(got, mixed):
             raise NotSolved("these are the mixed values; return the weights beside them, as a pair")
@@ -41,7 +41,7 @@ def two(answer: Callable, got: object, expected: str) -> list[Tensor]:
     """The two tensors of a pair; NotSolved for anything else."""
     if not isinstance(got, tuple | list) or len(got) != 2 or not all(isinstance(value, Tensor) for value in got):
         inside = f" of {', '.join(type(value).__name__ for value in got)}" if isinstance(got, tuple | list) else ""
-        raise NotSolved(f"{called(answer)} returned a {type(got).__name__}{inside}, expected {expected}")
+        raise NotSolved(f"{called(answer)} returned a {type(got).__name__}{inside}, {expected} was expected")
     return list(got)
 
 

@@ -35,7 +35,7 @@ def layer_norm(answer: Callable) -> str:
         inputs = {"x": x, "gamma": gamma.requires_grad_(), "beta": beta.requires_grad_()}
         epsilon = 0.2 + 0.6 * torch.rand(()).item()  # large, so that it shows where it stands
         case = f"x of shape {shape} and epsilon = {epsilon:.2f}"
-        got = ask(answer, *inputs.values(), epsilon, expected=f"a tensor of shape {shape}", case=case)
+        got = ask(answer, *inputs.values(), epsilon, expected="a tensor of the shape of x, (..., D),", case=case)
         want = F.layer_norm(x, (D,), gamma, beta, epsilon)
         compare(answer, got, want, slips_of_norm(x, gamma, beta, epsilon), case)
         compare_gradients(answer, got, want, inputs)
@@ -116,7 +116,7 @@ def pre_norm(answer: Callable) -> str:
         drawn(block)
         x = torch.randn(B, T, D, dtype=dtype, requires_grad=True)
         case = f"x of shape {(B, T, D)}"
-        got = ask(answer, block, x, expected=f"a tensor of shape {(B, T, D)}", case=case)
+        got = ask(answer, block, x, expected="a tensor of shape (B, T, D)", case=case)
         want = two_lines(block, x)
         compare(answer, got, want, slips_of_lines(block, x), case)
         compare_gradients(answer, got, want, {"x": x} | dict(block.named_parameters()))

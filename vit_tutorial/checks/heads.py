@@ -39,7 +39,7 @@ def head_parts(answer: Callable) -> str:
         before, tokens = deepcopy(layer.state_dict()), tokens.requires_grad_()
         (B, T, D), H = tokens.shape, layer.heads
         sizes = f"B={B}, H={H}, T={T}, K={D // H}, D={D}"
-        got = ask(answer, layer, tokens, expected=f"a tensor of shape (B, H, T, D) = {(B, H, T, D)}", case=sizes)
+        got = ask(answer, layer, tokens, expected="a tensor of shape (B, H, T, D)", case=sizes)
         kept(answer, layer, before)
         want = parts(layer, tokens)
         compare(answer, got, want, slips_of_parts(layer, tokens), sizes)
@@ -140,7 +140,7 @@ def lean_biases(answer: Callable) -> str:
     for dtype in (torch.float32, torch.float64):
         layer, tokens = drawn_layer(dtype)
         before, D = deepcopy(layer.state_dict()), tokens.shape[-1]
-        pair = f"the pair (qkv_bias, out_bias) of shapes (3D,) = {(3 * D,)} and (D,) = {(D,)}"
+        pair = "a pair, qkv_bias of shape (3D,) and out_bias of shape (D,),"
         got = ask(answer, layer, expected=pair, case=f"a layer of width {D} with {layer.heads} heads")
         kept(answer, layer, before)
         qkv_bias, out_bias = (value.detach() for value in two(answer, got, pair))

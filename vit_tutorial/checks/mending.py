@@ -42,7 +42,7 @@ def mended(answer: Callable) -> str:
         drawn(block.train(training))
         x = torch.randn(B, T, D, requires_grad=True)
         case = f"x of shape {(B, T, D)}, in {'train' if training else 'eval'} mode"
-        got = ask(block, x, expected=f"a tensor of shape {(B, T, D)}", case=case)
+        got = ask(block, x, expected="a tensor of shape (B, T, D)", case=case)
         want = whole(block, linears, x)
         name_what_is_left(block, linears, x, got)
         compare(block, got, want, None, case)
