@@ -78,6 +78,7 @@ class Doubling(nn.Module):
         (lambda x: 2 * x / 0, "not finite"),
         (lambda x: 2 * x + 1, "the shape is right, the values are not: at ["),
         (lambda x: 2 * x.detach(), "cuts the gradient"),
+        (torch.no_grad()(lambda x: x.mul(2).requires_grad_()), "cuts the gradient"),
         (lambda x: x + x.detach(), "its gradient for x is not"),
         (lambda x: x.mul_(2), "changed its input in place"),
         (lambda x: (2 * x).tolist(), "returned a list, a tensor of shape"),
