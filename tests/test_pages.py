@@ -54,7 +54,7 @@ def indented(hunk: str, margin: int) -> tuple[list[str], list[str]]:
 def apply(diff: str) -> dict[str, str]:
     """The sources of the model's modules with a difference applied; each of its old lines must stand there, once."""
     sources = {name: (ROOT / "vit_tutorial" / f"{name}.py").read_text() for name in MODEL}
-    for module, body in re.findall(r"^--- vit_tutorial/(\w+)\.py\n(.*?)(?=^--- |\Z)", diff, re.MULTILINE | re.DOTALL):
+    for module, body in re.findall(r"^=== vit_tutorial/(\w+)\.py\n(.*?)(?=^=== |\Z)", diff, re.MULTILINE | re.DOTALL):
         for scope, hunk in re.findall(r"^@@ (\w+)\n(.*?)(?=^@@ |\Z)", body, re.MULTILINE | re.DOTALL):
             lines, spans = sources[module].splitlines(), package.definitions(sources[module])
             first, last = spans[scope] if scope != "imports" else (0, min(start for start, _ in spans.values()))
@@ -221,7 +221,9 @@ SHOWN = ("how_to_use", "teaching", "prerequisites", "paper_map", "troubleshootin
 def test_code_on_a_page_runs_and_prints_what_stands_below_it(name, folder, capsys):
     names = {}
     blocks = re.findall(
-        r"^```python\n(.*?)^```$(?:\n\n(?:<details>[^\n]*\n\n)?```text\n(.*?)^```$)?", page(name), re.MULTILINE | re.DOTALL
+        r"^```python\n(.*?)^```$(?:\n\n(?:<details>[^\n]*\n\n)?```text\n(.*?)^```$)?",
+        page(name),
+        re.MULTILINE | re.DOTALL,
     )
     with chdir(folder):
         for source, wanted in blocks:
