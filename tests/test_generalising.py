@@ -1,0 +1,54 @@
+"""What chapter 07 says of its recorded runs, and the one model that it shares with the benchmark."""
+
+import ast
+import json
+import math
+from pathlib import Path
+from statistics import mean
+
+import jupytext
+import pytest
+
+ROOT = Path(__file__).parent.parent
+CHAPTER = ROOT / "notebooks" / "07_generalising.md"
+
+
+def record(name: str) -> dict:
+    return json.loads((ROOT / "results" / f"{name}.json").read_text())["runs"]
+
+
+def definition(name: str, source: str) -> str | None:
+    found = [node for node in ast.parse(source).body if getattr(node, "name", None) == name]
+    return ast.unparse(found[0]) if found else None
+
+
+def test_the_cnn_of_the_chapter_is_the_one_that_was_measured():
+    cells = [cell.source for cell in jupytext.read(CHAPTER, fmt="md:myst").cells if cell.cell_type == "code"]
+    shown = [definition("CNN", cell) for cell in cells if definition("CNN", cell)]
+    assert shown == [definition("CNN", (ROOT / "benchmarks" / "generalising.py").read_text())]
+
+
+def test_every_run_was_measured_with_three_seeds():
+    for name, run in record("generalising").items():
+        scores = [seed["val_accuracy"][-1] for seed in run["seeds"]]
+        assert [seed["seed"] for seed in run["seeds"]] == [0, 1, 2], name
+        assert run["mean"] == pytest.approx(mean(scores), abs=1e-4)
+
+
+def test_each_illness_shows_the_symptom_that_the_chapter_names():
+    runs, guess = record("illness"), math.log(10)
+    healthy, softmax, dropout = (
+        runs[name] for name in ("healthy", "softmax before the loss", "dropout left on in evaluation")
+    )
+    below = {
+        name: sum(val < train for val, train in zip(run["val_loss"], run["train_loss"], strict=True))
+        for name, run in runs.items()
+    }
+    assert healthy["val_accuracy"][-1] > 0.95 and below["healthy"] == 25
+    assert below["dropout left on in evaluation"] < 20 and dropout["val_accuracy"][-1] > 0.85
+    assert min(softmax["train_loss"] + softmax["val_loss"]) > math.log(math.e + 9) - 1
+    assert softmax["val_accuracy"][-1] > 0.85
+    assert all(abs(loss - guess) < 0.06 for loss in runs["shuffled labels"]["train_loss"])
+    assert runs["learning rate times 100"]["train_loss"][0] > guess + 1
+    wild = runs["no zero_grad"]["train_loss"]
+    assert abs(wild[0] - guess) < 0.1 and wild[-1] > guess + 0.5
