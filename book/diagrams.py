@@ -32,25 +32,9 @@ from language import (
     score_colour,
     step,
 )
-from svg import (
-    FAINT,
-    INK,
-    PANEL,
-    PAPER,
-    Drawing,
-    blend,
-    box,
-    plus,
-    tensor,
-)
+from svg import FAINT, INK, PANEL, PAPER, Drawing, blend, box, plus, tensor
 
-from vit_tutorial.plots import (
-    CLASS_TOKEN,
-    KEY,
-    QUERY,
-    RESIDUAL,
-    VALUE,
-)
+from vit_tutorial.plots import CLASS_TOKEN, KEY, QUERY, RESIDUAL, VALUE
 
 FIGURES = Path(__file__).resolve().parent.parent / "notebooks" / "figures"
 
@@ -68,20 +52,12 @@ def patches_to_tokens() -> Drawing:
     d.line((right + 20, 116), (right + 66, 116))
     for patch in range(N):
         place = (270 + 42 * (patch % 3), 56 + 42 * (patch // 3))
-        tensor(
-            d,
-            place,
-            (PATCH, PATCH),
-            (9, 9),
-            partial(patch_at, patch),
-            "P" * (patch == 3),
-            "P" * (patch == 1),
-            grid=False,
-        )
+        sides = {"left": "P" * (patch == 3), "top": "P" * (patch == 1)}
+        tensor(d, place, (PATCH, PATCH), (9, 9), partial(patch_at, patch), grid=False, **sides)
     d.text(330, 193, "N patches")
 
     step(d, 232, 2, "flatten each, and send all through one linear map")
-    right, bottom = tensor(d, (40, 270), (N, PATCH**2), (9, 11), flat_pixel, "N", "P*P*C", "flat patches", grid=False)
+    right, _ = tensor(d, (40, 270), (N, PATCH**2), (9, 11), flat_pixel, "N", "P*P*C", "flat patches", grid=False)
     d.add("path", stroke=PANEL, stroke_width=2, d="".join(f"M41 {270 + 11 * row}H{right - 1}" for row in range(1, N)))
     d.text(206, 320, "@", 16, code=True)
     tensor(d, (272, 264), (PATCH**2, 8), (9, 7), PAPER, "P*P*C", "D", "weight")
@@ -118,7 +94,7 @@ def attention() -> Drawing:
     tensor(d, (44, 254), (T, K), cell, TINTS["q"], "T", "K", "q")
     d.text(118, 294, "@", 16, code=True)
     tensor(d, (158, 270), (K, T), cell, TINTS["k"], "K", "T", "k transposed")
-    d.text(280, 294, "/ \u221aK =", 16, code=True)
+    d.text(280, 294, "/ √K =", 16, code=True)
     tensor(d, (356, 254), (T, T), cell, score_colour, "T", "T", "scores")
     for x, width in ((44, 48), (356, 80)):
         mark(d, (x, 254 + 16 * asks), (width, 16))
@@ -179,12 +155,12 @@ def block() -> Drawing:
     stream = 70
     d.line((stream, 42), (stream, 402), colour=STREAM, width=9)
     d.text(stream, 24, "x", 15, code=True, bold=True)
-    d.text(stream + 18, 25, "T \u00d7 D", 12, "start", FAINT, code=True)
+    d.text(stream + 18, 25, "T × D", 12, "start", FAINT, code=True)
     first = sublayer(d, stream, 62, "attention", True, 110)
     second = sublayer(d, stream, first + 32, "MLP", True, 110)
     notes = [
-        (first - 92, "tokens talk:", "weights T \u00d7 T in each head"),
-        (second - 92, "each token by itself:", "D \u2192 4D \u2192 D"),
+        (first - 92, "tokens talk:", "weights T × T in each head"),
+        (second - 92, "each token by itself:", "D → 4D → D"),
     ]
     for y, one, two in notes:
         d.text(252, y + 40, one, 13, "start", bold=True)
@@ -219,7 +195,7 @@ def sublayer(drawing: Drawing, stream: float, top: float, layer: str, pre: bool,
     """
     x, norm = stream + side, "LayerNorm"
     stripes = ROLES if layer == "attention" else ()
-    drawing.line((stream, top), (x, top), (x, top + 30), colour=INK)
+    drawing.line((stream, top), (x, top), (x, top + 30))
     if pre:
         box(drawing, (x, top + 44), (112, 28), norm, PAPER)
         drawing.line((x, top + 58), (x, top + 76))
@@ -269,7 +245,7 @@ def vision_transformer() -> Drawing:
         box(d, (193, y), (346, 30), "", PAPER)
         d.text(374, y, name, 13, "start", bold=True)
     d.text(374, 296, "block 1", 13, "start", bold=True)
-    d.text(386, 423, "\u22ee", 16, bold=True)
+    d.text(386, 423, "⋮", 16, bold=True)
     d.line((40, 519), (40, 544))
     box(d, (104, 562), (160, 34), "head: LayerNorm, linear")
     d.line((186, 562), (212, 562))

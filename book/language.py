@@ -10,13 +10,13 @@ from math import exp, sin
 from matplotlib import colormaps, colors
 from svg import FAINT, INK, PANEL, Drawing, Point, blend, tensor
 
-from vit_tutorial.plots import KEY, QUERY, RESIDUAL, VALUE
+from vit_tutorial.plots import HEAD, KEY, QUERY, RESIDUAL, VALUE
 
 WIDTH = 460  # units, of every drawing: text of 13 of them is still 10 pixels high on a phone
 STREAM = blend(RESIDUAL, 0.6)
 ROLES = (QUERY, KEY, VALUE)
 TINTS = {name: blend(colour, 0.55) for name, colour in zip("qkv", ROLES, strict=True)}
-HEADS = [blend("#6A3D9A", share) for share in (0.85, 0.62, 0.42, 0.24)]
+HEADS = [blend(HEAD, share) for share in (0.85, 0.62, 0.42, 0.24)]
 VIRIDIS = [colors.to_hex(colour).upper() for colour in colormaps["viridis"].colors]
 
 SIDE, PATCH, N = 12, 4, 9  # pixels of the small picture and of its patches, and how many patches it has
@@ -30,8 +30,8 @@ def pixel(row: int, column: int) -> str:
     if 1 <= row < 11 and 4 <= column < 9:
         odd = column % 2 if row < 6 else (row + column) % 2
         return "#8C2D3F" if odd else "#F0DCC0"
-    if (row, column) in {(8, 1), (8, 2), (9, 1), (9, 2), (7, 1), (8, 0)}:
-        return "#E8B4A0"  # a decoy
+    if (row - 8.5) ** 2 + (column - 1) ** 2 < 2.5:
+        return "#E8B4A0"  # a disc as a decoy
     return blend("#3F6B7A", 0.45 + 0.02 * (row + column))
 
 

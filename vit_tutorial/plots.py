@@ -10,6 +10,7 @@ from torch import Tensor
 
 # one colour, one meaning, in every chapter
 CLASS_TOKEN, QUERY, KEY, VALUE, RESIDUAL = "#E69F00", "#0072B2", "#009E73", "#CC79A7", "#8C8C8C"
+HEAD = "#6A3D9A"  # heads, and layers, are tints of it
 WIDTH = 7  # inches; wider figures shrink to unreadable on a phone
 
 
