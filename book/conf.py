@@ -6,6 +6,7 @@ attention sliders, the others show their committed outputs) or "none".
 
 import hashlib
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from myst_nb.sphinx_ import NbMetadataCollector
 from sphinx.application import Sphinx
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "book"))
 CHAPTERS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 EXECUTE = os.environ.get("BOOK_EXECUTE", "all")
 os.environ["TQDM_DISABLE"] = "1"  # a progress bar is of no use on a page
@@ -104,7 +106,15 @@ def lead_to_index(app: Sphinx, exception: Exception | None) -> None:
         (Path(app.outdir) / "index.html").write_text(page + link + "\n")
 
 
+def write_landing(app: Sphinx) -> None:
+    """What the landing page includes: the explorer, and a number from a record."""
+    import landing  # torch is needed for the website alone, not for every use of this file
+
+    landing.write(ROOT / "book" / "_build" / "landing")
+
+
 def setup(app: Sphinx) -> None:
+    app.connect("builder-inited", write_landing)
     app.connect("source-read", say_start)
     app.connect("doctree-read", describe_figures)
     app.connect("doctree-read", say_seconds)

@@ -92,12 +92,12 @@ def colours(shown: Locator, canvas: str, grid: tuple[int, int] = GRID) -> Tensor
     return torch.tensor(shown.locator(f"canvas.{canvas}").evaluate(CENTRES, grid), dtype=torch.float)
 
 
-def assert_weights(shown: Locator, weights: Tensor, tolerance: float) -> None:
+def assert_weights(shown: Locator, weights: Tensor, tolerance: float, patches: list[int] | slice = slice(None)) -> None:
     """The bare canvas, decoded, is `weights` (N,) but for what a level can be off; so is the scale beside it."""
     scale = read_state(shown)["scale"]
     assert scale == pytest.approx(float(weights.max()), abs=tolerance)
-    level = browser.decoded(colours(shown, "bare"), 255 * weights / scale)
-    assert (level / 255 * scale - weights).abs().max() <= tolerance + 1e-7
+    level = browser.decoded(colours(shown, "bare")[patches], 255 * weights[patches] / scale)
+    assert (level / 255 * scale - weights[patches]).abs().max() <= tolerance + 1e-7
 
 
 def assert_shown(shown: Locator, model: VisionTransformer, images: Tensor | None = None, **expected) -> None:

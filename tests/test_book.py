@@ -5,12 +5,14 @@ or taken from the cache, and the others show their committed outputs.
 """
 
 import base64
+import gzip
 import json
 import os
 import re
 import subprocess
 import sys
 import threading
+import zlib
 from functools import partial
 from html.parser import HTMLParser
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -18,13 +20,14 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import browser
-import numpy as np
 import pytest
 import torch
-from playwright.sync_api import Locator, Page
+from explorers import colours, read_state, wanted
+from playwright.sync_api import Locator, Page, expect
 from torch import Tensor
 
-from vit_tutorial import attention_maps, load_checkpoint, rollout
+from vit_tutorial import attention_maps, load_checkpoint
+from vit_tutorial.checkpoint import load_snapshots
 from vit_tutorial.data import normalise
 
 chromium, guarded = browser.chromium, browser.guarded
@@ -33,18 +36,14 @@ torch.set_num_threads(1)
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted([*(ROOT / "book").glob("*.md"), *(ROOT / "notebooks").glob("[0-9][0-9]_*.md")])
 PAGES = pytest.mark.parametrize("name", [str(path.relative_to(ROOT).with_suffix(".html")) for path in SOURCES])
-WITH_SLIDERS = [path.stem for path in SOURCES if "explore(" in path.read_text()]
+WITH_SLIDERS = ["book/index"] + [f"notebooks/{path.stem}" for path in SOURCES if "explore(" in path.read_text()]
+MOST_BYTES = 3_000_000  # of a page, compressed
 
 MOVES = [
     ("head", "ArrowRight"), ("head", "End"), ("layer", "Home"), ("image", "ArrowRight"), ("query", "End"),
-    ("query", "ArrowLeft"), ("layer", "End"), ("mode", "ArrowDown"), ("layer", "Home"), ("query", "Home"),
+    ("query", "ArrowLeft"), ("layer", "End"), ("opacity", "End"), ("mode", "ArrowDown"), ("layer", "Home"),
+    ("query", "Home"), ("epoch", "Home"), ("epoch", "ArrowRight"),
 ]  # fmt: skip
-
-# the colours in the middle of a canvas's patches, row by row
-CENTRES = """(canvas, [rows, columns]) => Array.from({length: rows * columns}, (_, patch) => [
-    ...canvas.getContext("2d").getImageData(
-        Math.floor((patch % columns + 0.5) * canvas.width / columns),
-        Math.floor((Math.floor(patch / columns) + 0.5) * canvas.height / rows), 1, 1).data.slice(0, 3)])"""
 
 # the contrast of every text on a page with what lies behind it
 CONTRASTS = """() => {
@@ -164,53 +163,67 @@ def test_a_page_is_readable_in_the_dark(chromium, served, name):
     guarded.page.context.close()
 
 
-def wanted(state: dict, weights: list[Tensor]) -> Tensor:
-    """The weights (N,) that the model gives to the patches in a state of the sliders."""
-    image, layer, head, query = (int(state[name]) for name in ("image", "layer", "head", "query"))
-    if state["mode"] == "rollout":
-        return rollout(weights[: layer + 1])[image, query, 1:]
-    return weights[layer][image].mean(0)[query, 1:] if head < 0 else weights[layer][image, head, query, 1:]
+def assert_drawn(shown: Locator, weights: list[Tensor], grid: tuple[int, int]) -> None:
+    """The canvas, decoded, shows the weights of one image, (1, H, T, T) a layer, within 1/255 of the largest."""
+    state = read_state(shown)
+    expected, tolerance = wanted(weights, state, "cls")
+    level = browser.decoded(colours(shown, "bare", grid), 255 * expected / state["scale"])
+    assert (level / 255 * state["scale"] - expected).abs().max() <= tolerance + 1e-7
 
 
-def assert_drawn(shown: Locator, facts: dict, levels: np.ndarray, weights: list[Tensor]) -> None:
-    """The canvas, decoded, shows the numbers in the page and those of the model."""
-    state = shown.evaluate("element => ({...element.dataset})")
-    state = {name: text if name == "mode" else float(text) for name, text in state.items()}
-    drawn = torch.tensor(shown.locator("canvas.bare").evaluate(CENTRES, facts["grid"]), dtype=torch.float)
-    expected = wanted(state, weights)
-    level = browser.decoded(drawn, 255 * expected / state["scale"])
-    assert (level / 255 * state["scale"] - expected).abs().max() <= 1.5 / 255 * expected.max()
-    if state["mode"] == "rollout" or state["head"] >= 0:
-        map_index = facts["heads"] if state["mode"] == "rollout" else int(state["head"])
-        stored = levels[int(state["image"]), int(state["layer"]), map_index, int(state["query"])]
-        assert (level - torch.tensor(stored.astype(np.int64))).abs().max() == 0
-
-
-@pytest.mark.parametrize("chapter", WITH_SLIDERS)
-def test_sliders_redraw_the_values_of_the_model(guarded, site, chapter):
+@pytest.mark.parametrize("name", WITH_SLIDERS)
+def test_sliders_redraw_the_values_of_the_model(guarded, site, name):
     """From the disk, with neither server nor kernel: every control of every explorer of the page."""
-    guarded.page.goto((site / "notebooks" / f"{chapter}.html").as_uri())
-    packed = guarded.page.locator(".vit-explorer").first
-    packed.wait_for()
-    texts = [json.loads(text) for text in embedded(site / "notebooks" / f"{chapter}.html")]
-    explorers = guarded.page.locator(".vit-explorer").all()
-    assert len(explorers) == len(texts) > 0
+    path = site / f"{name}.html"
+    guarded.page.goto(path.as_uri())
+    data = [json.loads(text) for text in embedded(path)]
+    expect(guarded.page.locator(".vit-explorer[data-loaded=all]")).to_have_count(len(data))
     model, record = load_checkpoint("stacks")
-    for shown, text in zip(explorers, texts, strict=True):
-        facts = text["facts"]
-        pixels = np.frombuffer(base64.b64decode(text["pixels"]), np.uint8).reshape(-1, *facts["size"], 3)
-        shape = (facts["images"], facts["layers"], facts["heads"] + 1, facts["queries"], -1)
-        levels = np.frombuffer(base64.b64decode(text["weights"]), np.uint8).reshape(shape)
-        images = torch.tensor(pixels).movedim(-1, 1)
-        weights = attention_maps(model, normalise(images, record["mean"], record["std"]))
-        assert_drawn(shown, facts, levels, weights)
-        for label, key in MOVES:
-            shown.get_by_label(label, exact=True).press(key)
-            assert_drawn(shown, facts, levels, weights)
+    assert data
+    for shown, each in zip(guarded.page.locator(".vit-explorer").all(), data, strict=True):
+        facts, models = each["facts"], {None: model}
+        if facts["epochs"] != [None]:
+            models = load_snapshots("stacks")
+        pictures = {at: text for kind, at, text in each["pieces"] if kind == "pictures"}
+        for label, key in [(None, None), *MOVES]:
+            control = shown.get_by_label(label or "layer", exact=True)
+            if label and not control.is_visible():
+                assert facts["epochs"] == [None] and label == "epoch"
+                continue
+            if label:
+                control.press(key)
+            state = read_state(shown)
+            pixels = bytearray(zlib.decompress(base64.b64decode(pictures[state["image"]])))
+            image = torch.frombuffer(pixels, dtype=torch.uint8).reshape(*facts["size"], 4)[..., :3].movedim(-1, 0)
+            image = normalise(image[None], record["mean"], record["std"])
+            assert_drawn(shown, attention_maps(models[state["epoch"]], image), facts["grid"])
     guarded.assert_clean()
+
+
+@pytest.mark.parametrize("name", WITH_SLIDERS)
+def test_a_page_with_sliders_is_not_too_large(site, name):
+    assert len(gzip.compress((site / f"{name}.html").read_bytes())) < MOST_BYTES
 
 
 def embedded(path: Path) -> list[str]:
     """The data of each explorer of a page, as its file holds them."""
     pieces = path.read_text().split('<div class="vit-explorer"><script type="application/json">')[1:]
     return [piece.partition("</script>")[0] for piece in pieces]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_first_screen_of_the_landing_page_holds_it_all(chromium, site, scheme):
+    """One image under a live explorer, one sentence above, three doors below, and the number of the record."""
+    guarded = browser.open_guarded(chromium, viewport={"width": 1280, "height": 800}, color_scheme=scheme)
+    guarded.page.goto((site / "book" / "index.html").as_uri())
+    article, shown = guarded.page.locator("article"), guarded.page.locator(".vit-explorer[data-loaded=all]")
+    doors, number = article.locator(".sd-card").all(), article.locator(".landing-number")
+    tops = [element.bounding_box() for element in (article.locator("p").first, shown, *doors, number)]
+    assert len(tops) == 6 and [box["y"] for box in tops] == sorted(box["y"] for box in tops)
+    assert tops[-1]["y"] + tops[-1]["height"] <= 800
+    shown.locator("canvas.overlay").hover(position={"x": 10, "y": 10})
+    expect(shown).to_have_attribute("data-preview", "1")
+    share = json.loads((ROOT / "results" / "stacks.json").read_text())["mean"]
+    assert f"{100 * share:.1f} %" in article.locator(".landing-number").inner_text()
+    guarded.assert_clean()
+    guarded.page.context.close()

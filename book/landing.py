@@ -1,0 +1,55 @@
+"""What the landing page shows of the book itself: the explorer on the shipped model, and one number from a record."""
+
+import json
+from pathlib import Path
+
+from vit_tutorial import load_checkpoint
+from vit_tutorial.checkpoint import load_snapshots
+from vit_tutorial.data import stacks
+from vit_tutorial.explorer import explore, page
+
+ROOT = Path(__file__).resolve().parent.parent
+IMAGES, SEED = 6, 12  # those of chapter 01
+# The first screen, 1280 x 800, holds everything: the whole width, a title in one line, cards without empty space.
+STYLE = """<style>
+.bd-main .bd-content .bd-article-container { max-width: 64rem; }
+.bd-article { padding-top: 0.5rem !important; }
+.bd-article h1 { margin: 0 0 0.4rem; font-size: 1.9rem; }
+.bd-article p { margin-bottom: 0.5rem; }
+.bd-article > section > .sd-container-fluid { margin: 0.4rem 0 0.6rem !important; }
+.bd-article .sd-card-body { padding: 0.5rem 0.8rem; }
+.bd-article .sd-card-title { margin-bottom: 0.1rem !important; }
+.bd-article .sd-card-text { font-size: 0.9rem; line-height: 1.35; margin-bottom: 0; }
+.bd-article .vit-explorer .tensor { display: none; }
+.bd-article .landing-number { font-size: 0.9rem; }
+</style>
+"""
+
+
+def explorer() -> str:
+    """The explorer as HTML: six drawn images, the model that comes with the book, and how it came to be."""
+    model, record = load_checkpoint("stacks")
+    data, snapshots = stacks(IMAGES, seed=SEED), load_snapshots("stacks")
+    return STYLE + page(explore(model, data.images, record.classes, data.labels, record.mean, record.std, snapshots))
+
+
+def number() -> str:
+    """The accuracy that was measured, as HTML."""
+    record = json.loads((ROOT / "results" / "stacks.json").read_text())
+    share, spread, count = record["mean"], record["spread"], len(record["runs"])
+    images = record["config"]["data"]["val_images"]
+    return (
+        f'<p class="landing-number"><b>{100 * share:.1f} %</b> right on {images:,} drawings '
+        f"it was not trained on ({count} trainings, standard deviation {100 * spread:.1f} points); "
+        "parts without order give 60 %.</p>\n"
+    )
+
+
+def write(folder: Path) -> None:
+    """Write explorer.html and number.html where they are new or have changed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in (("explorer", explorer()), ("number", number())):
+        path = folder / f"{name}.html"
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.with_suffix(".tmp").write_text(text, encoding="utf-8")
+            path.with_suffix(".tmp").replace(path)
