@@ -100,13 +100,6 @@ def test_show_maps_names_rows_and_columns_and_frames_the_query(images):
     drawn(figure)
 
 
-def test_show_bars_groups_series():
-    figure = plots.show_bars(["a", "b"], {"one": [1, 2], "two": [3, 4]}, ylabel="%")
-    assert [bar.get_height() for bar in figure.axes[0].patches] == [1, 2, 3, 4]
-    assert [text.get_text() for text in figure.axes[0].texts] == ["1", "2", "3", "4"]
-    drawn(figure)
-
-
 def test_show_confusion_is_in_shares_of_the_label():
     labels, guess = torch.tensor([0, 0, 0, 1]), torch.tensor([0, 0, 1, 1])
     figure = plots.show_confusion(labels, {"first": guess, "second": labels}, ["cat", "dog"])
@@ -114,3 +107,19 @@ def test_show_confusion_is_in_shares_of_the_label():
     assert shares == [[[pytest.approx(2 / 3), pytest.approx(1 / 3)], [0, 1]], [[1, 0], [0, 1]]]
     assert figure.axes[0].get_ylabel() == "what is there"
     drawn(figure)
+
+
+def test_show_grids_in_one_scale():
+    grids = {"near": torch.tensor([[1.0, 0.2], [0.2, -0.4]]), "far": torch.tensor([[0.5]])}
+    figure = plots.show_grids(grids)
+    images = [axis.images[0] for axis in figure.axes if axis.get_title() in grids]
+    assert [image.get_clim() for image in images] == [(pytest.approx(-0.4), 1)] * 2
+    drawn(figure)
+
+
+def test_show_ladder_puts_equal_tensors_at_the_left():
+    one = torch.tensor([2.0, -4.0], dtype=torch.float64)
+    axis = plots.show_ladder({"same": (one, one), "near": (one, one + 1e-3)}).axes[0]
+    apart, sizes = (line.get_xdata().tolist() for line in axis.lines)
+    assert apart == pytest.approx([1e-18, 1e-3]) and sizes == [4, 4]
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["same", "near"]

@@ -124,7 +124,9 @@ def show_grids(grids: Mapping[str, Tensor], columns: int = 3) -> Figure:
     rows = -(-len(grids) // columns)
     lowest = min(grid.min().item() for grid in grids.values())
     figure, axes = plt.subplots(rows, columns, figsize=(WIDTH, 2.5 * rows), squeeze=False)
-    for axis, (name, grid) in zip(axes.flat, grids.items(), strict=True):
+    for axis in axes.flat[len(grids) :]:
+        axis.axis("off")
+    for axis, (name, grid) in zip(axes.flat, grids.items(), strict=False):
         drawn = axis.imshow(grid.detach().cpu().float().numpy(), vmin=lowest, vmax=1)
         axis.set(xticks=[], yticks=[])
         axis.set_title(name, fontsize=9)
@@ -141,27 +143,6 @@ def show_patches(patches: Tensor, grid: tuple[int, int], channels: int = 3) -> F
     for number, (axis, patch) in enumerate(zip(axes.flat, patches, strict=True)):
         axis.imshow(picture(patch.reshape(side, side, channels).movedim(-1, 0)))
         axis.set_title(str(number), fontsize=8, pad=2, y=-0.16)
-        axis.axis("off")
-    return figure
-
-
-def show_norm_places() -> Figure:
-    """Post-norm and pre-norm side by side: LayerNorm on the residual stream (grey, upwards), or on its branches."""
-    figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 4))
-    box = {"ha": "center", "va": "center", "fontsize": 9, "zorder": 3}
-    frame = {"boxstyle": "round,pad=0.4", "edgecolor": "black", "facecolor": "white"}
-    for axis, pre in zip(axes, (False, True), strict=True):
-        axis.annotate("", (0, 10.2), (0, -0.2), arrowprops={"arrowstyle": "-|>", "color": RESIDUAL, "linewidth": 5})
-        for bottom, layer in ((0.5, "attention"), (5.5, "MLP")):
-            axis.plot(
-                [0, 1.5, 1.5, 0], [bottom, bottom, bottom + 3, bottom + 3], color="black", linewidth=1.2, zorder=2
-            )
-            axis.text(1.5, bottom + (2 if pre else 1.5), layer, bbox=frame | {"facecolor": "#DCE9F5"}, **box)
-            place = (1.5, bottom + 0.8) if pre else (0, bottom + 4)
-            axis.text(*place, "LayerNorm", bbox=frame | {"facecolor": "#F3F3F3"}, **box)
-            axis.text(0, bottom + 3, "+", bbox=frame | {"boxstyle": "circle,pad=0.15"}, **box)
-        axis.text(0, -0.7, "x", **box)
-        axis.set(xlim=(-1.2, 2.6), ylim=(-1, 10.4), title="pre-norm (ViT)" if pre else "post-norm (2017)")
         axis.axis("off")
     return figure
 
@@ -198,19 +179,6 @@ def show_maps(
             side = 1 if images is None else images.shape[-1] / grid[1]
             corner = (mark % grid[1] * side - 0.5, mark // grid[1] * side - 0.5)
             axis.add_patch(plt.Rectangle(corner, side, side, fill=False, color="white", linewidth=2))
-    return figure
-
-
-def show_bars(names: Sequence[str], values: Mapping[str, Sequence[float]], ylabel: str) -> Figure:
-    """Groups of bars, one a name, a colour for each series."""
-    figure, axis = plt.subplots(figsize=(WIDTH, 3))
-    width = 0.8 / len(values)
-    for index, (label, heights) in enumerate(values.items()):
-        places = np.arange(len(names)) + width * (index - (len(values) - 1) / 2)
-        axis.bar_label(axis.bar(places, heights, width, label=label), fmt="%.0f", fontsize=8)
-    axis.set_xticks(range(len(names)), names)
-    axis.set(ylabel=ylabel)
-    axis.legend()
     return figure
 
 
