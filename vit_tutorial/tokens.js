@@ -47,8 +47,8 @@ const STYLE = `
 .vit-tokens :is(th, td):first-child { min-width: 1.4rem; }
 .vit-tokens th { opacity: 0.8; }
 .vit-tokens td { background: var(--fill, none); color: var(--ink, inherit); }
-.vit-tokens tr[aria-current] th { font-weight: bold; opacity: 1; }
-.vit-tokens tr[aria-current] { outline: 2px solid ${QUERY}; outline-offset: -1px; }
+.vit-tokens tr[aria-current=true] th { font-weight: bold; opacity: 1; }
+.vit-tokens tr[aria-current=true] { outline: 2px solid ${QUERY}; outline-offset: -1px; }
 .vit-tokens .controls { display: grid; grid-template-columns: max-content minmax(5rem, 1fr) 7rem;
   gap: 0.15rem 0.8rem; align-items: center; margin-bottom: 0.7rem; }
 .vit-tokens .controls > * { margin: 0; padding: 0; min-height: 1.7rem; font: inherit; color: inherit; }
@@ -62,7 +62,7 @@ const STYLE = `
   overflow-wrap: anywhere; background: color-mix(in srgb, currentColor 8%, transparent); }
 :is([data-theme=dark], [data-jp-theme-light=false]) .vit-tokens { color-scheme: dark; }
 :is([data-theme=dark], [data-jp-theme-light=false]) .vit-tokens .controls input { accent-color: #56B4E9; }
-:is([data-theme=dark], [data-jp-theme-light=false]) .vit-tokens tr[aria-current] { outline-color: #56B4E9; }
+:is([data-theme=dark], [data-jp-theme-light=false]) .vit-tokens tr[aria-current=true] { outline-color: #56B4E9; }
 html[data-theme=dark] .text_html:has(.vit-tokens) { /* the theme's light box is made for pictures */
   background: none !important; color: inherit !important; padding: 0 !important; }`;
 
@@ -218,7 +218,7 @@ export function mount(element, data, changed = () => {}) {
   function fill(name, values) {
     values.forEach((row, token) => {
       const line = tables[name].rows[token + 1];
-      line.toggleAttribute("aria-current", token === state.asks);
+      line.setAttribute("aria-current", token === state.asks);
       row.forEach((value, column) => {
         const cell = line.cells[column + 1];
         cell.textContent = short(value);
