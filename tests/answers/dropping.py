@@ -71,6 +71,19 @@ def all_there(model, images, kept):
     return model(images)
 
 
+def class_token_without_place(model, images, kept):
+    first, patches = parts(model, images)
+    return model.encode(torch.cat([model.embedder.class_token.expand_as(first), choose(patches, kept)], dim=1))
+
+
+def probabilities(model, images, kept):
+    return look.drop_patches(model, images, kept).softmax(dim=-1)
+
+
+def classes_named(model, images, kept):
+    return look.drop_patches(model, images, kept).argmax(dim=-1)
+
+
 def tokens_only(model, images, kept):
     first, patches = parts(model, images)
     return torch.cat([first, choose(patches, kept)], dim=1)
@@ -117,6 +130,9 @@ WRONG = {
         (painted, "painted in grey"),
         (zeros_for_tokens, "are zeros"),
         (all_there, "still there, all of them"),
+        (class_token_without_place, "class token's own position is missing"),
+        (probabilities, "these are probabilities"),
+        (classes_named, "these are the classes"),
         (tokens_only, "returned shape"),
         (with_attention, "returned a tuple"),
         (mode_changed, "changed the model"),

@@ -74,6 +74,14 @@ def heads_apart(weights):
     return product([(layer + torch.eye(layer.shape[-1])) / 2 for layer in weights])
 
 
+def images_averaged_for_heads(weights):
+    return product([(layer.mean(dim=0) + torch.eye(layer.shape[-1])) / 2 for layer in weights])
+
+
+def batch_squeezed(weights):
+    return product([step.squeeze() for step in steps(weights)])
+
+
 def identity_in_place(weights):
     for layer in weights:
         layer += torch.eye(layer.shape[-1])
@@ -198,6 +206,8 @@ WRONG = {
         (first_forgotten, "first layer is missing"),
         (class_row, "row of the class token"),
         (heads_apart, "average them first"),
+        (images_averaged_for_heads, "images were averaged (axis 0), not the heads"),
+        (batch_squeezed, "keep B as the first axis"),
         (identity_in_place, "changed the weights"),
         (emptied, "changed the weights"),
         (one_image, "keep B as the first axis"),
@@ -216,7 +226,7 @@ WRONG = {
         (gaze_first_image, "only one image"),
         (gaze_averaged, "images are averaged"),
         (gaze_shared_out, "share of its own row"),
-        (gaze_wrong_axis, "returned shape"),
+        (gaze_wrong_axis, "images were averaged (axis 0), not the heads"),
     ],
 }
 

@@ -43,13 +43,16 @@ def wrong_drops(model: VisionTransformer, images: Tensor, kept: Tensor) -> dict[
     joined = torch.cat([embedder.class_token.expand(len(images), -1, -1), pick(bare, kept)], dim=1)
     (rows, columns), side = model.config.grid, model.config.patch_size
     window = there.reshape(-1, 1, rows, columns).repeat_interleave(side, 2).repeat_interleave(side, 3)
-    blank = there[..., None] * patches
+    blank, right = there[..., None] * patches, encode(torch.cat([first, pick(patches, kept)], dim=1))
     return {
         f"the patches before were kept: {SHIFT}": encode(torch.cat([first, pick(tokens, kept)], dim=1)),
         f"{KEEP_CLASS}; and {SHIFT}": encode(pick(tokens, kept)),
         KEEP_CLASS: encode(pick(patches, kept)),
         "the class token stands last, but the answer is read from the first place": (
             encode(torch.cat([pick(patches, kept), first], dim=1))
+        ),
+        "the class token's own position is missing: take it, too, from model.embedder": (
+            encode(torch.cat([embedder.class_token.expand_as(first), pick(patches, kept)], dim=1))
         ),
         PLACES: encode(joined + embedder.positions[:, : joined.shape[1]]),
         "the tokens have no places: take them from model.embedder, which adds the positions": encode(joined),
@@ -63,6 +66,8 @@ def wrong_drops(model: VisionTransformer, images: Tensor, kept: Tensor) -> dict[
         ),
         "the dropped patches are still there, all of them": model(images),
         "this is the answer without any patch": encode(first),
+        "these are probabilities, the logits are asked for: leave the softmax out": right.softmax(dim=1),
+        "these are the classes, the logits are asked for: leave the argmax out": right.argmax(dim=1),
     }
 
 

@@ -71,6 +71,9 @@ def wrong_rollouts(weights: list[Tensor]) -> dict[str, Tensor]:
         ),
         LARGEST: flow(weights, **largest),
         f"{LARGEST}, even if the rows are made to sum to 1": flow(weights, **largest, step=by_sum(-1)),
+        "the images were averaged (axis 0), not the heads (axis 1)": flow(
+            weights, heads=lambda layer: layer.mean(dim=0)
+        ),
         "only the first head went in: average over axis 1": flow(weights, heads=lambda layer: layer[:, 0]),
         "the columns sum to 1, the rows should: divide by the sum over the last axis": flow(weights, step=by_sum(-2)),
         "the weights are turned: rows are queries already, no transpose is needed": (
@@ -117,6 +120,7 @@ def wrong_gazes(layer: Tensor, patch: int, want: Tensor) -> dict[str, Tensor]:
             mean[:, :-1, patch + 1]
         ),
         MIX_HEADS: layer[:, :, 1:, patch + 1],
+        "the images were averaged (axis 0), not the heads (axis 1)": layer.mean(dim=0)[:, 1:, patch + 1],
         "the heads are added, their mean is asked for": layer.sum(dim=1)[:, 1:, patch + 1],
         "only the first head was asked, the mean over heads is wanted": layer[:, 0, 1:, patch + 1],
         LARGEST: layer.amax(dim=1)[:, 1:, patch + 1],
@@ -191,7 +195,7 @@ def wrong_entropies(weights: list[Tensor], want: Tensor) -> dict[str, Tensor]:
 @checked
 def sharpness(answer: Callable) -> str:
     """`my_sharpness(weights)`: `depth` tensors (B, H, T, T) -> the mean entropy of a row, (depth, H), in nats."""
-    batch, heads, tokens, depth = distinct(4, 2, 7)
+    batch, heads, tokens, depth = distinct(4, 3, 8)
     hard = drawn(depth, batch, heads, tokens)
     for layer in hard:
         layer[..., 0, :] = torch.eye(tokens)[1]  # the first query gives all to one key
