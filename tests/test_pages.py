@@ -4,15 +4,14 @@ import json
 import re
 import shlex
 import shutil
-import sys
 from contextlib import chdir
 from doctest import ELLIPSIS, NORMALIZE_WHITESPACE, OutputChecker
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 
-import package
 import pytest
 import torch
+from pages import ROOT, SMALL, fences, flat, page, sections
 from PIL import Image
 from sphinx.directives.code import LiteralIncludeReader
 
@@ -20,118 +19,6 @@ from vit_tutorial.cli import main
 from vit_tutorial.config import ViTConfig
 from vit_tutorial.data import DataConfig
 from vit_tutorial.train import TrainConfig, stop_if_not_finite, train
-
-ROOT = Path(__file__).parent.parent
-BOOK = ROOT / "book"
-MODEL = ("config", "patches", "embedding", "attention", "block", "model")  # in order of import
-SMALL = {"image_size": 96, "patch_size": 16, "dim": 96, "depth": 4, "heads": 4, "positions": "sincos"}
-
-
-def page(name: str) -> str:
-    return (BOOK / f"{name}.md").read_text()
-
-
-def fences(text: str, language: str) -> list[str]:
-    """The contents of the fenced blocks of a language."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-
-
-def sections(text: str) -> dict[str, str]:
-    """The sections of a page by the address of their heading (level 2)."""
-    parts = re.split(r"^## (.+)\n", text, flags=re.MULTILINE)[1:]
-    return {title.lower().replace(" ", "-"): body for title, body in zip(parts[::2], parts[1::2], strict=True)}
-
-
-# ---- the ViT since 2020: every difference is applied to the package, and counted
-
-
-def indented(hunk: str, margin: int) -> tuple[list[str], list[str]]:
-    """The old and the new lines of a hunk, `margin` spaces further in."""
-    old, new = ([line[2:] for line in hunk.splitlines() if line[0] in f" {sign}"] for sign in "-+")
-    return tuple([" " * margin + line if line else "" for line in lines] for lines in (old, new))
-
-
-def apply(diff: str) -> dict[str, str]:
-    """The sources of the model's modules with a difference applied; each of its old lines must stand there, once."""
-    sources = {name: (ROOT / "vit_tutorial" / f"{name}.py").read_text() for name in MODEL}
-    for module, body in re.findall(r"^=== vit_tutorial/(\w+)\.py\n(.*?)(?=^=== |\Z)", diff, re.MULTILINE | re.DOTALL):
-        for scope, hunk in re.findall(r"^@@ (\w+)\n(.*?)(?=^@@ |\Z)", body, re.MULTILINE | re.DOTALL):
-            lines, spans = sources[module].splitlines(), package.definitions(sources[module])
-            first, last = spans[scope] if scope != "imports" else (0, min(start for start, _ in spans.values()))
-            hunks = [indented(hunk, margin) for margin in range(0, 13, 4)]  # on the page it stands at the margin
-            at = [(n, old, new) for old, new in hunks for n in range(first, last) if lines[n : n + len(old)] == old]
-            assert len(at) == 1, f"{module}.py, {scope}: the old lines of this stand there {len(at)} times:\n{hunk}"
-            place, old, new = at[0]
-            lines[place : place + len(old)] = new
-            sources[module] = "\n".join(lines) + "\n"
-    return sources
-
-
-@pytest.fixture
-def changed(monkeypatch):
-    """A function from a difference to the changed module `vit_tutorial.model`, imported beside the real one."""
-
-    def build(diff: str) -> ModuleType:
-        for name, source in apply(diff).items():
-            module = ModuleType(f"vit_tutorial.{name}")
-            monkeypatch.setitem(sys.modules, module.__name__, module)
-            exec(compile(source, f"{name}.py", "exec"), vars(module))
-        return module
-
-    return build
-
-
-DIFFS = {name: fences(text, "diff")[0] for name, text in sections(page("since_2020")).items() if fences(text, "diff")}
-COSTS = {
-    name: (int(parameters.replace(",", "")), int(tokens))
-    for name, parameters, tokens in re.findall(
-        r"^\| \[[^\]]+\]\(#([\w-]+)\) \| ([\d,]+) \| (\d+) \|$", page("since_2020"), re.MULTILINE
-    )
-}
-OTHER_SIZES = {"no-class-token": {"pool": "mean"}, "distillation-token": {"positions": "learned"}}
-
-
-def test_every_change_is_in_the_table_of_costs():
-    assert list(COSTS) == ["no-class-token", *DIFFS]
-
-
-@pytest.mark.parametrize("name", COSTS)
-def test_a_change_runs_and_costs_what_the_page_says(changed, name):
-    model_module = changed(DIFFS.get(name, ""))
-    torch.manual_seed(0)
-    model = model_module.VisionTransformer(model_module.ViTConfig(**SMALL | OTHER_SIZES.get(name, {})))
-    images = torch.randn(2, 3, 96, 96)
-    outputs = model(images)
-    sum(logits.square().sum() for logits in (outputs if isinstance(outputs, tuple) else [outputs])).backward()
-    assert all(parameter.grad is not None for parameter in model.parameters())
-    logits, weights = model.eval()(images, return_attention=True)
-    assert logits.shape == (2, 10)
-    torch.testing.assert_close(logits, model(images))  # the fused attention got the same change
-    assert (model_module.count_parameters(model), weights[0].shape[-1]) == COSTS[name]
-
-
-def test_the_model_as_it_is_costs_what_the_page_says(changed):
-    model_module = changed("")
-    parameters = model_module.count_parameters(model_module.VisionTransformer(model_module.ViTConfig(**SMALL)))
-    assert f"| the model as it is | {parameters:,} | 37 |" in page("since_2020")
-
-
-def test_rotary_scores_know_only_how_far_apart_two_patches_are(changed):
-    changed(DIFFS["rotary-positions"])
-    rotate = sys.modules["vit_tutorial.attention"].rotate
-    q, k = torch.randn(2, 1, 1, 1, 24, dtype=torch.float64).expand(2, 1, 1, 37, 24)  # the same content everywhere
-    scores = (rotate(q) @ rotate(k).mT)[0, 0, 1:, 1:].reshape(6, 6, 6, 6)  # from (row, column) to (row, column)
-    torch.testing.assert_close(scores[:5, :5, :5, :5], scores[1:, 1:, 1:, 1:], rtol=0, atol=1e-5)
-    assert (scores[0, 0] - scores[0, 0, 0, 0]).abs().flatten().sort().values[1] > 1e-3  # and they do know that
-
-
-def test_an_encoder_takes_any_patches():
-    names = {}
-    exec(fences(page("since_2020"), "python")[0], names)
-    assert names["tokens"].shape == (2, 37, 96)
-    assert [layer.shape for layer in names["weights"]] == [(2, 4, 10, 10)] * 4
-    assert names["logits"].shape == (2, 10)
-
 
 # ---- the paper map: the lines it shows stand in the marked cell of the section it links to
 
@@ -280,3 +167,22 @@ def test_letters_of_the_glossary_have_the_sizes_of_the_models():
         sizes |= {"N": c.grid[0] * c.grid[1], "B": "any", "Y, X": f"{c.sides[0]}, {c.sides[1]}"}
         rows = re.findall(r"^\| `([A-Z, ]+)` \| .* \| (.*) \| (.*) \|$", page("glossary"), re.MULTILINE)
         assert {row[0]: row[1 + place] for row in rows} == {letter: str(size) for letter, size in sizes.items()}
+
+
+def test_figures_on_the_pages_are_those_of_the_records():
+    def mean(record: str, *keys: str, digits: int = 0) -> str:
+        value = json.loads((ROOT / "results" / f"{record}.json").read_text())
+        for key in (*keys, "mean"):
+            value = value[key]
+        return f"{100 * value:.{digits}f}"
+
+    with_adamw, with_muon = mean("stacks-adamw"), mean("stacks", digits=1)
+    few, augmented = (mean("generalising", "runs", f"ViT, 500{how}") for how in ("", ", augmented"))
+    block, positions = (mean("scoreboard", "steps", step) for step in ("block", "positions"))
+    assert f"stands at {with_adamw} % with one optimiser and at {with_muon} % with another" in flat("since_2020")
+    assert f"stood at {with_adamw} % after 24 epochs, with Muon inside the blocks it reaches {with_muon} %" in flat(
+        "troubleshooting"
+    )
+    assert f"`stl10-laptop` reaches {mean('stl10-laptop')} %" in flat("troubleshooting")
+    assert f"with 500 stacks from {few} to {augmented} %" in flat("troubleshooting")
+    assert f"compare with: {block} %, where thinking before talking reached {positions} %" in flat("teaching")
