@@ -79,6 +79,17 @@ def mixed_the_wrong_way(q, k, v):
     return weights.transpose(-2, -1) @ v, weights
 
 
+def weights_turned(q, k, v):
+    weights = scaled(q, k).softmax(dim=-1)
+    return weights @ v, weights.transpose(-2, -1)
+
+
+def causal(q, k, v):
+    ahead = torch.ones(q.shape[-2], k.shape[-2]).triu(1).bool()
+    weights = scaled(q, k).masked_fill(ahead, -torch.inf).softmax(dim=-1)
+    return weights @ v, weights
+
+
 def keys_mixed(q, k, v):
     weights = scaled(q, k).softmax(dim=-1)
     return weights @ k, weights
@@ -179,6 +190,8 @@ WRONG = {
         (all_axes_turned, "raised RuntimeError"),
         (keys_ask, "queries and keys have changed places"),
         (mixed_the_wrong_way, "the mixing is not"),
+        (weights_turned, "the weights are turned"),
+        (causal, "some keys are shut out"),
         (keys_mixed, "they mix the keys"),
         (mixed_alone, "return the weights beside them"),
         (other_way_round, "the pair is the other way round"),

@@ -52,6 +52,21 @@ def bias_shared_out(layer, tokens):
     return answers_of(layer, tokens) @ columns_of(layer) + layer.out.bias / layer.heads
 
 
+def joined_by_view(layer, tokens):
+    joined = answers_of(layer, tokens).reshape(tokens.shape)
+    return rearrange(joined, "b t (h k) -> b h t k", h=layer.heads) @ columns_of(layer)
+
+
+def queries_silenced(layer, tokens):
+    parts, K = [], tokens.shape[-1] // layer.heads
+    for head in range(layer.heads):
+        other = copy.deepcopy(layer)
+        other.qkv.weight.data[head * K : (head + 1) * K] = 0
+        other.qkv.bias.data[head * K : (head + 1) * K] = 0
+        parts.append(layer(tokens) - other(tokens))
+    return torch.stack(parts, dim=1)
+
+
 def answers_alone(layer, tokens):
     return answers_of(layer, tokens)
 
@@ -169,6 +184,13 @@ def keys_moved(layer):
     return torch.cat([q, 0 * k, 0 * v]), layer.out.bias + layer.out.weight @ k
 
 
+def zeros_by_head(layer):
+    bias = layer.qkv.bias.detach().clone().view(layer.heads, 3, -1)
+    values = bias[:, 2].flatten()
+    bias[:, 1:] = 0
+    return bias.flatten(), layer.out(values)
+
+
 def all_zero(layer):
     return torch.zeros_like(layer.qkv.bias), layer.out.bias
 
@@ -228,6 +250,8 @@ WRONG = {
         (keys_first, "the order of roles in qkv is q, k, v, not k, q, v"),
         (bias_in_each, "layer.out.bias is in every head's part"),
         (bias_shared_out, "shared out among the heads"),
+        (joined_by_view, "the heads were joined by view or reshape"),
+        (queries_silenced, "the plain mean of its values; it is missing here"),
         (answers_alone, "before `out`"),
         (answers_in_their_places, "not passed through layer.out.weight"),
         (tokens_before_heads, "heads come before tokens"),
@@ -247,6 +271,7 @@ WRONG = {
         (out_bias_lost, "the old bias of layer.out is lost"),
         (out_bias_twice, "counted twice"),
         (keys_moved, "of queries, keys, values it is the second third"),
+        (zeros_by_head, "the zeros are scattered"),
         (all_zero, "the queries' bias is gone"),
         (nothing_changed, "0 of"),
         (one_bias, "returned a Tensor, a pair, qkv_bias"),

@@ -71,6 +71,11 @@ class BendBehind(Whole):
         self.mlp = nn.Sequential(nn.Linear(dim, 4 * dim), nn.Linear(4 * dim, dim), nn.GELU())
 
 
+class OneHead(Whole):
+    def __init__(self, dim, heads):
+        super().__init__(dim, 1)
+
+
 class Knee(Whole):
     def __init__(self, dim, heads):
         super().__init__(dim, heads)
@@ -176,6 +181,8 @@ WRONG = {
         (Knee, "stands a ReLU"),
         (PostNorm, "that is post-norm"),
         (ParallelLines, "the shape is right, the values are not"),
+        (OneHead, "attention has heads=1, heads="),
+        (Whole(8, 2), "hand over the class, Whole"),
         (Narrow, "the linear layers of mlp go"),
         (Renamed, "no layer called mlp"),
         (TestingOnly, "in train mode"),

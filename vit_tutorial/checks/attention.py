@@ -54,7 +54,8 @@ def slips_of_weights(q: Tensor, k: Tensor) -> dict[str, Tensor]:
         scores = turn(q, k) * scale
         return scores.softmax(dim=share) if isinstance(share, int) else share(scores)
 
-    return slips(
+    turned = {"the weights are turned: row i belongs to query i, and sums to 1": form().transpose(-2, -1)}
+    return turned | slips(
         form,
         {
             "turn": {
@@ -66,7 +67,7 @@ def slips_of_weights(q: Tensor, k: Tensor) -> dict[str, Tensor]:
             },
             "scale": {
                 UNSCALED: 1.0,
-                "the scores are divided by K, not by its root": 1 / K,
+                "the scores are divided by K, not by its root, or twice by the root": 1 / K,
                 "the scores are multiplied by sqrt(K), they should be divided": K**0.5,
                 "the root is of T, the number of tokens; it should be of K, the last axis": T**-0.5,
                 "the sign of the scores is turned: the best key should have the largest share": -(K**-0.5),
@@ -82,6 +83,12 @@ def slips_of_weights(q: Tensor, k: Tensor) -> dict[str, Tensor]:
                     lambda scores: (scores * K**0.5).softmax(dim=-1) * K**-0.5
                 ),
                 "the shares of a row do not sum to 1: that is a sigmoid, softmax was expected": torch.sigmoid,
+                "each score is divided by the sum of its row: softmax sums their exponentials": (
+                    lambda scores: scores / scores.sum(dim=-1, keepdim=True)
+                ),
+                "some keys are shut out, as in a causal mask: here every token may listen to all": (
+                    lambda scores: (scores + torch.full((T, T), -torch.inf).triu(1)).softmax(dim=-1)
+                ),
                 "these are logarithms of shares: softmax was expected, not log_softmax": (
                     lambda scores: scores.log_softmax(dim=-1)
                 ),
@@ -106,5 +113,9 @@ def slips_of_mixed(q: Tensor, k: Tensor, v: Tensor, weights: Tensor) -> dict[str
         "the mixed values are divided by sqrt(K) once more: the scale belongs to the scores alone": (
             weights @ v / root
         ),
+        "the mixed values are turned: a row is a token, as in v": (weights @ v).transpose(-2, -1),
+        "the mixed values are turned, and each weight went to another value: weights @ v": v.transpose(-2, -1)
+        @ weights,
+        "the mixed values have the old ones added: a sum with what came in belongs to the block": weights @ v + v,
         "the values came back as they were: weights @ v mixes them": v,
     }

@@ -43,7 +43,7 @@ def layer_norm(answer: Callable) -> str:
 
 
 def slips_of_norm(x: Tensor, gamma: Tensor, beta: Tensor, epsilon: float) -> dict[str, Tensor]:
-    every = tuple(range(x.ndim))
+    every, D = tuple(range(x.ndim)), x.shape[-1]
 
     def form(
         axis: int | tuple[int, ...] = -1,
@@ -75,6 +75,7 @@ def slips_of_norm(x: Tensor, gamma: Tensor, beta: Tensor, epsilon: float) -> dic
             "centre": {
                 "the mean is not taken off: that is x / sqrt(variance + epsilon)": lambda x, mu: x,
                 "the mean is added: it should be taken off": lambda x, mu: x + mu,
+                "the mean is that of the whole x: each token has its own": lambda x, mu: x - x.mean(),
             },
             "divide": {
                 "epsilon stands beside the root: it belongs inside, sqrt(variance + epsilon)": (
@@ -85,6 +86,16 @@ def slips_of_norm(x: Tensor, gamma: Tensor, beta: Tensor, epsilon: float) -> dic
                     lambda sigma2: sigma2 + epsilon
                 ),
                 "epsilon is squared: it is added to the variance as it is": lambda sigma2: (sigma2 + epsilon**2).sqrt(),
+                "the root multiplies: it should divide": lambda sigma2: (sigma2 + epsilon).rsqrt(),
+                "the variance is that of the whole x: each token has its own": (
+                    lambda sigma2: (x.var(correction=0) + epsilon).sqrt()
+                ),
+                "the sum of the squares divides: the variance is their mean": lambda sigma2: (
+                    D * sigma2 + epsilon
+                ).sqrt(),
+                "the token's length divides: the variance is a mean of squares, and epsilon joins it in the root": (
+                    lambda sigma2: (D * sigma2).sqrt() + epsilon
+                ),
                 "nothing divides: the mean is off, the size is as it was": lambda sigma2: torch.ones_like(sigma2),
             },
             "learnt": {
@@ -93,6 +104,8 @@ def slips_of_norm(x: Tensor, gamma: Tensor, beta: Tensor, epsilon: float) -> dic
                 "gamma is missing: it multiplies, before beta is added": lambda normed: normed + beta,
                 "beta is multiplied by gamma: first gamma times x, then plus beta": lambda n: gamma * (n + beta),
                 "gamma and beta have changed places: gamma multiplies, beta is added": lambda n: beta * n + gamma,
+                "beta is taken away: it is added": lambda normed: gamma * normed - beta,
+                "gamma divides: it multiplies": lambda normed: normed / gamma + beta,
                 "gamma is counted from 1: it multiplies as it is": lambda normed: (1 + gamma) * normed + beta,
             },
         },
@@ -149,7 +162,7 @@ def slips_of_lines(block: nn.ModuleDict, x: Tensor) -> dict[str, Tensor]:
     }
     found |= slips(lambda **choices: two_lines(block, x, **choices), places)
     told, thought = block.attention(block.norm1(x)), block.mlp(block.norm2(x))
-    talked = x + told
+    talked, thought_first = x + told, x + block.mlp(block.norm1(x))
     found |= {
         "only the first line is done: what comes of it goes on into the second": talked,
         "only the line of the MLP is done: attention comes first": x + thought,
@@ -159,6 +172,14 @@ def slips_of_lines(block: nn.ModuleDict, x: Tensor) -> dict[str, Tensor]:
         "the MLP comes before attention: attention is the first line": (
             x + thought + block.attention(block.norm1(x + thought))
         ),
+        "the MLP comes before attention, under attention's norm: attention is the first line": (
+            thought_first + block.attention(block.norm2(thought_first))
+        ),
+        "attention stands in both lines: in the second the MLP thinks": talked + block.attention(block.norm2(talked)),
+        "a norm follows at the end: in pre-norm the last thing is a sum": block.norm2(two_lines(block, x)),
+        "the stream is in neither sum: two answers are added to each other": told + thought,
+        "this is what attention says, not what becomes of x": told,
+        "x came back as it was": x,
         "the second line hears what attention said, without the stream": x + block.mlp(block.norm2(told)),
     }
     return found

@@ -71,7 +71,7 @@ def parts(
 
 
 def slips_of_parts(layer: MultiHeadSelfAttention, tokens: Tensor) -> dict[str, Tensor]:
-    (_, _, D), H, bias = tokens.shape, layer.heads, layer.out.bias
+    (B, T, D), H, bias = tokens.shape, layer.heads, layer.out.bias
 
     def mix(scale: float, axis: int) -> Callable:
         return lambda q, k, v: ((q @ k.transpose(-2, -1) * scale).softmax(dim=axis) @ v, None)
@@ -79,10 +79,27 @@ def slips_of_parts(layer: MultiHeadSelfAttention, tokens: Tensor) -> dict[str, T
     def form(**choices: object) -> Tensor:
         return parts(layer, tokens, **choices)
 
-    bare = attend(*rearrange(layer.qkv(tokens), "b t (three h k) -> three b h t k", three=3, h=H))[0]
+    def split(joined: Tensor) -> Tensor:
+        return rearrange(joined, "b t (three h k) -> three b h t k", three=3, h=H)
+
+    q, k, v = split(layer.qkv(tokens))
+    bare, columns = attend(q, k, v)[0], rearrange(layer.out.weight, "d (h k) -> h k d", h=H)
     found = {
         "these are the heads' answers before `out`: each still has to pass through its piece of layer.out.weight": bare,
         "this is the layer's output, with the bias: its parts were asked for, one a head": layer(tokens),
+        "the heads were joined by view or reshape: from (B, H, T, K) to (B, T, D) heads move behind tokens first": (
+            rearrange(bare.reshape(B, T, D), "b t (h k) -> b h t k", h=H) @ columns
+        ),
+        "all parts are alike, a share of the whole: each head adds something of its own": (
+            ((layer(tokens) - bias) / H)[:, None].expand(B, H, T, D)
+        ),
+        "the bias of layer.qkv is missing": attend(*split(tokens @ layer.qkv.weight.T))[0] @ columns,
+        "the values' bias is missing: it is part of what a head says": (
+            (bare - layer.qkv.bias.chunk(3)[2].reshape(H, 1, D // H)) @ columns
+        ),
+        "a head whose queries are silenced still says something, the plain mean of its values; it is missing here": (
+            (bare - v.mean(dim=2, keepdim=True)) @ columns
+        ),
         "these are K numbers a head: each head adds to all D numbers of a token": bare.transpose(1, 2),
     }
     return found | slips(
@@ -183,7 +200,11 @@ def two_thirds_zero(qkv_bias: Tensor) -> None:
         raise NotSolved("the keys' bias is gone, and rightly; one more third can go, if layer.out.bias does its work")
     if "queries" not in left:
         raise NotSolved("the queries' bias is gone: it adds another number to each key's score, so the shares change")
+    zeros, total = (qkv_bias == 0).sum().item(), len(qkv_bias)
+    if len(left) > 1 and zeros >= total // 3 * 2:
+        raise NotSolved(
+            "the zeros are scattered: the first D numbers are the queries', then come the keys', the values'"
+        )
     if len(left) > 1:
-        zeros, total = (qkv_bias == 0).sum().item(), len(qkv_bias)
         names = " and the ".join(left)
         raise NotSolved(f"{zeros} of {total} numbers are zero, {total // 3 * 2} were asked for: the {names} are left")

@@ -34,17 +34,21 @@ BEND = {
 @checked
 def mended(answer: Callable) -> str:
     """A class whose blocks, made of (dim, heads), are pre-norm encoder blocks: (B, T, D) -> (B, T, D)."""
+    if isinstance(answer, nn.Module):
+        raise NotSolved(f"a block was given: hand over the class, {called(answer)}, and the check makes its own blocks")
     for training in (True, False):
         B, H, K = distinct(3, 2, 5)
         T, D = 7, H * K
         block = ask(answer, D, H, expected="a block", case=f"dim={D} and heads={H}")
         linears = parts(answer, block, D)
+        if getattr(block.attention, "heads", H) != H:
+            raise NotSolved(f"attention has heads={block.attention.heads}, heads={H} was asked for")
         drawn(block.train(training))
         x = torch.randn(B, T, D, requires_grad=True)
         case = f"x of shape {(B, T, D)}, in {'train' if training else 'eval'} mode"
         got = ask(block, x, expected="a tensor of shape (B, T, D)", case=case)
         want = whole(block, linears, x)
-        name_what_is_left(block, linears, x, got)
+        name_what_is_left(block, linears, x, got, want)
         compare(block, got, want, None, case)
         compare_gradients(block, got, want, {"x": x} | dict(block.named_parameters()))
     return "all four mistakes are mended, and the block is the package's"
@@ -80,7 +84,7 @@ def whole(
     return LINE[second](LINE[first](x, block.attention, block.norm1), mlp, block.norm2)
 
 
-def name_what_is_left(block: nn.Module, linears: list[nn.Linear], x: Tensor, got: object) -> None:
+def name_what_is_left(block: nn.Module, linears: list[nn.Linear], x: Tensor, got: object, want: Tensor) -> None:
     """Raise NotSolved with the count of what is mended and one thing that is not, where `got` tells what it is."""
     shared = {id(value) for value in block.norm1.parameters()} & {id(value) for value in block.norm2.parameters()}
     for first, second, bend in product(LINE, LINE, BEND):
@@ -95,7 +99,8 @@ def name_what_is_left(block: nn.Module, linears: list[nn.Linear], x: Tensor, got
         ]
         if shared:
             left.append("norm1 and norm2 are one layer under two names: each has numbers of its own to learn")
-        if left and isinstance(got, Tensor) and same(got, whole(block, linears, x, first, second, bend)):
+        found = want if (first, second, bend) == ("right",) * 3 else whole(block, linears, x, first, second, bend)
+        if left and isinstance(got, Tensor) and same(got, found):
             if len(left) == MISTAKES:
                 raise NotSolved(
                     "all four mistakes are still in it. What should come out if a layer says nothing but 0?"
