@@ -23,11 +23,6 @@ class NoForward(nn.Module):
         super().__init__()
 
 
-class TakesSizes(nn.Module):
-    def __init__(self, config, depth):
-        super().__init__()
-
-
 def but(name, **methods):
     """The right model with other methods."""
     return type(name, (Right,), methods)
@@ -94,6 +89,11 @@ def relu(self, c):
         block.mlp[1] = nn.ReLU()
 
 
+def by_tanh(self, c):
+    for block in self.blocks:
+        block.mlp[1] = nn.GELU("tanh")
+
+
 def default_eps(self, c):
     for norm in (module for module in self.modules() if isinstance(module, nn.LayerNorm)):
         norm.eps = 1e-5
@@ -150,6 +150,12 @@ def flat_kernel(self, images):
     return rows @ kernel.weight.flatten(1).T + kernel.bias
 
 
+def square_grid(self, images):
+    side = round((self.config.tokens - 1) ** 0.5)
+    grid = self.embedder.projection(images)
+    return grid.reshape(*grid.shape[:2], side, side).flatten(2).mT
+
+
 def by_view(self, images):
     kernel = self.embedder.projection
     rows = images.reshape(len(images), self.config.tokens - 1, -1)
@@ -184,18 +190,12 @@ def in_place(self, images):
     return Right.forward(self, images + 0.5)
 
 
-def no_gradients(self, images):
-    with torch.no_grad():
-        return Right.forward(self, images)
-
-
 RUNGS = {
     "rung 1 of 17, a class": [
         (Ours, "VisionTransformer comes from vit_tutorial.model"),
         (but_after("OurBlocks", our_blocks), "EncoderBlock comes from vit_tutorial.block"),
         (Blank, "Blank has no __init__"),
         (NoForward, "NoForward has no forward"),
-        (TakesSizes, "missing 1 required positional argument: 'depth'"),
     ],
     "rung 2 of 17, logits": [
         (but("AllTokens", read=lambda self, x: self.head(x)), "expected (B, classes), here"),
@@ -216,10 +216,11 @@ RUNGS = {
             "name your parts as ours, or write load(self, weights)",
         )
     ],
-    "rung 5 of 17, batch": [
+    "rung 6 of 17, batch": [
         (but("NormedOverTheBatch", forward=lambda self, x: Right.forward(self, x - x.mean(dim=0))), "beside it"),
     ],
-    "rung 6 of 17, class token to head": [
+    "rung 7 of 17, class token to head": [
+        (but_after("DefaultEps", default_eps), "LayerNorm's eps is 1e-05 in your model"),
         (but("ForgetsPositions", load=forgets_positions), "embedder.positions are nowhere in your model"),
         (but_block("PostNorm", forward=post_norm), "the stream itself is normed"),
         (but_block("NoResidual", forward=lambda self, x: self.mlp(self.attend(x))), "a residual is missing"),
@@ -231,19 +232,19 @@ RUNGS = {
         (but("MeanOfTokens", read=lambda self, x: self.head(x.mean(dim=1))), "the head reads the mean of all"),
         (but("Probabilities", read=lambda self, x: self.head(x[:, 0]).softmax(dim=1)), "these are probabilities"),
     ],
-    "rung 7 of 17, patches and places": [
+    "rung 8 of 17, patches and places": [
         (but("FlatKernel", patches=flat_kernel), "your patches are (p1 p2 c)"),
         (but("ByView", patches=by_view), "a view cuts images into runs of pixels"),
         (but("ByColumns", patches=lambda self, x: self.embedder.projection(x).mT.flatten(2).mT), "column by column"),
         (but("MixesNorms", load=mixes_norms), "passes norm1, in your model norm2"),
         (but_block("Causal", weigh=causal), "a ViT has no causal mask"),
     ],
-    "rung 8 of 17, attention": [
+    "rung 9 of 17, attention": [
         (but_block("Scaleless", scores=lambda self, q, k: q @ k.mT), "not divided by the root of K"),
         (but_block("OverQueries", weigh=lambda self, scores: scores.softmax(dim=-2)), "softmax ran over the queries"),
         (but_block("KeysFirst", split=keys_first), "qkv stacks q, then k, then v"),
     ],
-    "rung 9 of 17, heads": [
+    "rung 10 of 17, heads": [
         (
             but_block("ScaledByD", scores=lambda self, q, k: q @ k.mT / (q.shape[-1] * self.heads) ** 0.5),
             "K = D/H numbers",
@@ -256,37 +257,37 @@ RUNGS = {
         (but_block("HeadByHead", split=head_by_head), "cut out head by head"),
         (but_after("OneHead", one_head), "there is one head of D numbers"),
     ],
-    "rung 10 of 17, MLP": [
+    "rung 11 of 17, MLP": [
         (but_after("ReLU", relu), "the bend is a ReLU"),
+        (but_after("ByTanh", by_tanh), "the GELU's approximation by tanh"),
         (but_block("OneNorm", forward=one_norm), "passes norm2, in your model norm1"),
     ],
-    "rung 11 of 17, block": [
+    "rung 12 of 17, block": [
         (
             but_block("SideBySide", forward=lambda self, x: x + self.attend(self.norm1(x)) + self.mlp(self.norm2(x))),
             "attention and MLP read the same x",
         )
     ],
-    "rung 12 of 17, depth": [
+    "rung 13 of 17, depth": [
         (but("OnlyTheFirst", encode=lambda self, x: self.blocks[0](x)), "only the first block runs"),
         (but("OnlyTheLast", encode=only_the_last), "only the last block runs"),
     ],
-    "rung 13 of 17, config": [(but_after("DefaultEps", default_eps), "LayerNorm's eps is 1e-05 in your model")],
-    "rung 14 of 17, dropout": [
+    "rung 14 of 17, config": [(but("SquareGrid", patches=square_grid), "pixels with 1 channels")],
+    "rung 15 of 17, dropout": [
         (but_after("NeverDrops", never_drops), "nothing is dropped"),
         (
             but("AlwaysDrops", read=lambda self, x: self.head(F.dropout(x[:, 0], self.config.dropout))),
             "eval mode still drops",
         ),
     ],
-    "rung 15 of 17, gradients": [
+    "rung 16 of 17, gradients": [
         (but("Detached", tokens=lambda self, x: Right.tokens(self, x).detach()), "gets no gradient"),
         (
             but_block("CutWeights", weigh=lambda self, scores: scores.softmax(dim=-1).detach()),
             "its gradient for the images is not",
         ),
-        (but("NoGradients", forward=no_gradients), "no gradient comes back"),
     ],
-    "rung 16 of 17, any device, any type": [
+    "rung 5 of 17, any device, any type": [
         (but("FixedType", read=lambda self, x: Right.read(self, x).float()), "float32"),
         (but("StaysBehind", patches=lambda self, x: Right.patches(self, x) + torch.zeros(1)), "stays behind"),
     ],

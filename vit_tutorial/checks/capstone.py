@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from vit_tutorial.checkpoint import load_checkpoint
 from vit_tutorial.checks import rungs_of_blocks, rungs_of_tokens
 from vit_tutorial.checks.core import NotSolved, called, checked, compare, compare_gradients, distinct, one_line, same
-from vit_tutorial.checks.counting import explained, other_sizes
+from vit_tutorial.checks.counting import described, explained, other_sizes
 from vit_tutorial.checks.ladder import built, changed, compare_models, from_file, pictures, pour, run, shaken, sizes
 from vit_tutorial.checks.transformer import parts_of_size
 from vit_tutorial.config import ViTConfig
@@ -55,7 +55,7 @@ def size(answer: Callable) -> None:
     differences, columns = [w - g for w, g in zip(want, got, strict=True)], [parts_of_size(c) for c in configs]
     table = {part: [column[part] for column in columns] for part in columns[0]}
     said = explained(table, differences, configs)
-    counts = f"{got[0]:,} parameters, expected {want[0]:,}, for {configs[0]}"
+    counts = f"{got[0]:,} parameters, expected {want[0]:,}, for {described(configs[0])}"
     raise NotSolved(f"{called(answer)} has {said or counts}")
 
 
@@ -64,26 +64,20 @@ def load(answer: Callable) -> None:
     pour(built(answer, c), shaken(c).state_dict())
 
 
-def use_of_config(answer: Callable) -> None:
-    def eps(value: float) -> Callable[[VisionTransformer], None]:
-        def change(model: VisionTransformer) -> None:
-            for module in model.modules():
-                if isinstance(module, nn.LayerNorm):
-                    module.eps = value
-
-        return change
-
-    mistakes = {
-        f"LayerNorm's eps is {value:g} in your model: config.norm_eps says what it is": changed(eps(value))
-        for value in (1e-5, 1e-6, 1e-12)
-    }
-    compare_models(answer, sizes(norm_eps=0.3, heads=2), mistakes=mistakes, case="norm_eps=0.3")
-    patch, rows, columns = distinct(3, 2, 5)
-    sides = {"image_size": (rows * patch, columns * patch), "patch_size": patch}
-    mistakes = {"the patches are read column by column: go row by row": changed(rungs_of_tokens.columns_first)}
-    for channels in (1, 4):
-        c = ViTConfig(**sides, channels=channels, classes=3, dim=12, depth=2, heads=3, mlp_ratio=1.5)
-        compare_models(answer, c, mistakes=mistakes, case=f"images of {c.sides} pixels with {channels} channels")
+def anywhere(answer: Callable) -> None:
+    c = sizes(depth=2, heads=2)
+    wide = built(answer, c).double()
+    got = run(wide, pictures(c).double(), "weights and images in float64")
+    if got.dtype != torch.float64:
+        raise NotSolved(f"float64 weights and images gave logits of {got.dtype}")
+    away = built(answer, c).to("meta")
+    try:
+        away(pictures(c).to("meta"))
+    except Exception as error:
+        where = (
+            "weights and images are on another device; a tensor made in forward, or kept as no parameter, stays behind"
+        )
+        raise NotSolved(f"{called(answer)} raised {one_line(error)}, when {where}") from None
 
 
 def batch(answer: Callable) -> None:
@@ -95,6 +89,15 @@ def batch(answer: Callable) -> None:
     alone = torch.cat([run(model, image[None], "one image") for image in images])
     if not same(alone, together):
         raise NotSolved("an image's logits depend on the images beside it in the batch")
+
+
+def use_of_config(answer: Callable) -> None:
+    patch, rows, columns = distinct(3, 2, 5)
+    sides = {"image_size": (rows * patch, columns * patch), "patch_size": patch}
+    mistakes = {"the patches are read column by column: go row by row": changed(rungs_of_tokens.columns_first)}
+    for channels in (1, 4):
+        c = ViTConfig(**sides, channels=channels, classes=3, dim=12, depth=2, heads=3, mlp_ratio=1.5)
+        compare_models(answer, c, mistakes=mistakes, case=f"images of {c.sides} pixels with {channels} channels")
 
 
 def dropout(answer: Callable) -> None:
@@ -131,22 +134,6 @@ def gradients(answer: Callable) -> None:
     compare_gradients(answer, run(model, images), want, {"the images": images})
 
 
-def anywhere(answer: Callable) -> None:
-    c = sizes(depth=2, heads=2)
-    wide = built(answer, c).double()
-    got = run(wide, pictures(c).double(), "weights and images in float64")
-    if got.dtype != torch.float64:
-        raise NotSolved(f"float64 weights and images gave logits of {got.dtype}")
-    away = built(answer, c).to("meta")
-    try:
-        away(pictures(c).to("meta"))
-    except Exception as error:
-        where = (
-            "weights and images are on another device; a tensor made in forward, or kept as no parameter, stays behind"
-        )
-        raise NotSolved(f"{called(answer)} raised {one_line(error)}, when {where}") from None
-
-
 @cache
 def shipped() -> tuple[ViTConfig, dict[str, Tensor], Tensor, Tensor, Tensor]:
     """Our `stacks` model with its positions as a table: config, weights, 250 new images, their labels, its logits."""
@@ -175,6 +162,7 @@ LADDER = {
     "logits": logits,
     "size": size,
     "load": load,
+    "any device, any type": anywhere,
     "batch": batch,
     "class token to head": rungs_of_tokens.class_token,
     "patches and places": rungs_of_tokens.patches,
@@ -186,7 +174,6 @@ LADDER = {
     "config": use_of_config,
     "dropout": dropout,
     "gradients": gradients,
-    "any device, any type": anywhere,
     "our weights": our_weights,
 }
 
@@ -205,4 +192,8 @@ def my_vit(answer: Callable | str | Path) -> str:
             found = rung(answer)
         except NotSolved as error:
             raise NotSolved(f"rung {number} of {len(LADDER)}, {name}: {error}") from None
+        except Exception as error:  # as in `checked`, with the rung
+            raise NotSolved(
+                f"rung {number} of {len(LADDER)}, {name}: something unexpected ({one_line(error)})"
+            ) from None
     return f"all {len(LADDER)} rungs hold; {found}"

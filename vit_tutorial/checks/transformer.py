@@ -35,6 +35,7 @@ def parts_of_size(c: ViTConfig) -> dict[str, int]:
         "the bias of the MLP's first layer, one for each hidden unit, in each block": M * L,
         "both biases of the MLP, in each block": (M + D) * L,
         "the biases of the four linear maps, in each block": (5 * D + M) * L,
+        "all biases of linear maps, in the blocks and around them": (5 * D + M) * L + D + c.classes,
         "2D a block: one of its norms, or half of both (a norm has a scale and an offset), or two of its biases": 2
         * D
         * L,
