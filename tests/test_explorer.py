@@ -19,7 +19,7 @@ from vit_tutorial.data import normalise
 from vit_tutorial.explorer import MOST_BYTES, explore, page
 from vit_tutorial.look import attention_maps
 from vit_tutorial.model import VisionTransformer
-from vit_tutorial.published import SCRIPT, STYLE
+from vit_tutorial.published import PAGE_SCRIPT, SCRIPT, STYLE
 
 
 def test_floats_and_uint8_are_the_same_images():
@@ -214,5 +214,5 @@ def test_where_less_fits_weights_are_kept_in_fewer_steps(monkeypatch):
 
 
 def test_script_and_style_can_stand_in_a_page():
-    for text in (SCRIPT, STYLE):
+    for text in (SCRIPT, STYLE, PAGE_SCRIPT):
         assert "</script" not in text and "</style" not in text and "<!--" not in text and "http" not in text

@@ -1,6 +1,7 @@
 """The explorer in a real JupyterLab: the reader's moves reach Python, and Python's reach the view."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -12,26 +13,24 @@ from urllib.request import urlopen
 
 import browser
 import nbformat
+import numpy as np
 import pytest
-import torch
-from playwright.sync_api import Locator, expect
+from explorers import GRID, assert_shown, assert_weights, build, draw_images, middle, read_state, see_without, wanted
+from PIL import Image
+from playwright.sync_api import Locator, Page, expect
 
 chromium, guarded = browser.chromium, browser.guarded
 
 ROOT = Path(__file__).parents[1]
 SETUP = """
 import torch
-from vit_tutorial.config import ViTConfig
-from vit_tutorial.look import attention_maps
-from vit_tutorial.model import VisionTransformer
+from explorers import CLASSES, build, draw_images
 torch.set_num_threads(1)
-torch.manual_seed(0)
-model = VisionTransformer(ViTConfig(image_size=32, patch_size=8, dim=24, depth=4, heads=3))
-images = torch.randn(3, 3, 32, 32)
+models = {epoch: build(seed=epoch) for epoch in (0, 5)}
 """
 EXPLORE = """
 from vit_tutorial.explorer import explore
-explorer = explore(model, images)
+explorer = explore(models[5], draw_images(3), CLASSES, [0, 1, 2], snapshots=models)
 explorer
 """
 FOLLOW = """
@@ -41,20 +40,19 @@ def follow(change):
     heard.value = f"{change.name} is {change.new}"
     if change.name == "image":
         explorer.query = 6  # Python moves the view
-explorer.observe(follow, names=["image", "layer", "head", "query", "mode"])
+explorer.observe(follow, names=["image", "layer", "head", "query", "mode", "epoch", "opacity", "dropped"])
 heads = ipywidgets.IntSlider(min=-1, max=2, description="linked")
 ipywidgets.jslink((heads, "value"), (explorer, "head"))
 ipywidgets.VBox([heads, heard])
 """
-CENTRES = """canvas => Array.from({length: 16}, (_, patch) => [...canvas.getContext("2d").getImageData(
-    (patch % 4 + 0.5) * canvas.width / 4, (Math.floor(patch / 4) + 0.5) * canvas.height / 4, 1, 1).data.slice(0, 3)])"""
+AFTER = "print(explorer, len(explorer.pictures), [round(share, 3) for share in explorer.view()[0].tolist()])"
 
 
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[str]:
     """A JupyterLab on a free port with settings of its own; yields the address of a notebook with an explorer."""
     notebook = nbformat.v4.new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}})
-    notebook.cells = [nbformat.v4.new_code_cell(source.strip()) for source in (SETUP, EXPLORE, FOLLOW)]
+    notebook.cells = [nbformat.v4.new_code_cell(source.strip()) for source in (SETUP, EXPLORE, FOLLOW, AFTER)]
     nbformat.write(notebook, tmp_path / "explorer.ipynb")
     config = tmp_path / "config" / "labconfig"
     config.mkdir(parents=True)
@@ -78,7 +76,7 @@ def lab(tmp_path: Path) -> Iterator[str]:
     log = (tmp_path / "lab.log").open("w")
     server = subprocess.Popen(
         [sys.executable, "-m", "jupyterlab", *options],
-        cwd=tmp_path, stdout=log, stderr=log, env={**os.environ, **settings, "PYTHONPATH": str(ROOT)},
+        cwd=tmp_path, stdout=log, stderr=log, env={**os.environ, **settings, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"},
     )  # fmt: skip
     try:
         deadline = time.monotonic() + 120
@@ -98,25 +96,54 @@ def answers(address: str) -> bool:
         return False
 
 
-def assert_shown(shown: Locator, weights: list[torch.Tensor], **state: int) -> None:
-    """The view reaches `state`, and its canvas, decoded, is the row of weights that belongs to it."""
+def arrive(shown: Locator, **state: int | float | str) -> None:
+    """The view reaches `state`, wherever the move came from, and shows what belongs to it."""
     for name, value in state.items():
         expect(shown).to_have_attribute(f"data-{name}", str(value))
-    said = shown.evaluate("element => ({...element.dataset})")
-    image, layer, head, query = (int(said[name]) for name in ("image", "layer", "head", "query"))
-    rows = weights[layer][image, :, query, 1:]
-    row = rows.mean(dim=0) if head < 0 else rows[head]
-    drawn = torch.tensor(shown.locator("canvas.bare").evaluate(CENTRES), dtype=torch.float)
-    level = browser.decoded(drawn, 255 * row / float(said["scale"]))
-    assert (level / 255 * float(said["scale"]) - row).abs().max() <= rows.max() / 255
+    assert_shown(shown, build(seed=read_state(shown)["epoch"]), draw_images(4), **state)
 
 
-def test_the_sliders_live_in_jupyterlab(lab, guarded):
-    made = {}
-    exec(SETUP, made)
-    weights = made["attention_maps"](made["model"], made["images"])
+def assert_lacking(shown: Locator, dropped: list[int]) -> None:
+    """Maps and bars are those of the image without its dropped patches, and the bars' marks those of the whole one."""
+    expect(shown).to_have_attribute("data-dropped", ",".join(map(str, dropped)))
+    state = read_state(shown)
+    model, image = build(seed=state["epoch"]), draw_images(4)[state["image"]]
+    (before, _), (shares, maps) = see_without(model, image, []), see_without(model, image, dropped)
+    said = [f"{name} {share:.3f} {was:.3f}" for name, share, was in zip("012", shares, before, strict=True)]
+    read = """all => all.map((i, at) => `${at} ` + ["--share", "--before"].map(
+        (name) => (parseFloat(i.style.getPropertyValue(name)) / 100).toFixed(3)).join(" "))"""
+    shown.page.wait_for_function(f"(said) => ({read})([...document.querySelectorAll('.bars i')]).join() === said",
+                                 arg=",".join(said))  # fmt: skip
+    hatched = shown.locator("canvas.bare").evaluate(HATCHED, [[patch - 1 for patch in dropped], *GRID])
+    assert hatched == [True] * len(dropped)
+    weights, tolerance = wanted(maps, state, "cls")
+    there = [patch for patch in range(GRID[0] * GRID[1]) if patch + 1 not in dropped]
+    assert_weights(shown, weights, tolerance, there)
+
+
+# whether these patches, between their strokes, are the grey of a hatched one
+HATCHED = """(canvas, [patches, rows, columns]) => patches.map((patch) => {
+    const [across, down] = [canvas.width / columns, canvas.height / rows];
+    const spot = [(patch % columns + 0.35) * across, (Math.floor(patch / columns) + 0.4) * down].map(Math.floor);
+    return canvas.getContext("2d").getImageData(...spot, 1, 1).data.slice(0, 3).every((band) => band === 119);
+})"""
+
+
+def run(page: Page, cell: int) -> str:
+    """Run a cell of the notebook; returns what it prints."""
+    output = page.locator(".jp-Notebook-cell").nth(cell).locator(".jp-OutputArea-output").last
+    before = page.locator(".jp-Notebook-cell").nth(cell).locator(".jp-InputPrompt").inner_text()
+    page.evaluate("cell => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = cell }", cell)
+    page.evaluate("window.jupyterapp.commands.execute('notebook:run-cell')")
+    prompt = page.locator(".jp-Notebook-cell").nth(cell).locator(".jp-InputPrompt")
+    expect(prompt).not_to_have_text(before)
+    expect(prompt).to_have_text(re.compile(r"\[\d+\]:"))
+    return output.inner_text().strip()
+
+
+def test_every_control_lives_in_jupyterlab(lab, guarded, tmp_path):
     page = guarded.page
-    page.set_viewport_size({"width": 1300, "height": 1600})  # all outputs in sight: JupyterLab drops what is not
+    page.set_viewport_size({"width": 1300, "height": 2000})  # all outputs in sight: JupyterLab drops what is not
     page.goto(lab)
     page.wait_for_function("window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel", timeout=120_000)
     page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
@@ -124,28 +151,100 @@ def test_the_sliders_live_in_jupyterlab(lab, guarded):
     expect(heard).to_have_text("head is 0", timeout=120_000)  # the link set it
     shown = page.locator(".vit-explorer")
     expect(shown).to_have_count(1)
-    slider = {name: shown.get_by_label(name, exact=True) for name in ("image", "layer", "head", "query")}
-    assert_shown(shown, weights, image=0, layer=3, head=0, query=0)
+    sliders = {name: shown.get_by_label(name, exact=True) for name in ("image", "layer", "head", "query", "epoch")}
+    arrive(shown, image=0, layer=3, head=0, query=0, epoch=5)
 
-    box = slider["layer"].bounding_box()
+    # by mouse: a slider, a patch, a thumbnail, the class token
+    box = sliders["layer"].bounding_box()
     page.mouse.click(box["x"] + 4, box["y"] + box["height"] / 2)
     expect(heard).to_have_text("layer is 0")
-    assert_shown(shown, weights, layer=0)
+    arrive(shown, layer=0)
+    shown.locator("canvas.bare").click(position=middle(shown, "bare", 1, 2))
+    expect(heard).to_have_text("query is 9")
+    arrive(shown, query=9)
+    shown.locator("canvas.overlay").hover(position=middle(shown, "overlay", 0, 0))
+    expect(shown).to_have_attribute("data-preview", "1")
+    expect(heard).to_have_text("query is 9")  # a preview is nobody's choice
+    box = shown.locator("canvas.thumbs").bounding_box()
+    shown.locator("canvas.thumbs").click(position={"x": 2.5 * box["width"] / 3, "y": 1.5 * box["height"] / 4})
+    arrive(shown, layer=1, head=2)
+    shown.get_by_role("button", name="query: class token").click()
+    expect(heard).to_have_text("query is 0")
 
-    slider["query"].focus()  # by hand and in small steps: JupyterLab must not take the keys for its own commands
+    # by keyboard, in small steps: JupyterLab must not take the keys for its own commands
+    sliders["query"].focus()
     for step in range(1, 4):
         page.keyboard.press("ArrowRight")
         expect(heard).to_have_text(f"query is {step}")
-        assert_shown(shown, weights, query=step)
+        arrive(shown, query=step)
     page.keyboard.press("ArrowDown")
     expect(heard).to_have_text("query is 2")
-    expect(slider["query"]).to_be_focused()
-
-    slider["image"].press("ArrowRight")  # Python answers by moving the query
-    expect(heard).to_have_text("query is 6")
-    assert_shown(shown, weights, image=1, query=6)
-
-    page.locator(".widget-slider .noUi-handle").press("ArrowRight")  # jslink: no kernel between the two
+    expect(sliders["query"]).to_be_focused()
+    shown.locator("canvas.overlay").press("ArrowDown")
+    expect(heard).to_have_text("query is 8")
+    shown.locator("canvas.thumbs").press("ArrowLeft")
     expect(heard).to_have_text("head is 1")
-    assert_shown(shown, weights, head=1)
+    arrive(shown, layer=1, head=1, query=8)
+    sliders["epoch"].press("Home")
+    expect(heard).to_have_text("epoch is 0")
+    arrive(shown, epoch=0)
+    shown.get_by_label("opacity", exact=True).press("End")
+    expect(heard).to_have_text("opacity is 1.0")
+    arrive(shown, opacity=1)
+    shown.get_by_label("mode", exact=True).press("ArrowDown")
+    expect(heard).to_have_text("mode is rollout")
+    arrive(shown, mode="rollout")
+    shown.get_by_label("mode", exact=True).press("ArrowUp")
+    shown.get_by_role("button", name="play layers").press("Enter")
+    expect(heard).to_have_text("layer is 3")
+    arrive(shown, layer=3)
+    shown.get_by_role("button", name="play epochs").press(" ")
+    expect(heard).to_have_text("epoch is 5")
+    sliders["image"].press("ArrowRight")  # Python answers by moving the query
+    expect(heard).to_have_text("query is 6")
+    arrive(shown, image=1, query=6)
+    page.locator(".widget-slider .noUi-handle").press("ArrowRight")  # jslink: no kernel between the two
+    expect(heard).to_have_text("head is 2")
+    arrive(shown, head=2)
+
+    # patches dropped and put back
+    shown.get_by_role("button", name="drop patches").press("Enter")
+    shown.locator("canvas.overlay").click(position=middle(shown, "overlay", 1, 1))
+    expect(heard).to_have_text("dropped is [8]")
+    assert_lacking(shown, [8])
+    shown.locator("canvas.bare").focus()
+    for key in ("ArrowDown", "ArrowRight"):  # from where the pointer is
+        page.keyboard.press(key)
+    expect(shown.get_by_role("status")).to_contain_text("Under the cursor: patch row 3, column 3.")
+    page.keyboard.press(" ")
+    assert_lacking(shown, [8, 15])
+    assert "2 of 24 patches dropped" in shown.get_by_role("status").inner_text()
+    shares = see_without(build(seed=5), draw_images(4)[1], [8, 15])[0]
+    assert run(page, 3).endswith(f"dropped=[8, 15]) 3 {[round(share, 3) for share in shares.tolist()]}")
+    shown.get_by_role("button", name="put all back").press("Enter")
+    expect(heard).to_have_text("dropped is []")
+    shown.get_by_role("button", name="drop patches").click()
+    expect(shown).to_have_attribute("data-dropped", "")
+    arrive(shown, image=1, head=2)
+
+    # a picture of one's own, and a file that is none
+    file = shown.get_by_label("own picture")
+    (tmp_path / "notes.txt").write_text("no picture")
+    file.set_input_files(tmp_path / "notes.txt")
+    expect(shown.get_by_role("alert")).to_have_text("notes.txt is no picture that this browser can read")
+    Image.fromarray(draw_images(4)[3].movedim(0, -1).numpy()).save(tmp_path / "own.png")
+    file.set_input_files(tmp_path / "own.png")
+    expect(heard).to_have_text("image is 3")
+    arrive(shown, image=3, query=6)
+    expect(shown.get_by_role("alert")).to_have_count(0)
+    assert " 4 [" in run(page, 3) and "image=3" in run(page, 3)
+    tall = np.full((640, 240, 3), 255, np.uint8)  # red in the middle part that is cut out, white above and below
+    tall[241:399] = (255, 0, 0)
+    Image.fromarray(tall).save(tmp_path / "tall.jpg", quality=95)
+    file.set_input_files(tmp_path / "tall.jpg")
+    expect(shown).to_have_attribute("data-image", "4")
+    shown.get_by_label("opacity", exact=True).press("Home")
+    centre = "canvas => [...canvas.getContext('2d').getImageData(canvas.width - 20, canvas.height - 20, 1, 1).data]"
+    red, green, blue, _ = shown.locator("canvas.overlay").evaluate(centre)
+    assert red > 245 and green < 15 and blue < 15
     guarded.assert_clean()

@@ -46,6 +46,9 @@ def test_hovering_previews_a_query_and_changes_nothing(opened):
     assert_shown(shown, model, query=16)
     shown.get_by_label("layer", exact=True).press("Home")
     assert sentence.get_attribute("aria-live") == "polite" and "row 3, column 4" in sentence.inner_text()
+    shown.locator("canvas.overlay").hover(position=middle(shown, "overlay", 0, 0))
+    shown.locator("canvas.overlay").press("ArrowRight")  # keys count even where the pointer rests
+    assert_shown(shown, model, query=17, preview="")
 
 
 def test_the_epochs_slider_moves_through_the_snapshots(opened):

@@ -1,5 +1,5 @@
-// The attention explorer. `mount(element, data, live)` draws it; the two wrappers at the end feed it, one on a page
-// without kernel or server, one in a live notebook (anywidget). No library, no request.
+// The attention explorer. `mount(element, data, live)` draws it; `render`, at the end, feeds it in a live notebook
+// (anywidget), `mountNext` in explorer_page.js on a page without kernel or server. No library, no request.
 //
 // data: images, layers, heads, patches, outputs (how many of each), grid [rows, columns], size [Y, X] of an image in
 //   pixels, epochs ([null] when there is one model), levels (of a weight, see below), classToken (without one, query 0
@@ -73,7 +73,7 @@ export function mount(element, data, live = null) {
   const inputs = {}, values = {}, buttons = {}; // by name
   const unique = Math.random().toString(36).slice(2); // several explorers can stand on one page
   const last = { layer: layers - 1, head: heads - 1, query: patches, epoch: epochs.length - 1, opacity: 1 };
-  const lastOf = (name) => (name === "image" ? data.images - 1 : last[name]); // pictures can be added
+  const lastOf = (name) => last[name] ?? data.images - 1; // pictures can be added
   const sliderAt = (name) => (name === "epoch" ? epochs.indexOf(state.epoch) : state[name]);
   const stateAt = (name, at) => (name === "epoch" ? epochs[at] : at);
 
@@ -96,7 +96,7 @@ export function mount(element, data, live = null) {
   for (const name of ["layer", "epoch"]) addButton(name, "play", inputs[name].parentElement, () => play(name));
   find(".tools").hidden = live === null;
   addButton("drop", "drop patches", find(".tools"), () => {
-    [dropping, cursor, preview] = [!dropping, null, null];
+    [dropping, cursor, preview] = [!dropping, dropping ? null : state.query || 1, null];
     show({});
   });
   addButton("back", "put all back", find(".tools"), () => move({ dropped: [] }));
@@ -127,11 +127,11 @@ export function mount(element, data, live = null) {
     try {
       const picture = await createImageBitmap(file);
       const small = make("canvas", { width, height }).getContext("2d");
-      const zoom = Math.max(width / picture.width, height / picture.height);
-      const [across, down] = [picture.width * zoom, picture.height * zoom];
+      const shrink = Math.max(width / picture.width, height / picture.height);
+      const [wide, tall] = [picture.width * shrink, picture.height * shrink];
       Object.assign(small, { imageSmoothingQuality: "high", fillStyle: "white" });
       small.fillRect(0, 0, width, height); // shows where the picture is transparent
-      small.drawImage(picture, (width - across) / 2, (height - down) / 2, across, down);
+      small.drawImage(picture, (width - wide) / 2, (height - tall) / 2, wide, tall);
       const { data: pixels } = small.getImageData(0, 0, width, height);
       live.upload(pixels.filter((_, at) => at % 4 < 3), file.name);
     } catch {
@@ -143,6 +143,7 @@ export function mount(element, data, live = null) {
 
   function move(part) {
     if ((part.image ?? state.image) !== state.image) part.dropped = []; // another image is whole again
+    if ("query" in part) preview = null;
     show(part);
     live?.changed({ ...state });
   }
@@ -185,7 +186,7 @@ export function mount(element, data, live = null) {
       const from = ((dropping ? cursor : state.query) || 1) - 1;
       const row = clamp(Math.floor(from / columns) + down, 0, rows - 1);
       const patch = 1 + row * columns + clamp((from % columns) + across, 0, columns - 1);
-      if (dropping) point(patch);
+      if (dropping) point(patch, false);
       else move({ query: patch });
     });
     canvas.addEventListener("keydown", (event) => {
@@ -196,11 +197,11 @@ export function mount(element, data, live = null) {
   }
 
   /** The patch under the pointer is a query to be looked at, or one that may be dropped. */
-  function point(patch) {
+  function point(patch, quiet = true) {
     if (patch === (dropping ? cursor : preview)) return;
     if (dropping) cursor = patch;
     else preview = patch;
-    redraw(true);
+    redraw(quiet);
   }
 
   const choose = (layer, head) =>
@@ -397,10 +398,11 @@ export function mount(element, data, live = null) {
     const peak = largest > 0 ? `most at patch ${place(1 + weights.indexOf(largest))}, with weight ${number(largest)}`
       : "at no patch";
     const guess = guessOf(view), lacking = dropped.length ? ` ${dropped.length} of ${patches} patches dropped.` : "";
+    const next = cursor ? ` Under the cursor: patch ${place(cursor)}.` : "";
     const sentence =
       `Image ${image + 1} of ${data.images}, ${epoch === null ? "" : `epoch ${epoch}, `}${source}. ` +
       `${asked}${dropped.includes(query) ? ", which is dropped" : ""}. It looks ${peak}. ` +
-      `Prediction: ${className(guess)}, ${percent(view.probabilities[guess])}.${lacking}`;
+      `Prediction: ${className(guess)}, ${percent(view.probabilities[guess])}.${lacking}${next}`;
     find(".sentence").ariaLive = quiet ? "off" : "polite";
     find(".sentence").textContent = sentence;
     const does = dropping ? "arrow keys choose a patch, space drops it or puts it back" : "arrow keys move the query";
@@ -454,34 +456,6 @@ function decode(bytes, { outputs, layers, heads, patches }) {
   };
 }
 
-async function inflate(text) {
-  const packed = atob(text), bytes = new Uint8Array(packed.length);
-  for (let at = 0; at < bytes.length; at++) bytes[at] = packed.charCodeAt(at);
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
-}
-
-/** On a page: fill the first explorer that waits. Scripts run in the order of the page, so each finds its own.
- *  What is shown first is unpacked and drawn first: `data-loaded` goes from "none" over "first" to "all". */
-export async function mountNext() {
-  const element = document.querySelector(".vit-explorer:not([data-loaded])");
-  element.dataset.loaded = "none";
-  if (!window.DecompressionStream) return element.append("These sliders need a browser of 2023 or later.");
-  const { facts, state, pieces } = JSON.parse(element.querySelector("script").textContent);
-  const data = { ...facts, state, pictures: [], views: [], masked: null };
-  let mounted = null;
-  for (const [index, [kind, at, text]] of pieces.entries()) {
-    const bytes = await inflate(text);
-    data[kind][at] = kind === "views" ? decode(bytes, data) : bytes;
-    if (index === 1) { // a picture and its view
-      mounted = mount(element, data);
-      element.dataset.loaded = "first";
-    }
-    mounted?.arrived();
-  }
-  element.dataset.loaded = "all";
-}
-
 /** In a live notebook: the state is the widget's, and both sides may move it. */
 function render({ model, el }) {
   const bytes = (view) => new Uint8Array(view.buffer, view.byteOffset, view.byteLength); // of a DataView
@@ -502,8 +476,12 @@ function render({ model, el }) {
     upload: (pixels, name) => model.send({ name }, undefined, [pixels.buffer]),
   });
   const events = { "msg:custom": ({ problem }) => mounted.problem(problem) };
-  for (const name in take) events[`change:${name}`] = () => mounted.show((take[name](), {}));
-  for (const name of STATE) events[`change:${name}`] = () => mounted.show(state());
+  const follow = (name) => () => {
+    take.facts(); // the events of one message come in any order
+    take[name]?.();
+    mounted.show(state());
+  };
+  for (const name of [...Object.keys(take), ...STATE]) events[`change:${name}`] = follow(name);
   for (const name in events) model.on(name, events[name]);
   return () => {
     mounted.stop();

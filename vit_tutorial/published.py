@@ -19,7 +19,10 @@ from vit_tutorial.views import deflate
 if TYPE_CHECKING:
     from vit_tutorial.explorer import Explorer
 
-SCRIPT, STYLE = (Path(__file__).with_name(f"explorer.{kind}").read_text(encoding="utf-8") for kind in ("js", "css"))
+SCRIPT, STYLE, PAGE_SCRIPT = (
+    Path(__file__).with_name(name).read_text(encoding="utf-8")
+    for name in ("explorer.js", "explorer.css", "explorer_page.js")
+)
 
 
 def page(explorer: Explorer) -> str:
@@ -34,7 +37,7 @@ def page(explorer: Explorer) -> str:
     return (
         f'<style>{STYLE}</style><div class="vit-explorer"><script type="application/json">{data}</script>'
         "<noscript>The sliders over this model's attention need JavaScript.</noscript></div>\n"
-        f'<script type="module">\n{SCRIPT}\nmountNext();\n</script>'
+        f'<script type="module">\n{SCRIPT}\n{PAGE_SCRIPT}</script>'
     )
 
 
