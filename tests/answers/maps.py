@@ -74,6 +74,10 @@ def heads_apart(weights):
     return product([(layer + torch.eye(layer.shape[-1])) / 2 for layer in weights])
 
 
+def heads_averaged_last(weights):
+    return heads_apart(weights).mean(dim=1)
+
+
 def images_averaged_for_heads(weights):
     return product([(layer.mean(dim=0) + torch.eye(layer.shape[-1])) / 2 for layer in weights])
 
@@ -206,6 +210,7 @@ WRONG = {
         (first_forgotten, "first layer is missing"),
         (class_row, "row of the class token"),
         (heads_apart, "average them first"),
+        (heads_averaged_last, "averaged at the end"),
         (images_averaged_for_heads, "images were averaged (axis 0), not the heads"),
         (batch_squeezed, "keep B as the first axis"),
         (identity_in_place, "changed the weights"),

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from vit_tutorial.checks.core import NotSolved, ask, called, checked, compare, distinct, same
+from vit_tutorial.checks.slips import slips
 
 MIX_HEADS = "the heads are kept apart: average them first, over axis 1"
 KEEP_BATCH = "keep B as the first axis"
@@ -54,30 +55,34 @@ def flow(
 def wrong_rollouts(weights: list[Tensor]) -> dict[str, Tensor]:
     """What the usual mistakes make of the weights: sentence -> maps."""
     right, steps = flow(weights), torch.stack([flow([layer]) for layer in weights])
-    added = {"heads": lambda layer: layer.sum(dim=1)}
-    largest = {"heads": lambda layer: layer.amax(dim=1)}
-    unhalved = {"step": lambda mean, eye: mean + eye}
-    alone = {"step": lambda mean, eye: mean}
-    reversed_order = {"join": lambda step, joint: joint @ step}
-    return {
-        UNHALVED: flow(weights, **unhalved),
-        LEFT: flow(weights, **reversed_order),
-        f"{UNHALVED}; and {LEFT}": flow(weights, **unhalved, **reversed_order),
-        NO_RESIDUAL: flow(weights, **alone),
-        f"{NO_RESIDUAL}; and {LEFT}": flow(weights, **alone, **reversed_order),
-        "the heads are added, not averaged: a row of their sum is H, not 1": flow(weights, **added),
+    added, largest = (lambda layer: layer.sum(dim=1)), (lambda layer: layer.amax(dim=1))
+    return slips(
+        lambda **slip: flow(weights, **slip),
+        {
+            "heads": {
+                "the heads are added, not averaged: a row of their sum is H, not 1": added,
+                LARGEST: largest,
+                "the images were averaged (axis 0), not the heads (axis 1)": lambda layer: layer.mean(dim=0),
+                "only the first head went in: average over axis 1": lambda layer: layer[:, 0],
+                "the weights are turned: rows are queries already, no transpose is needed": (
+                    lambda layer: layer.mean(dim=1).mT
+                ),
+                MIX_HEADS: lambda layer: layer,
+            },
+            "step": {
+                UNHALVED: lambda mean, eye: mean + eye,
+                NO_RESIDUAL: lambda mean, eye: mean,
+                "the columns sum to 1, the rows should: divide by the sum over the last axis": by_sum(-2),
+            },
+            "join": {LEFT: lambda step, joint: joint @ step},
+        },
+    ) | {
         "the heads are added: divided by its sum, a row keeps less than half of its own token; average them": (
-            flow(weights, **added, step=by_sum(-1))
+            flow(weights, added, by_sum(-1))
         ),
-        LARGEST: flow(weights, **largest),
-        f"{LARGEST}, even if the rows are made to sum to 1": flow(weights, **largest, step=by_sum(-1)),
-        "the images were averaged (axis 0), not the heads (axis 1)": flow(
-            weights, heads=lambda layer: layer.mean(dim=0)
-        ),
-        "only the first head went in: average over axis 1": flow(weights, heads=lambda layer: layer[:, 0]),
-        "the columns sum to 1, the rows should: divide by the sum over the last axis": flow(weights, step=by_sum(-2)),
-        "the weights are turned: rows are queries already, no transpose is needed": (
-            flow(weights, heads=lambda layer: layer.mean(dim=1).mT)
+        f"{LARGEST}, even if the rows are made to sum to 1": flow(weights, largest, by_sum(-1)),
+        "the heads are averaged at the end: average them in each layer, before layers are multiplied": (
+            flow(weights, heads=lambda layer: layer).mean(dim=1)
         ),
         "the steps are averaged, but they follow one another: multiply them": steps.mean(dim=0),
         "the steps are multiplied place by place; paths from token to token need @": steps.prod(dim=0),
@@ -90,7 +95,6 @@ def wrong_rollouts(weights: list[Tensor]) -> dict[str, Tensor]:
         "this is the row of the class token without its first entry, the whole matrix is asked for": right[:, 0, 1:],
         f"the images are averaged: {KEEP_BATCH}": right.mean(dim=0),
         f"only one image of the batch is left: {KEEP_BATCH}": right[0],
-        MIX_HEADS: flow(weights, heads=lambda layer: layer),
     }
 
 
