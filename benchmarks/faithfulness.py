@@ -17,7 +17,6 @@ from collections.abc import Callable
 import torch
 from jsonargparse import auto_cli
 from record import ROOT, circumstances, write_record
-from scipy.stats import rankdata
 from torch import Tensor
 
 from vit_tutorial.checkpoint import load_checkpoint
@@ -49,8 +48,11 @@ def curves_of(model: VisionTransformer, images: Tensor, scores: Tensor, labels: 
 
 def ranks_alike(one: Tensor, other: Tensor) -> Tensor:
     """Spearman's rank correlation of two maps (B, N) of each image: (B,). Equal values share their mean rank."""
-    ranks = [torch.from_numpy(rankdata(scores.cpu().numpy(), axis=1)) for scores in (one, other)]
-    ranks = [rank - rank.mean(dim=1, keepdim=True) for rank in ranks]
+    ranks = []
+    for scores in (one, other):
+        here, there = scores.double()[:, :, None], scores.double()[:, None]
+        rank = (there < here).double().sum(dim=2) + (there == here).double().sum(dim=2) / 2
+        ranks.append(rank - rank.mean(dim=1, keepdim=True))
     return torch.cosine_similarity(*ranks, dim=1)
 
 
