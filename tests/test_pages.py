@@ -186,3 +186,10 @@ def test_figures_on_the_pages_are_those_of_the_records():
     assert f"`stl10-laptop` reaches {mean('stl10-laptop')} %" in flat("troubleshooting")
     assert f"with 500 stacks from {few} to {augmented} %" in flat("troubleshooting")
     assert f"compare with: {block} %, where thinking before talking reached {positions} %" in flat("teaching")
+
+
+def test_exercises_of_the_sessions_are_those_of_the_chapters():
+    named = re.findall(r"\| exercise: ([^,|]+(?:, then fall)?)", page("teaching"))
+    chapters = "".join(path.read_text() for path in (ROOT / "notebooks").glob("[0-9][0-9]_*.md"))
+    turns = re.findall(r"^### Your turn \([^)]*\): (.+)$", chapters, re.MULTILINE)
+    assert len(named) == 6 and {name.strip() for name in named} <= set(turns)
