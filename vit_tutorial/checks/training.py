@@ -160,7 +160,7 @@ def smoothed(answer: Callable) -> str:
         logits = (loudness * torch.randn(batch, classes)).requires_grad_()
         labels = torch.randint(classes, (batch,))
         want = F.cross_entropy(logits, labels, label_smoothing=smoothing)
-        got = ask(answer, logits, labels, smoothing, expected="a tensor without axes, the mean loss", case=case)
+        got = ask(answer, logits, labels, smoothing, expected="a tensor without axes (the mean loss)", case=case)
         compare(answer, got, want, wrong_losses(logits, labels, smoothing) if case is None else None, case)
         compare_gradients(answer, got, want, {"logits": logits})
     return "PyTorch's own label_smoothing says the same, and so do the gradients"
