@@ -265,14 +265,14 @@ export function mount(element, data, live = null) {
   }
 
   function drawMaps(query) {
-    const whole = [0, 0, width * zoom, height * zoom];
+    const all = [0, 0, width * zoom, height * zoom];
     const small = map.put();
     overlay.imageSmoothingEnabled = bare.imageSmoothingEnabled = false;
-    overlay.drawImage(picture(state.image), ...whole);
+    overlay.drawImage(picture(state.image), ...all);
     overlay.globalAlpha = state.opacity;
-    overlay.drawImage(small, ...whole);
+    overlay.drawImage(small, ...all);
     overlay.globalAlpha = 1;
-    bare.drawImage(small, ...whole);
+    bare.drawImage(small, ...all);
     const line = clamp(Math.round(cell / 8), 2, 5);
     for (const canvas of [overlay, bare]) {
       for (const patch of state.dropped) hatch(canvas, patch);
@@ -283,7 +283,7 @@ export function mount(element, data, live = null) {
 
   const corner = (patch) => [((patch - 1) % columns) * cell, Math.floor((patch - 1) / columns) * cell];
 
-  /** A frame inside a rectangle; an edge shows on any colour. */
+  /** A frame inside a rectangle; with a white edge it shows on any colour. */
   function box(canvas, x, y, across, down, line, edge = "transparent") {
     for (const [colour, thick] of [[edge, 2 * line], [QUERY, line]]) {
       Object.assign(canvas, { strokeStyle: colour, lineWidth: thick });
