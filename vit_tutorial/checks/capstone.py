@@ -127,7 +127,7 @@ def gradients(answer: Callable) -> None:
     if not got.requires_grad:
         raise NotSolved("no gradient comes back from the logits: no detach, .data or no_grad in forward")
     labels = torch.arange(len(images)) % c.classes
-    F.cross_entropy(got, labels).backward(retain_graph=True)
+    F.cross_entropy(got, labels).backward()
     for name, parameter in model.named_parameters():
         if parameter.requires_grad and parameter.grad is None:
             raise NotSolved(f"{name} gets no gradient: it is not used in forward, or detached there")

@@ -19,7 +19,7 @@ from vit_tutorial.checks.ladder import (
     restacked,
     sizes,
     softmax_mix,
-)  # fmt: skip
+)
 from vit_tutorial.model import VisionTransformer
 
 
@@ -172,9 +172,6 @@ def attention(answer: Callable) -> None:
         "softmax ran over the heads: take the last axis, the keys": mixed(lambda q, k, v: softmax_mix(q, k, v, dim=1)),
         "softmax ran over the batch: take the last axis, the keys": mixed(lambda q, k, v: softmax_mix(q, k, v, dim=0)),
         "the softmax is missing": mixed(lambda q, k, v: q @ k.mT / q.shape[-1] ** 0.5 @ v),
-        "each token sees only itself and those before it: a ViT has no causal mask": mixed(
-            lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True)
-        ),
     }
     compare_models(answer, sizes(), quiet_mlp, mistakes | ATTENTION | other_orders())
 

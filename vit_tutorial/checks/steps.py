@@ -71,42 +71,30 @@ def wrong_step(
     return run
 
 
-WEIGHED_ALIKE = (
-    "each part counts alike, but the last is smaller: a part's share is its number of images over the batch's"
-)
-TOO_LONG = (
-    "the gradients of the parts are added, so the sum is too long: weigh each part's loss by its share of the batch"
-)
+WEIGHTS = ("images", "none", "parts")  # who makes one mistake often makes another: the parts are weighed in any way
 WRONG_STEPS = {
-    "gradients of the step before are still there: zero_grad once a step, before the first backward": (
-        wrong_step(zero="never"),
-        wrong_step(zero="never", weigh="none"),
-        wrong_step(zero="never", weigh="parts"),
-    ),
-    "only the last part counts: zero_grad inside the loop throws the others away": (
-        wrong_step(zero="part"),
-        wrong_step(zero="part", weigh="none"),
-        wrong_step(zero="part", weigh="parts"),
-    ),
-    "you correct after every part: one optimizer.step(), after the last": (
-        wrong_step(step="part"),
-        wrong_step(step="part", weigh="none"),
-        wrong_step(step="part", weigh="parts"),
-        wrong_step(zero="part", step="part"),
-        wrong_step(zero="part", step="part", weigh="none"),
-        wrong_step(zero="part", step="part", weigh="parts"),
-    ),
-    WEIGHED_ALIKE: (wrong_step(weigh="parts"),),
-    TOO_LONG: (wrong_step(weigh="none"),),
-    "a sum over the images is not a mean: divide by the number of images in the whole batch": (
-        wrong_step(weigh="sum"),
-    ),
-    "cross_entropy takes logits and does the softmax itself: you did it twice": tuple(
-        wrong_step(softmax=True, weigh=weigh) for weigh in ("images", "none", "parts")
-    ),
-    "images are left over: the batch does not divide evenly, and the last part holds the rest": tuple(
-        wrong_step(rest=False, weigh=weigh) for weigh in ("images", "none", "parts")
-    ),
+    "gradients of the step before are still there: zero_grad once a step, before the first backward": [
+        wrong_step(zero="never", weigh=weigh) for weigh in WEIGHTS
+    ],
+    "only the last part counts: zero_grad inside the loop throws the others away": [
+        wrong_step(zero="part", weigh=weigh) for weigh in WEIGHTS
+    ],
+    "you correct after every part: one optimizer.step(), after the last": [
+        wrong_step(zero, step="part", weigh=weigh) for zero in ("step", "part", "never") for weigh in WEIGHTS
+    ],
+    "each part counts alike, but the last is smaller: a part's share is its number of images over the batch's": [
+        wrong_step(weigh="parts")
+    ],
+    "the gradients of the parts are added, so the sum is too long: weigh each part's loss by its share of the batch": [
+        wrong_step(weigh="none")
+    ],
+    "a sum over the images is not a mean: divide by the number of images in the whole batch": [wrong_step(weigh="sum")],
+    "cross_entropy takes logits and does the softmax itself: you did it twice": [
+        wrong_step(softmax=True, weigh=weigh) for weigh in WEIGHTS
+    ],
+    "images are left over: the batch does not divide evenly, and the last part holds the rest": [
+        wrong_step(rest=False, weigh=weigh) for weigh in WEIGHTS
+    ],
 }
 
 
@@ -116,7 +104,7 @@ def after(step: Callable, model: nn.Module, batches: list[Batch], parts: int) ->
     optimizer = SGD(model.parameters(), lr=0.3, momentum=0.5)
     for images, labels in batches:
         step(model, optimizer, images, labels, parts)
-    return nn.utils.parameters_to_vector(model.parameters()).detach()
+    return row(model)
 
 
 def compare_parts(model: Tiny, count: int, parts: int) -> None:
@@ -175,6 +163,7 @@ def accumulated(answer: Callable) -> str:
 
 
 def row(model: nn.Module) -> Tensor:
+    """All weights, one after the other."""
     return nn.utils.parameters_to_vector(model.parameters()).detach()
 
 

@@ -59,7 +59,6 @@ def wrong_rates(steps: int, warmup: int) -> dict[str, tuple[Callable[[int], floa
         ),
     }
     climbs = {
-        "there is no warm-up: before step warmup the rate climbs from 0 in a line": lambda s: half(s / last),
         "there is no climb: the peak stands from step 0 on": lambda s: 1.0,
         "there is no climb: before step warmup the rate stays 0": lambda s: 0.0,
         "step 0 has rate 0: the line is step / warmup, not (step + 1) / warmup": lambda s: (s + 1) / climb,
@@ -68,14 +67,11 @@ def wrong_rates(steps: int, warmup: int) -> dict[str, tuple[Callable[[int], floa
         "the climb is a share of the warm-up, step / warmup, not of all steps": lambda s: s / steps,
         "the warm-up is a straight line, yours is a cosine": lambda s: half(1 - rise(s)),
     }
-    no_warmup = {
+    neither = {
         "there is no warm-up: before step warmup the rate climbs from 0 in a line": (lambda s: half(s / last),) * 2
     }
-    return (
-        no_warmup
-        | {sentence: (rise, wrong) for sentence, wrong in falls.items()}
-        | {sentence: (wrong, fall) for sentence, wrong in climbs.items() if sentence not in no_warmup}
-    )
+    with_rise = {sentence: (rise, wrong) for sentence, wrong in falls.items()}
+    return neither | with_rise | {sentence: (wrong, fall) for sentence, wrong in climbs.items()}
 
 
 @checked
