@@ -6,6 +6,7 @@ attention sliders, the others show their committed outputs) or "none".
 
 import hashlib
 import os
+import re
 import sys
 import time
 from pathlib import Path
@@ -29,7 +30,7 @@ def package_digest() -> str:
 
 
 def not_executed(path: Path) -> bool:
-    return EXECUTE == "none" or (EXECUTE == "explorers" and "explore(" not in path.read_text())
+    return EXECUTE == "none" or (EXECUTE == "explorers" and not re.search(r"\b(explore|drag_tokens)\(", path.read_text()))
 
 
 project = "vit_tutorial"
