@@ -237,10 +237,12 @@ def test_curves_tell_a_right_map_from_a_wrong_one():
     assert_close((worst, slow), (insertion, deletion))
 
 
-def test_area_is_the_mean_height():
-    curves = faithfulness(model(), images(), torch.rand(B, N))
-    flat = type(curves)(curves.kept, torch.full((B, 13), 0.25), curves.kept.expand(B, -1) / 12.0)
-    assert_close(flat.areas(), (torch.full((B,), 0.25), torch.full((B,), 0.5)))
+@pytest.mark.parametrize(("pool", "height"), [("cls", 6 / 12), ("mean", 6.5 / 12)])
+def test_area_is_the_mean_height(pool, height):
+    curves = faithfulness(model(pool=pool), images(), torch.rand(B, N))
+    points = len(curves.kept)
+    flat = type(curves)(curves.kept, torch.full((B, points), 0.25), curves.kept.expand(B, -1) / 12.0)
+    assert_close(flat.areas(), (torch.full((B,), 0.25), torch.full((B,), height)))
 
 
 @pytest.mark.parametrize(
@@ -258,7 +260,8 @@ def test_wrong_scores(scores, steps, message):
 
 @pytest.mark.parametrize("parts", range(DEPTH + 3))
 def test_randomise_from_the_top(parts):
-    vit = model(positions="learned").train()
+    vit = model(positions="learned").double().eval()
+    torch.manual_seed(5)
     with torch.no_grad():
         for parameter in vit.parameters():
             parameter.add_(0.1)  # trained weights differ from any fresh ones
@@ -266,7 +269,7 @@ def test_randomise_from_the_top(parts):
     copy = randomise(vit, parts)
     assert_unchanged(vit, before)
     assert torch.equal(torch.get_rng_state(), random)
-    assert copy.training
+    assert not copy.training and all(values.dtype == torch.float64 for values in copy.state_dict().values())
     trained, fresh = vit.state_dict(), copy.state_dict()
     changed = [
         any(not torch.equal(fresh[name], trained[name]) for name in trained if name.startswith(part))

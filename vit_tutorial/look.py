@@ -249,8 +249,8 @@ def randomise(model: VisionTransformer, parts: int, seed: int = 0) -> VisionTran
         raise ValueError(f"parts is {parts}, expected 0 to {len(names)}: head, {model.config.depth} blocks, embedder")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        copy = VisionTransformer(model.config)
+        copy = VisionTransformer(model.config).to(next(model.parameters()))
     trained = tuple(f"{name}." for name in names[parts:])
     state = {name: tensor for name, tensor in model.state_dict().items() if name.startswith(trained)}
     copy.load_state_dict(copy.state_dict() | state)
-    return copy.to(next(model.parameters())).train(model.training)
+    return copy.train(model.training)
