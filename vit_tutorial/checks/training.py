@@ -14,6 +14,8 @@ from vit_tutorial.train import learning_rate
 def as_number(answer: Callable, got: object, what: str) -> float:
     """A number or a tensor of one number as a float; anything else raises NotSolved."""
     try:
+        if isinstance(got, str):
+            raise TypeError
         return float(got.detach() if isinstance(got, Tensor) else got)
     except (TypeError, ValueError, RuntimeError):
         raise NotSolved(f"{called(answer)} returned a {type(got).__name__}, {what} was expected") from None
