@@ -84,6 +84,11 @@ def in_the_middle(area, aspect, x, y):
     return as_in_the_package(area, aspect, 0 * x, 0 * y)
 
 
+def clamped(area, aspect, x, y):
+    width, height = (area * aspect).sqrt(), (area / aspect).sqrt()
+    return torch.stack([x.clamp(width - 1, 1 - width), y.clamp(height - 1, 1 - height), width, height], dim=1)
+
+
 def a_list_of_boxes(area, aspect, x, y):
     return as_in_the_package(area, aspect, x, y).tolist()
 
@@ -251,6 +256,7 @@ WRONG = {
         (stacked_upright, "stack along dim=1"),
         (one_for_all, "every image got the box of the first one"),
         (in_the_middle, "every box sits in the middle"),
+        (clamped, "clamping piles the boxes up at the border"),
         (a_list_of_boxes, "returned a list, a tensor of shape"),
         (boxes_in_place, "changed its input in place"),
     ],

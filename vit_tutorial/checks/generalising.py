@@ -46,6 +46,9 @@ WRONG_MIDDLES = {
     "the middle is measured from the middle of the image, from -1 to 1, not from its corner": (
         lambda place, half: (place + 1) / 2 * (1 - half)
     ),
+    "clamping piles the boxes up at the border: scale x and y by the room that is free": (
+        lambda place, half: torch.minimum(torch.maximum(place, half - 1), 1 - half)
+    ),
     "every box sits in the middle: x and y say where in its free room it stands": lambda place, half: 0 * place,
 }
 WRONG_ORDERS = {
