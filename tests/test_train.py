@@ -59,7 +59,7 @@ def test_muon_takes_the_matrices_of_the_blocks():
     [
         ("epochs", 0), ("batch_size", 0), ("warmup_epochs", -1), ("weight_decay", -1.0), ("clip_norm", -1.0),
         ("seed", -1), ("peak_rate", math.nan), ("final_rate", -1e-3), ("start_rate", math.inf),
-        ("label_smoothing", 1.0), ("optimizer", "sgd"), ("snapshots", (1, -1)), ("snapshots", (41,)),
+        ("label_smoothing", 1.0), ("optimizer", "sgd"), ("snapshots", (1, -1)),
     ],
 )  # fmt: skip
 def test_a_bad_setting_is_named_with_its_value(field, value):

@@ -28,7 +28,10 @@ PROGRAM = "python -m vit_tutorial"
 
 
 class Parser(ArgumentParser):
-    """jsonargparse's parser, whose every error is one line on stderr and exit code 2."""
+    """jsonargparse's parser, whose every error is one line on stderr and exit code 2; names are written out."""
+
+    def __init__(self, *arguments: object, **settings: object) -> None:
+        super().__init__(*arguments, allow_abbrev=False, **settings)
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         self.exit(2, one_line(message))
