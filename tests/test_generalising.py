@@ -3,6 +3,7 @@
 import ast
 import json
 import math
+import re
 from pathlib import Path
 from statistics import mean
 
@@ -38,6 +39,15 @@ def test_the_recorded_runs_say_what_the_chapter_says():
         assert runs[f"{model}, 500"]["train_mean"] > 0.99 and score[f"{model}, 500"] < 0.65
         assert min(score[f"{model}, {more}"] for more in ("500, augmented", "2000", "fresh")) > 0.85
     assert score["ViT, 500, upside down"] < 0.6 < 0.85 < score["ViT, 500, upside down, labels moved"]
+
+
+def test_the_panels_stand_in_the_order_of_the_answer():
+    text = CHAPTER.read_text()
+    places = [
+        int(place) for place in re.search(r"list\(panels\)\[place\] for place in \(([\d, ]+)\)", text)[1].split(",")
+    ]
+    answers = [re.sub(r"<.*?>", "", name) for name in re.findall(r"<strong>[A-F], (.*?):</strong>", text)]
+    assert answers == [list(record("illness"))[place] for place in places] and sorted(places) == list(range(6))
 
 
 def test_each_illness_shows_the_symptom_that_the_chapter_names():
