@@ -144,6 +144,16 @@ def uniform(q, k, v):
     return weights @ v, weights
 
 
+def first_axis_lost(q, k, v):
+    weights = scaled(q, k).softmax(dim=-1)
+    return (weights @ v).squeeze(0), weights.squeeze(0)
+
+
+def all_short_axes_lost(q, k, v):
+    weights = scaled(q, k).softmax(dim=-1)
+    return (weights @ v).squeeze(), weights
+
+
 def attend_by_einsum(queries, keys, values):
     weights = torch.einsum("...tk,...sk->...ts", queries, keys).div(math.sqrt(queries.size(-1))).softmax(-1)
     return torch.einsum("...ts,...sk->...tk", weights, values), weights
@@ -202,6 +212,8 @@ WRONG = {
         (numpy_arrays, "of ndarray, ndarray, a pair, mixed"),
         (always_float32, "returned torch.float32, expected torch.float64"),
         (scaled_in_place, "changed its input in place"),
+        (first_axis_lost, "returned shape"),
+        (all_short_axes_lost, "returned shape"),
         (uniform, "the shape is right, the values are not for the weights"),
     ],
 }

@@ -133,9 +133,10 @@ def parts_by_einsum(layer, tokens):
 def parts_by_silencing(layer, tokens):
     parts, K = [], tokens.shape[-1] // layer.heads
     for head in range(layer.heads):
-        other = copy.deepcopy(layer)
-        other.out.weight.data[:, head * K : (head + 1) * K] = 0
-        parts.append(layer(tokens) - other(tokens))
+        loud = torch.ones_like(layer.out.weight)
+        loud[:, head * K : (head + 1) * K] = 0
+        rest = torch.func.functional_call(layer, {"out.weight": loud * layer.out.weight}, tokens)
+        parts.append(layer(tokens) - rest)
     return torch.stack(parts, dim=1)
 
 

@@ -143,7 +143,7 @@ class CopiedNorm(Whole):
 class BendInForward(nn.Module):
     def __init__(self, width, number_of_heads):
         super().__init__()
-        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.norm1, self.norm2 = (nn.LayerNorm(width, eps=1e-6) for _ in range(2))
         self.attention = MultiHeadSelfAttention(width, number_of_heads, dropout=0.0)
         self.mlp = nn.ModuleList([nn.Linear(width, width * 4), nn.Linear(width * 4, width)])
 
@@ -161,8 +161,8 @@ class Torn(nn.Module):
 
     def __init__(self, dim, heads):
         super().__init__()
-        self.norm1, self.attention = nn.LayerNorm(dim), MultiHeadSelfAttention(dim, heads)
-        self.norm2, self.mlp = nn.LayerNorm(dim), FeedForward(dim, 4 * dim, dropout=0.0)
+        self.norm1, self.attention = nn.LayerNorm(dim, eps=1e-6), MultiHeadSelfAttention(dim, heads)
+        self.norm2, self.mlp = nn.LayerNorm(dim, eps=1e-6), FeedForward(dim, 4 * dim, dropout=0.0)
 
     def forward(self, x):
         return (y := self.attention(self.norm1(x)) + x) + self.mlp(self.norm2(y))
@@ -180,12 +180,12 @@ WRONG = {
         (BendBehind, "the GELU stands behind the second linear layer"),
         (Knee, "stands a ReLU"),
         (PostNorm, "that is post-norm"),
-        (ParallelLines, "the shape is right, the values are not"),
+        (ParallelLines, "the second line starts from the old x"),
         (OneHead, "attention has heads=1, heads="),
         (Whole(8, 2), "hand over the class, Whole"),
         (Narrow, "the linear layers of mlp go"),
         (Renamed, "no layer called mlp"),
-        (TestingOnly, "in train mode"),
+        (TestingOnly, "x came back as it was"),
         (Cut, "its gradient for x is not"),
         (InPlace, "changed its input in place"),
         (Silent, "returned None"),

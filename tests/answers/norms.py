@@ -112,6 +112,26 @@ def norm_in_numpy(x, gamma, beta, epsilon):
     return F.layer_norm(x, x.shape[-1:], gamma, beta, epsilon).detach().numpy()
 
 
+def axes_lost(x, gamma, beta, epsilon):
+    return F.layer_norm(x, x.shape[-1:], gamma, beta, epsilon).squeeze()
+
+
+def one_axis_too_few(x, gamma, beta, epsilon):
+    tokens = x.flatten(0, -2)
+    return F.layer_norm(tokens, x.shape[-1:], gamma, beta, epsilon).view_as(x)
+
+
+def four_axes_at_most(x, gamma, beta, epsilon):
+    if x.ndim > 4:
+        raise ValueError("too many axes")
+    return F.layer_norm(x, x.shape[-1:], gamma, beta, epsilon)
+
+
+def epsilon_as_a_floor(x, gamma, beta, epsilon):
+    mu, sigma2 = two(x)
+    return gamma * (x - mu) / sigma2.clamp(min=epsilon).sqrt() + beta
+
+
 def norm_by_hand(x, gamma, beta, epsilon):
     mu = x.mean(dim=-1, keepdim=True)
     sigma2 = ((x - mu) ** 2).sum(dim=-1, keepdim=True) / x.shape[-1]
@@ -125,7 +145,7 @@ def norm_by_moments(tokens, scale, shift, eps):
 
 def norm_by_loop(x, gamma, beta, epsilon):
     rows = []
-    for token in x.flatten(0, -2):
+    for token in x.reshape(-1, x.shape[-1]):
         variance, mu = torch.var_mean(token, unbiased=False)
         rows.append(gamma * (token - mu) / (variance + epsilon) ** 0.5 + beta)
     return torch.stack(rows).view_as(x)
@@ -163,6 +183,10 @@ WRONG = {
         (statistics_detached, "its gradient for x is not"),
         (norm_in_float32, "returned torch.float32, expected torch.float64"),
         (norm_in_numpy, "returned a ndarray"),
+        (axes_lost, "returned shape"),
+        (one_axis_too_few, "raised IndexError"),
+        (four_axes_at_most, "raised ValueError: too many axes"),
+        (epsilon_as_a_floor, "the larger of variance and epsilon is taken"),
     ],
 }
 RIGHT = {

@@ -18,8 +18,9 @@ UNSCALED = "the scores are not divided by sqrt(K)"
 def attend(answer: Callable) -> str:
     """my_attend(q, k, v), three tensors (..., T, K) -> mixed (..., T, K) and weights (..., T, T)."""
     *leading, T, K = distinct(5, 3, 7)
-    for count, dtype in ((0, torch.float32), (1, torch.float32), (2, torch.float64), (3, torch.float32)):
-        shape = (*leading[:count], T, K)
+    axes = [(), leading[:1], leading[:2], leading, [1], [1, 1]]  # an axis of length 1 stays, too
+    for front, dtype in zip(axes, [torch.float32, torch.float32, torch.float64] + 3 * [torch.float32], strict=True):
+        shape = (*front, T, K)
         q, k, v = torch.randn(3, *shape, dtype=dtype)
         inputs = {"q": q.requires_grad_(), "k": k.requires_grad_(), "v": v.requires_grad_()}
         case = f"q, k and v of shape {shape}"

@@ -1,6 +1,9 @@
 """The checks of chapter 04: LayerNorm by hand, and the two lines of a block."""
 
+import math
 from collections.abc import Callable
+from copy import deepcopy
+from types import SimpleNamespace
 
 import torch
 import torch.nn.functional as F
@@ -9,6 +12,7 @@ from torch import Tensor, nn
 from vit_tutorial.attention import MultiHeadSelfAttention
 from vit_tutorial.block import FeedForward
 from vit_tutorial.checks.core import ask, checked, compare, compare_gradients, distinct
+from vit_tutorial.checks.heads import kept
 from vit_tutorial.checks.slips import slips
 
 # the two lines of a block, and what becomes of each where sum and norm stand elsewhere
@@ -28,18 +32,26 @@ LINE = {
 @checked
 def layer_norm(answer: Callable) -> str:
     """my_layer_norm(x, gamma, beta, epsilon): (..., D) -> (..., D), each token normed on its own."""
-    A, B, T, D = distinct(4, 4, 8)
-    for shape, dtype in (((T, D), torch.float32), ((B, T, D), torch.float64), ((A, B, T, D), torch.float32)):
-        x = (2 * torch.randn(shape, dtype=dtype) + torch.randn(D, dtype=dtype)).requires_grad_()
+    A, B, T = distinct(3, 4, 8)
+    (D,) = distinct(1, 9, 12)
+    for shape in ((T, D), (B, T, D), (A, B, T, D), (D,), (1, A, 1, T, D)):
+        dtype = torch.float64 if len(shape) == 3 else torch.float32
+        x = volumes(shape, 0.15) * (torch.randn(shape, dtype=dtype) + torch.randn(D, dtype=dtype))
+        x.requires_grad_()
         gamma, beta = torch.randn(2, D, dtype=dtype)
         inputs = {"x": x, "gamma": gamma.requires_grad_(), "beta": beta.requires_grad_()}
         epsilon = 0.2 + 0.6 * torch.rand(()).item()  # large, so that it shows where it stands
         case = f"x of shape {shape} and epsilon = {epsilon:.2f}"
         got = ask(answer, *inputs.values(), epsilon, expected="a tensor of the shape of x, (..., D),", case=case)
         want = F.layer_norm(x, (D,), gamma, beta, epsilon)
-        compare(answer, got, want, slips_of_norm(x, gamma, beta, epsilon), case)
+        compare(answer, got, want, slips_of_norm(x, gamma, beta, epsilon) if 1 < len(shape) < 5 else None, case)
         compare_gradients(answer, got, want, inputs)
     return "mean, variance, epsilon, gamma and beta are PyTorch's, and so are the gradients"
+
+
+def volumes(shape: tuple[int, ...], quietest: float) -> Tensor:
+    """A loudness (..., 1) for each token of `shape` (..., D): a quiet one tells where epsilon stands."""
+    return torch.linspace(quietest, 3, math.prod(shape[:-1])).view(*shape[:-1], 1)
 
 
 def slips_of_norm(x: Tensor, gamma: Tensor, beta: Tensor, epsilon: float) -> dict[str, Tensor]:
@@ -82,6 +94,9 @@ def slips_of_norm(x: Tensor, gamma: Tensor, beta: Tensor, epsilon: float) -> dic
                     lambda sigma2: sigma2.sqrt() + epsilon
                 ),
                 "epsilon is missing, or is not the argument but a number of your own": lambda sigma2: sigma2.sqrt(),
+                "the larger of variance and epsilon is taken: epsilon is added to the variance, in the root": (
+                    lambda sigma2: sigma2.clamp(min=epsilon).sqrt()
+                ),
                 "the root is missing: divide by sqrt(variance + epsilon), not by the variance": (
                     lambda sigma2: sigma2 + epsilon
                 ),
@@ -121,23 +136,28 @@ def drawn(module: nn.Module) -> None:
 @checked
 def pre_norm(answer: Callable) -> str:
     """my_pre_norm(block, x): (B, T, D) -> (B, T, D), equations 2 and 3 with the four layers of `block`."""
-    for dtype in (torch.float32, torch.float64):
+    for mode, dtype, alone in (
+        ("train", torch.float32, False),
+        ("eval", torch.float64, False),
+        ("train", torch.float32, True),
+    ):
         B, H, K = distinct(3, 2, 5)
-        T, D = 7, H * K
+        B, T, D = 1 if alone else B, 7, H * K
         layers = {"norm1": nn.LayerNorm(D), "attention": MultiHeadSelfAttention(D, H), "norm2": nn.LayerNorm(D)}
         block = nn.ModuleDict(layers | {"mlp": FeedForward(D, 3 * D)}).to(dtype)
-        drawn(block)
-        x = torch.randn(B, T, D, dtype=dtype, requires_grad=True)
-        case = f"x of shape {(B, T, D)}"
+        drawn(block.train(mode == "train"))
+        before, x = deepcopy(block), torch.randn(B, T, D, dtype=dtype, requires_grad=True)
+        case = f"x of shape {(B, T, D)}, with the block in {mode} mode"
         got = ask(answer, block, x, expected="a tensor of shape (B, T, D)", case=case)
+        kept(answer, block, before, "block")
         want = two_lines(block, x)
-        compare(answer, got, want, slips_of_lines(block, x), case)
+        compare(answer, got, want, slips_of_lines(block, x, mode), case)
         compare_gradients(answer, got, want, {"x": x} | dict(block.named_parameters()))
     return "equal to the package's block, gradients included"
 
 
 def two_lines(
-    block: nn.ModuleDict,
+    block: nn.Module | SimpleNamespace,
     x: Tensor,
     first: str = "right",
     second: str = "right",
@@ -147,7 +167,7 @@ def two_lines(
     return LINE[second](x, block.mlp, getattr(block, norms[1]))
 
 
-def slips_of_lines(block: nn.ModuleDict, x: Tensor) -> dict[str, Tensor]:
+def slips_of_lines(block: nn.Module | SimpleNamespace, x: Tensor, mode: str) -> dict[str, Tensor]:
     wrong = [slip for slip in LINE if slip != "right"]
     # the same slip in both lines is one thought, and said once
     found = {f"in both lines: {slip}": two_lines(block, x, slip, slip) for slip in wrong}
@@ -182,4 +202,4 @@ def slips_of_lines(block: nn.ModuleDict, x: Tensor) -> dict[str, Tensor]:
         "x came back as it was": x,
         "the second line hears what attention said, without the stream": x + block.mlp(block.norm2(told)),
     }
-    return found
+    return {f"in eval mode: {slip}": value for slip, value in found.items()} if mode == "eval" else found

@@ -136,10 +136,15 @@ def compare(
 def compare_gradients(answer: Callable, got: Tensor, want: Tensor, inputs: Mapping[str, Tensor]) -> None:
     """Raise NotSolved unless `got` sends the same gradients as `want` to each of `inputs`, a tensor under its name."""
     direction = torch.randn_like(want)
-    gradients = [
-        torch.autograd.grad(result, list(inputs.values()), direction, retain_graph=True, allow_unused=True)
-        for result in (got, want)
-    ]
+    try:
+        gradients = [
+            torch.autograd.grad(result, list(inputs.values()), direction, retain_graph=True, allow_unused=True)
+            for result in (got, want)
+        ]
+    except RuntimeError as error:
+        if "inplace operation" not in str(error):
+            raise
+        raise NotSolved("x += ... changed a tensor that the backward pass needs: write x = x + ...") from None
     for name, mine, right in zip(inputs, *gradients, strict=True):
         if right is not None and (mine is None or not same(mine, right)):
             raise NotSolved(

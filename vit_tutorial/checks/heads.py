@@ -14,36 +14,48 @@ from vit_tutorial.checks.core import NotSolved, ask, called, checked, compare, c
 from vit_tutorial.checks.slips import slips
 
 
-def drawn_layer(dtype: torch.dtype) -> tuple[MultiHeadSelfAttention, Tensor]:
-    """A layer whose weights and biases are all fresh, and tokens (B, T, D) for it; no two sizes are equal."""
-    B, H, K = distinct(3, 2, 5)
-    T, D = (7, 11)[torch.randint(2, ()).item()], H * K
+def drawn_layer(B: int, H: int, T: int, K: int, dtype: torch.dtype) -> tuple[MultiHeadSelfAttention, Tensor]:
+    """A layer whose weights and biases are all fresh, and tokens (B, T, D) for it, D = H*K."""
+    D = H * K
     layer = MultiHeadSelfAttention(D, H).to(dtype)
     for parameter in layer.parameters():
         nn.init.normal_(parameter, std=D**-0.5 if parameter.ndim > 1 else 1.0)
     return layer, torch.randn(B, T, D, dtype=dtype)
 
 
-def kept(answer: Callable, layer: nn.Module, before: dict[str, Tensor]) -> None:
-    """Raise NotSolved where the learner's function has changed the layer that it was given."""
-    after = layer.state_dict()
-    if set(after) != set(before) or not all(same(after[name], value) for name, value in before.items()):
-        raise NotSolved(f"{called(answer)} changed the layer itself: leave its weights and biases as they were")
+def drawn_sizes() -> list[tuple[int, int, int, int, torch.dtype]]:
+    """B, H, T, K and the type of two layers; no size equals another, nor its own in the other layer."""
+    B, H, K, *others = distinct(6, 2, 7)
+    return [(B, H, 11, K, torch.float32), (others[0], others[1], 13, others[2], torch.float64)]
+
+
+def kept(answer: Callable, layer: nn.Module, before: nn.Module, word: str = "layer") -> None:
+    """Raise NotSolved where the learner's function has changed the layer that it was given; `before` is its copy."""
+    now, then = layer.state_dict(), before.state_dict()
+    if set(now) != set(then) or not all(same(now[name], value) for name, value in then.items()):
+        raise NotSolved(f"{called(answer)} changed the {word} itself: leave its weights and biases as they were")
+    if [part.training for part in layer.modules()] != [part.training for part in before.modules()]:
+        left = "train" if layer.training else "eval"
+        raise NotSolved(f"{called(answer)} left the {word} in {left} mode: leave its mode as it was")
+    if [value.requires_grad for value in layer.parameters()] != [value.requires_grad for value in before.parameters()]:
+        raise NotSolved(f"{called(answer)} left the {word} frozen: its weights and biases have lost requires_grad")
 
 
 @checked
 def head_parts(answer: Callable) -> str:
     """my_head_parts(layer, tokens): (B, T, D) -> (B, H, T, D), what each head adds to the layer's output."""
-    for dtype in (torch.float32, torch.float64):
-        layer, tokens = drawn_layer(dtype)
-        before, tokens = deepcopy(layer.state_dict()), tokens.requires_grad_()
-        (B, T, D), H = tokens.shape, layer.heads
-        sizes = f"B={B}, H={H}, T={T}, K={D // H}, D={D}"
+    for B, H, T, K, dtype in [*drawn_sizes(), (1, 1, 1, 5, torch.float32)]:
+        layer, tokens = drawn_layer(B, H, T, K, dtype)
+        before, tokens = deepcopy(layer), tokens.requires_grad_()
+        sizes = f"B={B}, H={H}, T={T}, K={K}, D={H * K}"
         got = ask(answer, layer, tokens, expected="a tensor of shape (B, H, T, D)", case=sizes)
         kept(answer, layer, before)
         want = parts(layer, tokens)
-        compare(answer, got, want, slips_of_parts(layer, tokens), sizes)
-        compare_gradients(answer, got, want, {"tokens": tokens})
+        compare(answer, got, want, slips_of_parts(layer, tokens) if B > 1 else None, sizes)
+        inputs = {"tokens": tokens}
+        if dtype == torch.float64:  # the keys' bias has a gradient of 0, which single precision would blur
+            inputs |= {f"layer.{name}": value for name, value in layer.named_parameters()}
+        compare_gradients(answer, got, want, inputs)
     return "the parts of all heads and one bias sum to the layer's output"
 
 
@@ -154,12 +166,13 @@ def lean_biases(answer: Callable) -> str:
 
     There is one such pair: scores tell any other bias of the queries, and shares that sum to 1 fix what `out` adds.
     """
-    for dtype in (torch.float32, torch.float64):
-        layer, tokens = drawn_layer(dtype)
-        before, D = deepcopy(layer.state_dict()), tokens.shape[-1]
+    for B, H, T, K, dtype in drawn_sizes():
+        layer, _ = drawn_layer(B, H, T, K, dtype)
+        copied, D = deepcopy(layer), H * K
+        before = copied.state_dict()
         pair = "a pair, qkv_bias of shape (3D,) and out_bias of shape (D,),"
         got = ask(answer, layer, expected=pair, case=f"a layer of width {D} with {layer.heads} heads")
-        kept(answer, layer, before)
+        kept(answer, layer, copied)
         qkv_bias, out_bias = (value.detach() for value in two(answer, got, pair))
         if (qkv_bias.shape, out_bias.shape) == ((D,), (3 * D,)):
             raise NotSolved("the pair is the other way round: the bias of layer.qkv comes first")
