@@ -217,7 +217,7 @@ class OneTable(nn.Module):
     def __init__(self, n, r, width):
         super().__init__()
         self.split = [1, r, 1, n]
-        self.table = nn.Parameter(torch.randn(sum(self.split), width))
+        self.table = nn.Parameter(0.02 * torch.randn(sum(self.split), width))
 
     def forward(self, x):
         token, registers, place, places = self.table.split(self.split)
@@ -229,6 +229,8 @@ class FromEmbeddings(nn.Module):
     def __init__(self, patches, registers, dim):
         super().__init__()
         self.first, self.places = nn.Embedding(1 + registers, dim), nn.Embedding(1 + patches, dim)
+        for table in (self.first, self.places):
+            nn.init.trunc_normal_(table.weight, std=0.02)
 
     def forward(self, tokens):
         places = self.places(torch.arange(self.places.num_embeddings))

@@ -151,7 +151,7 @@ def unfolded(pictures, side):
 
 def filled_in(images, patch_size):
     B, C, Y, X = images.shape
-    patches = torch.zeros(B, Y * X // patch_size**2, patch_size**2 * C)
+    patches = images.new_zeros(B, Y * X // patch_size**2, patch_size**2 * C)
     for y in range(Y):
         for x in range(X):
             patch = y // patch_size * (X // patch_size) + x // patch_size

@@ -90,7 +90,7 @@ def one_channel_at_a_time(weight, side):
 
 def walked(weight, patch_size):
     P, C = patch_size, weight.shape[1] // patch_size**2
-    kernel = torch.zeros(len(weight), C, P, P)
+    kernel = weight.new_zeros(len(weight), C, P, P)
     for row in range(P):
         for column in range(P):
             start = (row * P + column) * C
@@ -99,7 +99,7 @@ def walked(weight, patch_size):
 
 
 def summed(weight, patch_size):
-    pixels = torch.eye(patch_size**2).unflatten(1, (patch_size, patch_size))
+    pixels = torch.eye(patch_size**2, dtype=weight.dtype).unflatten(1, (patch_size, patch_size))
     return torch.einsum("dpc,pyx->dcyx", weight.unflatten(1, (patch_size**2, -1)), pixels)
 
 
@@ -112,7 +112,8 @@ def grids(old, image_size):
 
 
 def fresh(old, image_size):
-    return ConvolutionalPatchEmbedder(image_size, old.patch_size, old.image_shape[0], old.class_token.shape[-1])
+    new = ConvolutionalPatchEmbedder(image_size, old.patch_size, old.image_shape[0], old.class_token.shape[-1])
+    return new.to(old.class_token.dtype)
 
 
 def loaded(old, image_size, **changes):
@@ -236,6 +237,13 @@ def by_the_other_embedder(old, image_size):
     return new
 
 
+def with_a_dictionary(old, image_size):
+    new, before = fresh(old, image_size), old.state_dict()
+    for name, parameter in new.named_parameters():
+        parameter.data = (stretched(old, image_size) if name == "positions" else before[name]).clone()
+    return new
+
+
 WRONG = {
     "kernel": [
         (reshaped, "the channel is the last axis of a flat patch, not the first"),
@@ -247,8 +255,8 @@ WRONG = {
         (one_axis_left, "the kernel's two axes are still one"),
         (transposed_first, "each row of the weight is one question"),
         (chapter_sizes, "chapter_sizes raised RuntimeError: shape '[-1, 16, 16, 3]' is invalid"),
-        (untied, "a copy and not tied"),
-        (without_gradient, "a copy and not tied"),
+        (untied, "a copy and not tied: nn.Parameter makes a new leaf"),
+        (without_gradient, "a copy and not tied: detach, .data and no_grad"),
         (averaged, "the shape is right, the values are not"),
         (whole_convolution, "returned a Conv2d, a tensor of shape ("),
         (in_numpy, "returned a ndarray, a tensor of shape ("),
@@ -256,7 +264,7 @@ WRONG = {
     "enlarge": [
         (everything_fresh, "the projection is not the old one's"),
         (fresh_but_positions, "the projection is not the old one's"),
-        (positions_fresh, "the class token or its row of positions is not the old one's"),
+        (positions_fresh, "the positions are not the old one's: stretch its table"),
         (class_token_fresh, "the class token or its row of positions is not the old one's"),
         (bias_fresh, "the bias of the projection is not the old one's"),
         (nothing_stretched, "size mismatch for positions"),
@@ -267,11 +275,12 @@ WRONG = {
         (bilinear, "the stretching is not bicubic"),
         (in_place, "the old embedder was changed"),
         (frozen, "0 numbers of the new embedder can be learned, expected "),
+        (by_the_other_embedder, "returned a ManualPatchEmbedder, expected a ConvolutionalPatchEmbedder"),
         (state_alone, "returned a OrderedDict, an embedder was expected"),
         (nothing, "returned None, an embedder was expected"),
     ],
 }
 RIGHT = {
     "kernel": [tied, permuted, one_channel_at_a_time, walked, summed],
-    "enlarge": [moved, copied, parameter_by_parameter, by_the_other_embedder],
+    "enlarge": [moved, copied, parameter_by_parameter, with_a_dictionary],
 }

@@ -3,6 +3,8 @@
 import operator
 from collections.abc import Callable
 from itertools import permutations
+from math import isfinite
+from numbers import Real
 
 import torch
 from einops import rearrange
@@ -78,20 +80,36 @@ def patchify(answer: Callable) -> str:
     """`my_patchify(images, patch_size)`: (B, C, Y, X) -> (B, N, P*P*C), row by row, channel last."""
     many, colours, rows, columns, side = (size for size in distinct(6, 2, 7) if size != 3)  # 3 channels are a habit
     expected = "a tensor of shape (B, N, P*P*C)"
-    sizes = (many, colours, rows, columns), (1, colours, columns, rows), (many, 1, rows, columns)
-    for batch, channels, *grid in sizes:
+    sizes = (many, colours, rows, columns, side), (1, colours, columns, rows, many), (many, 1, rows, columns, colours)
+    for batch, channels, *grid, side in sizes:
         images = torch.randn(batch, channels, *(count * side for count in grid))
         case = f"images of shape {tuple(images.shape)} and patch_size {side}"
         want = patches.patchify(images, side)
         compare(
             answer, ask(answer, images, side, expected=expected, case=case), want, wrong_cuts(images, side, want), case
         )
+    keeps_type(answer, images, patches.patchify(images, side), side)
     images.requires_grad_()
     got = ask(answer, images, side, expected=expected, case="images that ask for a gradient")
     want = patches.patchify(images, side)
     compare(answer, got, want)
     compare_gradients(answer, got, want, {"images": images})
     return f"{want.shape[1]} patches an image, every value where walking puts it"
+
+
+def keeps_type(answer: Callable, images: Tensor, want: Tensor, *sizes: int) -> None:
+    """Raise NotSolved unless the answer keeps the type of numbers: of float64, and of bytes where it takes them."""
+    compare(answer, ask(answer, images.double(), *sizes, expected="a tensor", case="float64 images"), want.double())
+    shades = torch.arange(images.numel()).remainder(256).to(torch.uint8).reshape(images.shape)
+    try:
+        got = answer(shades, *sizes)
+    except Exception:  # F.unfold, for one, takes no bytes
+        return
+    if not isinstance(got, Tensor) or got.dtype != torch.uint8:
+        kind = getattr(got, "dtype", type(got).__name__)
+        raise NotSolved(
+            f"{called(answer)} returned {kind} for images of bytes, expected torch.uint8, the type of its input"
+        )
 
 
 WRONG_PLACES = {
@@ -139,9 +157,11 @@ def which_patch(answer: Callable) -> str:
         try:
             found.append(operator.index(got))
         except TypeError:
-            raise NotSolved(
-                f"{name} returned {got}, a {type(got).__name__}: an index is an int, divide with //"
-            ) from None
+            number = got.item() if isinstance(got, Tensor) and got.numel() == 1 else got
+            fraction = isinstance(number, Real) and isfinite(number)
+            kind, shown = type(got).__name__, " ".join(str(got).split())[:80]
+            advice = "an index is an int, divide with //" if fraction else "one whole number was expected"
+            raise NotSolved(f"{name} returned {shown}, a {kind}: {advice}") from None
     for sentence, wrong in WRONG_PLACES.items():
         if found == [wrong(*place) for place in places]:
             raise NotSolved(sentence)
@@ -195,13 +215,18 @@ def overlap(answer: Callable) -> str:
     """`overlapping(image, patch_size, stride)`: (C, Y, X) -> (N, P*P*C), a square every `stride` pixels."""
     rows, columns, colours, side = distinct(4, 5, 8)
     expected = "a tensor of shape (N, P*P*C)"
-    sizes = (colours, side - 2, 0, rows, columns), (1, 2, 1, columns, rows), (colours, side, 0, rows, columns)
-    for channels, stride, rest, *grid in sizes:
+    sizes = (
+        (colours, side - 2, 0, rows, columns, side),
+        (1, 2, 1, columns, rows, colours),
+        (colours, side, 0, rows, columns, side),
+    )
+    for channels, stride, rest, *grid, side in sizes:
         image = torch.randn(channels, *(side + stride * (count - 1) + rest for count in grid))
         case = f"an image of shape {tuple(image.shape)}, patch_size {side} and stride {stride}"
         want = rearrange(windows(image, side, stride), SQUARES)
         got = ask(answer, image, side, stride, expected=expected, case=case)
         compare(answer, got, want, wrong_squares(image, side, stride, want), case)
+    keeps_type(answer, image, want, side, stride)
     image.requires_grad_()
     got = ask(answer, image, side, stride, expected=expected, case="an image that asks for a gradient")
     want = rearrange(windows(image, side, stride), SQUARES)

@@ -1,6 +1,6 @@
 """The checks of chapter 02: a kernel tied to a linear layer, tokens put together, positions moved to another size."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from copy import deepcopy
 
 import torch
@@ -16,9 +16,9 @@ from vit_tutorial.patches import patchify
 @checked
 def kernel(answer: Callable) -> str:
     """`as_kernel(weight, patch_size)`: (D, P*P*C) -> (D, C, P, P), a kernel that gives the same tokens."""
-    width, colours, side = (size for size in distinct(4, 2, 5) if size != 3)  # 3 channels are a habit
-    for channels in (colours, 1):
-        weight = torch.randn(width, side * side * channels, requires_grad=True)
+    width, colours, *sides = (size for size in distinct(5, 2, 6) if size != 3)  # 3 channels are a habit
+    for channels, side, kind in zip((colours, 1), sides, (torch.float32, torch.float64), strict=True):
+        weight = torch.randn(width, side * side * channels, dtype=kind, requires_grad=True)
         case = f"a weight of shape {tuple(weight.shape)} and patch_size {side}"
         got = ask(answer, weight, side, expected="a tensor of shape (D, C, P, P)", case=case)
         flat = weight.unflatten(1, (side, side, channels))
@@ -39,9 +39,11 @@ def kernel(answer: Callable) -> str:
                 weight.T.reshape(want.shape)
             ),
         }
-        compare(answer, got, want, mistakes, case)
+        compare(answer, got, want.detach(), mistakes, case)
+        if isinstance(got, nn.Parameter):
+            raise NotSolved("a copy and not tied: nn.Parameter makes a new leaf, no gradient reaches the weight")
         if got.grad_fn is None:
-            raise NotSolved("a copy and not tied: nn.Parameter, detach and no_grad keep the gradient from the weight")
+            raise NotSolved("a copy and not tied: detach, .data and no_grad keep the gradient from the weight")
         compare_gradients(answer, got, want, {"weight": weight})
     images = torch.randn(2, channels, 3 * side, 4 * side, dtype=torch.float64)
     slid = F.conv2d(images, got.double(), stride=side).flatten(2).mT
@@ -55,39 +57,53 @@ def registers(answer: Callable) -> str:
     name = called(answer)
     if isinstance(answer, nn.Module):
         raise NotSolved(f"a module was given: check the class {name} itself, it is made here in several sizes")
-    batch, count, extra, width = distinct(4, 2, 7)
+    drawn = distinct(8, 2, 9)
+    for sizes in (drawn[:4], drawn[4:]):  # two of each, so that no size is a habit
+        compare_registers(answer, *sizes)
+    return f"{1 + drawn[6]} tokens of no patch, one set for any batch, and a place for the others"
+
+
+def compare_registers(answer: Callable, batch: int, count: int, extra: int, width: int) -> None:
+    """Raise NotSolved unless the module of these sizes does what is asked for, batch by batch, in both modes."""
     sizes = f"{count} patches, {extra} registers and width {width}"
     module = ask(answer, count, extra, width, expected="a module", case=sizes)
     if not isinstance(module, nn.Module):
-        raise NotSolved(f"{name} is no nn.Module, so no optimiser would find its parameters")
+        raise NotSolved(f"{called(answer)} is no nn.Module, so no optimiser would find its parameters")
     made = len(list(module.parameters()))
-    tokens = torch.randn(batch, count, width)
-    started = compare_sizes(module, tokens, extra)[0, 1 : 1 + extra]
+    tokens, black = torch.randn(batch, count, width), torch.zeros(batch, count, width)
+    started = compare_sizes(module, black, extra)[0]
     parameters = list(module.parameters())
     if len(parameters) > made:
         raise NotSolved("parameters are made in forward, too late for an optimiser: make them in __init__")
     if not parameters:
-        raise NotSolved(f"nothing in {name} can be learned: what it stores must be an nn.Parameter")
+        raise NotSolved(f"nothing in {called(answer)} can be learned: what it stores must be an nn.Parameter")
     if not all(parameter.requires_grad for parameter in parameters):
         raise NotSolved("a part of it is frozen: all of it is learned, so requires_grad stays True")
     for parameter in parameters:
         nn.init.normal_(parameter)  # zeros would not show where they went
-    base = compare_sizes(module, torch.zeros(batch, count, width), extra)
+    base = compare_sizes(module, black, extra)
+    if not same(base, module(black)):
+        raise NotSolved("the tokens are others at each call: no dropout here, random numbers are drawn in __init__")
     if not same(base, base[:1].expand_as(base)):
         raise NotSolved("each image gets other class tokens or registers: store one, (1, 1, D), and expand it to B")
-    if not same(base, module(torch.zeros(batch, count, width))):
-        raise NotSolved("the tokens are others at each call: random numbers are drawn once, in __init__")
     compare_order(compare_sizes(module, tokens, extra) - base, tokens, extra)
-    compare_shares(base, parameters, extra, width)
-    if len(started.unique(dim=0)) < extra:
+    compare_shares(base, module, extra, width)
+    if len(started[1 : 1 + extra].unique(dim=0)) < extra:
         raise NotSolved("the registers start out equal, so they learn the same and stay equal: start them at random")
+    size = started[1 : 1 + extra].square().mean().sqrt().item()
+    if size > 0.1:
+        raise NotSolved(f"the registers start at a size of {size:.2g}, expected about 0.02: 0.02 * torch.randn(...)")
+    first = base[:1].detach()
     for some in (tokens[:1], torch.randn(batch + 7, count, width)):
         some.requires_grad_()
         got = compare_sizes(module, some, extra)
-        want = torch.cat([torch.zeros(len(some), 1 + extra, width), some], dim=1) + base[:1]
+        want = torch.cat([torch.zeros(len(some), 1 + extra, width), some], dim=1) + first
         compare(module, got, want, case=f"a batch of {len(some)}")
         compare_gradients(module, got, want, {"tokens": some})
-    return f"{1 + extra} tokens of no patch, one set for any batch, and a place for the others"
+    if not same(compare_sizes(module.eval(), some, extra), want):
+        raise NotSolved("in eval mode other tokens come out: forward does the same in both modes")
+    precise = some.detach().double()
+    compare(module, compare_sizes(module.double(), precise, extra).detach(), want.detach().double())
 
 
 def compare_sizes(module: nn.Module, tokens: Tensor, extra: int) -> Tensor:
@@ -99,13 +115,13 @@ def compare_sizes(module: nn.Module, tokens: Tensor, extra: int) -> Tensor:
     if isinstance(got, Tensor) and got.shape != shape and (got.shape[0], *got.shape[2:]) == (batch, width):
         missing = {
             1 + count: "the registers are",
-            extra + count: "the class token is",
+            extra + count: "the class token or one register is",
             count: "class and registers are",
         }
         if got.shape[1] in missing:
             raise NotSolved(f"{got.shape[1]} tokens came out, expected {shape[1]}: {missing[got.shape[1]]} missing")
     if not isinstance(got, Tensor) or got.shape != shape or not torch.isfinite(got).all() or got.dtype != tokens.dtype:
-        compare(module, got, torch.zeros(shape), case=case)
+        compare(module, got, torch.zeros(shape, dtype=tokens.dtype), case=case)
     return got
 
 
@@ -127,8 +143,9 @@ def compare_order(change: Tensor, tokens: Tensor, extra: int) -> None:
     raise NotSolved("a patch should come out as it went in, with nothing but its position added")
 
 
-def compare_shares(base: Tensor, parameters: Sequence[Tensor], extra: int, width: int) -> None:
+def compare_shares(base: Tensor, module: nn.Module, extra: int, width: int) -> None:
     """Raise NotSolved unless each token has numbers of its own: 2 D for the class token, D for each other one."""
+    parameters = list(module.parameters())
     if not base.requires_grad:
         raise NotSolved("the gradient is cut: use the parameters themselves, without detach, .data or no_grad")
     shares = []
@@ -146,9 +163,13 @@ def compare_shares(base: Tensor, parameters: Sequence[Tensor], extra: int, width
     if 0 in patches:
         raise NotSolved("there are patches without a learned position: positions are an nn.Parameter of N + 1 rows")
     if first == 0 or 0 in noted:
-        raise NotSolved(
-            "the class token and the registers are learned: each is an nn.Parameter that requires a gradient"
-        )
+        raise NotSolved("the class token and the registers are learned: each is an nn.Parameter with a gradient")
+    stored = [value for part in module.modules() for value in (*vars(part).values(), *part.buffers())]
+    unlearned = any(isinstance(value, Tensor) and value.numel() == width for value in stored)
+    used = torch.autograd.grad(base[:, 0].sum(), parameters, retain_graph=True, allow_unused=True)
+    table = any(grad.numel() == width * (1 + len(patches)) for grad in used if grad is not None and grad.any())
+    if first == width and (unlearned or table):
+        raise NotSolved("the class token is not learned: make it an nn.Parameter, a plain tensor or a buffer stays")
     if first == width:
         raise NotSolved(
             "the class token has no position of its own: put it in front, an nn.Parameter, and only then add N + 1"
@@ -169,24 +190,36 @@ def compare_shares(base: Tensor, parameters: Sequence[Tensor], extra: int, width
 @checked
 def enlarge(answer: Callable) -> str:
     """`enlarged(old, image_size)`: an embedder for images of (rows, columns) pixels with the weights of `old`."""
-    side, rows, columns, width, channels = (size for size in distinct(6, 2, 7) if size != 3)
-    grid, larger = (rows, columns), (rows + 3, columns + 3)
-    old = ConvolutionalPatchEmbedder((rows * side, columns * side), side, channels, width)
+    one, two, columns, width, channels = (size for size in distinct(6, 2, 7) if size != 3)
+    # 11 * (15 / 11) is less than 15 once it is rounded: a scale factor loses a row there
+    for side, rows, more, kind in ((one, two, 3, torch.float32), (two, 11, 4, torch.float64)):
+        grid, larger = (rows, columns), (rows + more, columns + more)
+        old = ConvolutionalPatchEmbedder((rows * side, columns * side), side, channels, width).to(kind)
+        compare_enlarged(answer, old, grid, larger)
+    return f"{grid[0]} x {grid[1]} places became {larger[0]} x {larger[1]}, the rest is what it was"
+
+
+def compare_enlarged(answer: Callable, old: nn.Module, grid: tuple[int, int], larger: tuple[int, int]) -> None:
+    """Raise NotSolved unless the answer makes of `old`, for patches in `grid`, an embedder for those in `larger`."""
     for parameter in old.parameters():
         nn.init.normal_(parameter)  # a class token of zeros would not be missed
+    side, (channels, *pixels), width = old.patch_size, old.image_shape, old.class_token.shape[-1]
     kept, size = deepcopy(old), (larger[0] * side, larger[1] * side)
-    case = f"images of {size[0]} x {size[1]} pixels, from {rows * side} x {columns * side} in patches of {side}"
+    case = f"images of {size[0]} x {size[1]} pixels, from {pixels[0]} x {pixels[1]} in patches of {side}"
     new = ask(answer, old, size, expected="an embedder", case=case)
     if not isinstance(new, nn.Module):
         raise NotSolved(f"{called(answer)} returned a {type(new).__name__}, an embedder was expected")
     if new is old or changed(old, kept):
         raise NotSolved("the old embedder was changed: make a new one and load the old one's state into it")
+    if not (old.training and all(parameter.requires_grad for parameter in old.parameters())):
+        raise NotSolved("the old embedder was left frozen or in eval mode: it stays as it is")
+    compare_kinds(answer, new, old)
     state, places = kept.state_dict(), kept.positions.detach()
 
     def with_places(positions: Tensor) -> nn.Module:
-        right = ConvolutionalPatchEmbedder(size, side, channels, width)
+        right = ConvolutionalPatchEmbedder(size, side, channels, width).double()
         right.load_state_dict(state | {"positions": positions})
-        return right.double()
+        return right
 
     new.double()  # so that a sum in another order is no difference
     right = with_places(interpolate_positions(places, grid, larger))
@@ -198,22 +231,38 @@ def enlarge(answer: Callable) -> str:
         compare(new, got, want, case=case)
     if not same(got - new(black), want - right(black)):
         raise NotSolved("the projection is not the old one's: its weight has nothing to do with the size of the image")
-    if not same(got[:, 0], want[:, 0]):
-        raise NotSolved("the class token or its row of positions is not the old one's: neither belongs to the grid")
-    beyond = (got - want)[:, 1:]
-    if not same(beyond, torch.zeros_like(beyond)) and same(beyond, beyond[:, :1].expand_as(beyond)):
-        raise NotSolved("the bias of the projection is not the old one's")
     learned = sum(parameter.numel() for parameter in new.parameters() if parameter.requires_grad)
     expected = sum(parameter.numel() for parameter in right.parameters())
     if learned != expected:
         raise NotSolved(
-            f"{learned} numbers of the new embedder can be learned, expected {expected}: all of it stays trainable"
+            f"{learned} numbers of the new embedder can be learned, expected {expected}: all stay trainable"
         )
     for said, wrong in wrong_places(places, grid, larger):
         if same(got, with_places(wrong)(images)):
             raise NotSolved(said)
-    compare(new, got, want, case=case)
-    return f"{grid[0]} x {grid[1]} places became {larger[0]} x {larger[1]}, the rest is what it was"
+    first, beyond = (got - want)[:, :1], (got - want)[:, 1:]
+    moved = not same(beyond, beyond[:, :1].expand_as(beyond))
+    if not same(first, torch.zeros_like(first)):
+        if moved:
+            raise NotSolved("the positions are not the old one's: stretch its table over the new grid and load it")
+        raise NotSolved("the class token or its row of positions is not the old one's: neither belongs to the grid")
+    if not moved and not same(beyond, torch.zeros_like(beyond)):
+        raise NotSolved("the bias of the projection is not the old one's")
+    if not same(got, want):
+        raise NotSolved("the positions of the patches are not the old one's, stretched by interpolate_positions")
+
+
+def compare_kinds(answer: Callable, new: nn.Module, old: nn.Module) -> None:
+    """Raise NotSolved unless `new` is of the kind and type of `old`, and shares no memory with it."""
+    name, kind = called(answer), ConvolutionalPatchEmbedder.__name__
+    if kind not in {base.__name__ for base in type(new).__mro__}:  # the chapter's own class, or the package's
+        raise NotSolved(f"{name} returned a {type(new).__name__}, expected a {kind}, as the old one is")
+    memory = {value.untyped_storage().data_ptr() for value in old.state_dict().values()}
+    for key, value in new.state_dict().items():
+        if value.untyped_storage().data_ptr() in memory:
+            raise NotSolved(f"{key} is shared with the old embedder, training one changes both: copy the numbers")
+        if value.dtype != old.class_token.dtype:
+            raise NotSolved(f"{key} is {value.dtype}, expected {old.class_token.dtype}, as the old one's is: .to(that)")
 
 
 def changed(old: nn.Module, kept: nn.Module) -> bool:
