@@ -94,6 +94,9 @@ def slips_of_norm(x: Tensor, gamma: Tensor, beta: Tensor, epsilon: float) -> dic
                     lambda sigma2: sigma2.sqrt() + epsilon
                 ),
                 "epsilon is missing, or is not the argument but a number of your own": lambda sigma2: sigma2.sqrt(),
+                "epsilon is missing, or is not the argument: 1e-5 is PyTorch's own": (
+                    lambda sigma2: (sigma2 + 1e-5).sqrt()
+                ),
                 "the larger of variance and epsilon is taken: epsilon is added to the variance, in the root": (
                     lambda sigma2: sigma2.clamp(min=epsilon).sqrt()
                 ),
