@@ -58,6 +58,12 @@ class LargeRegisters(Right):
         nn.init.normal_(self.registers, std=100)
 
 
+class LargePositions(Right):
+    def __init__(self, patches, registers, dim):
+        super().__init__(patches, registers, dim)
+        nn.init.normal_(self.positions)
+
+
 class OnlyInTraining(Right):
     def forward(self, tokens):
         return super().forward(tokens) if self.training else tokens
@@ -207,7 +213,8 @@ WRONG = {
         (habit(tokens.tied, in_floats), "returned torch.float32, expected torch.float64, the type of its input"),
     ],
     "registers": [
-        (LargeRegisters, "the registers start at a size of "),
+        (LargeRegisters, "a learned token starts at a size of "),
+        (LargePositions, "a learned token starts at a size of "),
         (OnlyInTraining, "tokens came out, expected "),
         (OnlyInTrainingPlaced, "in eval mode other tokens come out"),
         (FourRegisters, ", expected "),
