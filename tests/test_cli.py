@@ -107,7 +107,10 @@ def test_what_is_typed_wins_over_the_config(config, capsys, monkeypatch, before)
         (["fly"], "fly"),
         (["train"], "out"),
         (["train", "--out"], "out"),
-        (["train", "--out", "OUT", "--config", "nothing"], "no config 'nothing'.*'stacks', 'stl10', 'stl10-laptop'"),
+        (
+            ["train", "--out", "OUT", "--config", "nothing"],
+            "no config 'nothing'.*'stacks', 'stl10', 'stl10-laptop', 'stl10-seed'",
+        ),
         (["train", "--out", "OUT", "--config"], "config"),
         (["train", "--out", "OUT", "--model.width", "3"], "model.width"),
         (["train", "--out", "OUT", "--model.dept", "3"], "unrecognized arguments: --model.dept 3"),
