@@ -1,7 +1,7 @@
 """Strong augmentation of a batch on its device: three-augment, erasing, and images mixed with their neighbours."""
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -10,19 +10,20 @@ from torch import Generator, Tensor
 
 from vit_tutorial.augment import LUMA
 
-GREY, SOLARISE, BLUR = 1, 2, 3  # what three-augment may do to an image; 0: nothing
-BLUR_WIDTHS = (0.1, 2.0)  # pixels: least and largest standard deviation (Touvron et al. 2022)
-ERASED_AREA, ERASED_ASPECT = (0.02, 1 / 3), 10 / 3  # least and largest share of the area; at most this wide or tall
+GREY, SOLARISE, BLUR = 1, 2, 3  # what three-augment does to an image; 0: nothing
+BLUR_WIDTHS = (0.1, 2.0)  # least and largest standard deviation in pixels, as in DeiT III's code
+ERASED_AREA = (0.02, 1 / 3)  # least and largest share of the area, as in timm; the paper goes up to 0.4
+ERASED_ASPECT = 10 / 3  # an erased box is at most this much wider or taller than the image
 
 
 @dataclass(frozen=True)
 class StrongConfig:
-    """What strong recipes add, by default nothing.
+    """What strong recipes add; by default nothing.
 
-    `three`: share of images that turn grey, are solarised or blurred, one of them each (three-augment, Touvron et al.
-    2022, "DeiT III"). `erase`: share of images that lose a rectangle (Zhong et al. 2020). `mixup`, `cutmix`: alpha of
-    the Beta distribution from which the share of the image itself is drawn, 0: off; with both on each image draws which
-    (Zhang et al. 2018; Yun et al. 2019). Raises ValueError with the value and what was expected.
+    `three`: share of images of which each turns grey, is solarised or is blurred (three-augment, Touvron et al. 2022,
+    "DeiT III"). `erase`: share of images that lose a rectangle (Zhong et al. 2020). `mixup`, `cutmix`: alpha of the
+    Beta(alpha, alpha) that says how much of each image stays, 0: off (Zhang et al. 2018; Yun et al. 2019); with both
+    on, each image draws which. Raises ValueError with the value and what was expected.
     """
 
     three: float = 0.0
@@ -36,16 +37,16 @@ class StrongConfig:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected a share of the images, 0 to 1")
         for name in ("mixup", "cutmix"):
             if not 0 <= getattr(self, name) < math.inf:
-                raise ValueError(f"{name} is {getattr(self, name)}, expected a positive alpha, or 0 for off")
+                raise ValueError(f"{name} is {getattr(self, name)}, expected a finite alpha above 0, or 0 for off")
 
 
 @dataclass(frozen=True)
 class StrongDraws:
     """What was drawn for each of B images, on the CPU; None for what is off. `draws[a:b]` are those of a part.
 
-    `three` (B,): 0 to 3, see GREY, SOLARISE, BLUR. `widths` (B,): of the blur, in pixels.
-    `erased`, `pasted` (B, 4): a box's left, top, right and bottom as shares of the image, from 0 to 1 where they lie
-    inside of it; all 0 for no box. `shares` (B,): how much of an image is its own wherever nothing is pasted.
+    `three` (B,): 0, GREY, SOLARISE or BLUR. `widths` (B,): standard deviations of the blur, in pixels.
+    `erased`, `pasted` (B, 4): left, top, right and bottom of a box as shares of the image's sides, all 0 for no box; a
+    pasted box may reach beyond the image, from 0 to 1. `shares` (B,): how much of an image is its own around that box.
     """
 
     three: Tensor | None = None
@@ -55,20 +56,19 @@ class StrongDraws:
     shares: Tensor | None = None
 
     def __getitem__(self, part: slice) -> "StrongDraws":
-        values = [getattr(self, field.name) for field in fields(self)]
-        return StrongDraws(*(None if value is None else value[part] for value in values))
+        return StrongDraws(**{name: None if value is None else value[part] for name, value in vars(self).items()})
 
 
 def draw_strong(config: StrongConfig, count: int, generator: Generator) -> StrongDraws:
     """Draw for `count` images: make this the global batch, then draws do not depend on how it is split.
 
-    Each image takes the same random numbers whatever is switched on, and none when everything is off.
+    Each image takes the same random numbers whatever is switched on; none are taken when everything is off.
     """
     if config == StrongConfig():
         return StrongDraws()
     numbers = torch.rand(count, 11, generator=generator)
     changes, kind, width, erases, area, aspect, left, top, cuts, x, y = numbers.unbind(1)
-    seed = int(torch.randint(2**63 - 1, (), generator=generator))  # torch draws no Beta from a generator, NumPy does
+    seed = int(torch.randint(2**63 - 1, (), generator=generator))
     least, largest = BLUR_WIDTHS
     pasted, shares = _draw_mixing(config, cuts, x, y, seed) if config.mixup or config.cutmix else (None, None)
     return StrongDraws(
@@ -94,53 +94,41 @@ def _box_to_erase(area: Tensor, aspect: Tensor, left: Tensor, top: Tensor) -> Te
 
 def _draw_mixing(config: StrongConfig, cuts: Tensor, x: Tensor, y: Tensor, seed: int) -> tuple[Tensor, Tensor]:
     """The boxes that CutMix pastes, about the middles x and y: (B, 4); the shares that MixUp keeps: (B,)."""
-    cuts = cuts < bool(config.cutmix) / (bool(config.cutmix) + bool(config.mixup))  # all, none or every other one
+    cuts = cuts < bool(config.cutmix) / (bool(config.cutmix) + bool(config.mixup))  # all, none or every other image
     alpha = torch.where(cuts, config.cutmix, config.mixup)
-    kept = torch.from_numpy(np.random.default_rng(seed).beta(alpha, alpha)).float()
-    half = (1 - kept).sqrt() / 2  # of a side
+    kept = torch.from_numpy(np.random.default_rng(seed).beta(alpha, alpha)).float()  # torch's Beta takes no generator
+    half = (1 - kept).sqrt() / 2  # of a side: the box covers what is not kept
     boxes = torch.stack([x - half, y - half, x + half, y + half], dim=1)
     return cuts[:, None] * boxes, torch.where(cuts, 1, kept)
 
 
 def strengthen(images: Tensor, labels: Tensor, draws: StrongDraws, classes: int) -> tuple[Tensor, Tensor]:
-    """Change, erase, then mix a batch: images (B, C, Y, X) in [0, 1], labels (B,) -> images, labels, on their device.
+    """Change, erase, then mix: images (B, C, Y, X) in [0, 1] and labels (B,) -> images and labels, on their device.
 
-    With mixing the labels become shares of the classes (B, classes), each row sums to 1; otherwise both come back as
-    far as nothing was drawn for them. An image is mixed with the one before it in the batch, the first with the last.
-    An erased box is filled with the image's mean colour. Call it outside autocast. Raises ValueError when `draws` are
-    of another number of images, or images that are neither grey nor RGB are to turn grey.
+    An erased box takes the image's mean colour: noise, as in the paper, would have to be drawn for every pixel.
+    An image is mixed with the one before it in the batch, the first with the last (of several processes each mixes its
+    own part), and labels become shares of the classes (B, classes), each row of sum 1. What nothing was drawn for
+    comes back as it is. Call it outside autocast. Raises ValueError when `draws` are of another number of images, or
+    three-augment meets images that are neither grey nor RGB.
     """
     drawn = [value for value in vars(draws).values() if value is not None]
     if any(len(value) != len(images) for value in drawn):
         raise ValueError(f"{len(images)} images, but draws for {len(drawn[0])}")
     if draws.three is not None:
-        images = _change(images, draws.three, draws.widths)
+        images = _three_augment(images, draws.three, draws.widths)
     if draws.erased is not None:
         images = torch.where(_inside(draws.erased, images), images.mean(dim=(2, 3), keepdim=True), images)
     if draws.shares is None:
         return images, labels
-    # The weight of each pixel's own image. MixUp: the same everywhere. CutMix: 0 in the box, 1 outside of it.
-    own = _beside(images, draws.shares)[:, None, None, None] * ~_inside(draws.pasted, images)
+    # How much of each pixel is its image's own. MixUp: the same everywhere. CutMix: nothing in the box, all around it.
+    own = _beside(images, draws.shares)[:, None, None, None] * ~_inside(draws.pasted, images)  # (B, 1, Y, X)
     labels = F.one_hot(labels, classes).float()
-    # A label's share is the mean weight of the pixels, so that it is exact where a box ends at the border.
+    # Labels are mixed by what the pixels are on average: no more than what was pasted, where the border cuts a box.
     return torch.lerp(images.roll(1, 0), images, own), torch.lerp(labels.roll(1, 0), labels, own.mean(dim=(2, 3)))
 
 
-def _beside(images: Tensor, values: Tensor) -> Tensor:
-    """Values from the CPU on the images' device; a GPU is not waited for, as a plain copy would do."""
-    return values.to(images.device, non_blocking=images.is_cuda)
-
-
-def _inside(boxes: Tensor, images: Tensor) -> Tensor:
-    """Which pixels have their middle in the image's box: boxes (B, 4) -> (B, 1, Y, X), what lies outside is clipped."""
-    left, top, right, bottom = _beside(images, boxes)[:, :, None].unbind(1)  # (B, 1) each
-    rows, columns = ((torch.arange(size, device=images.device) + 0.5) / size for size in images.shape[2:])
-    down, across = (rows >= top) & (rows < bottom), (columns >= left) & (columns < right)  # (B, Y), (B, X)
-    return (down[:, :, None] & across[:, None, :])[:, None]
-
-
-def _change(images: Tensor, kinds: Tensor, widths: Tensor) -> Tensor:
-    """Three-augment: turn grey, solarise (invert what is brighter than 0.5) or blur the images of each kind."""
+def _three_augment(images: Tensor, kinds: Tensor, widths: Tensor) -> Tensor:
+    """Turn the images of one kind grey, solarise (invert what is brighter than 0.5) or blur those of the others."""
     channels = images.shape[1]
     if channels not in (1, 3):
         raise ValueError(f"images of {channels} channels, expected 1 or 3 to turn them grey")
@@ -150,18 +138,29 @@ def _change(images: Tensor, kinds: Tensor, widths: Tensor) -> Tensor:
         images[grey] = sum(share * images[grey, c : c + 1] for c, share in enumerate(LUMA))
     images[solarised] = torch.where(images[solarised] > 0.5, 1 - images[solarised], images[solarised])
     images[blurred] = _blur(images[blurred], _beside(images, widths[kinds == BLUR]))
-    return images.clamp_(0, 1)  # a sum of shares is 1 up to rounding
+    return images.clamp_(0, 1)  # rounding can lead beyond
 
 
 def _blur(images: Tensor, widths: Tensor) -> Tensor:
-    """Blur each image with a Gaussian of its own width: one matrix mixes its rows, another its columns.
+    """Blur with a Gaussian of its own width for each image: one matrix mixes the rows, another one the columns."""
+    return _gaussians(widths, images.shape[2]) @ images @ _gaussians(widths, images.shape[3]).mT
 
-    Row y of a matrix holds the weights of all rows in the new row y. They sum to 1, at the border, too.
-    """
 
-    def weights(size: int) -> Tensor:
-        places = torch.arange(size, device=images.device)
-        distances = (places[:, None] - places) / widths[:, None, None, None]
-        return (-(distances**2) / 2).softmax(dim=-1)  # (B, 1, size, size)
+def _gaussians(widths: Tensor, size: int) -> Tensor:
+    """For each width (n,) the weights of `size` old pixels in each of the new: (n, 1, size, size), rows sum to 1."""
+    places = torch.arange(size, device=widths.device)
+    distances = (places[:, None] - places) / widths[:, None, None, None]
+    return (-distances.square() / 2).softmax(dim=-1)
 
-    return weights(images.shape[2]) @ images @ weights(images.shape[3]).mT
+
+def _inside(boxes: Tensor, images: Tensor) -> Tensor:
+    """Whether a pixel's middle lies in its image's box: boxes (B, 4) -> (B, 1, Y, X)."""
+    left, top, right, bottom = _beside(images, boxes)[:, :, None].unbind(1)  # (B, 1) each
+    rows, columns = ((torch.arange(size, device=images.device) + 0.5) / size for size in images.shape[2:])
+    down, across = (rows >= top) & (rows < bottom), (columns >= left) & (columns < right)  # (B, Y) and (B, X)
+    return (down[:, :, None] & across[:, None, :])[:, None]
+
+
+def _beside(images: Tensor, values: Tensor) -> Tensor:
+    """Values from the CPU on the images' device, without waiting for what a GPU is still at."""
+    return values.to(images.device, non_blocking=images.is_cuda)  # MPS may copy too late: PyTorch's issue 139550
