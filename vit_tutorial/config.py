@@ -30,7 +30,7 @@ class ViTConfig:
     dropout: float = 0.0
     pool: Literal["cls", "mean"] = "cls"
     positions: Literal["learned", "sincos"] = "learned"
-    embedder: Literal["convolutional", "manual"] = "convolutional"
+    embedder: Literal["convolutional", "manual", "stem"] = "convolutional"
     norm_eps: float = 1e-6
 
     def __post_init__(self) -> None:

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from vit_tutorial.block import EncoderBlock
 from vit_tutorial.config import ViTConfig
 from vit_tutorial.embedding import ConvolutionalPatchEmbedder, ManualPatchEmbedder
+from vit_tutorial.stem import ConvolutionalStem
 
 
 class MLPHead(nn.Sequential):
@@ -24,8 +25,10 @@ class VisionTransformer(nn.Module):
     def __init__(self, config: ViTConfig) -> None:
         super().__init__()
         c = self.config = config
-        embedder = {"manual": ManualPatchEmbedder, "convolutional": ConvolutionalPatchEmbedder}[c.embedder]
-        self.embedder = embedder(
+        embedders = {
+            "manual": ManualPatchEmbedder, "convolutional": ConvolutionalPatchEmbedder, "stem": ConvolutionalStem
+        }  # fmt: skip
+        self.embedder = embedders[c.embedder](
             c.image_size, c.patch_size, c.channels, c.dim,
             class_token=c.pool == "cls", positions=c.positions, dropout=c.dropout,
         )  # fmt: skip
