@@ -22,7 +22,7 @@ def model():
 @pytest.fixture
 def run(tmp_path, model):
     config = {"model": SIZES, "data": {"name": "folder"}, "training": {}}
-    save_run(tmp_path, model, [], Record(config, ("cat", "dog"), (0.5,) * 3, (0.25,) * 3, [{"epoch": 1}]))
+    save_run(tmp_path, model, model, [], Record(config, ("cat", "dog"), (0.5,) * 3, (0.25,) * 3, [{"epoch": 1}]))
     return tmp_path
 
 

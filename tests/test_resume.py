@@ -16,6 +16,7 @@ from vit_tutorial import train as module
 from vit_tutorial.augment import AugmentConfig
 from vit_tutorial.checkpoint import load_checkpoint, load_snapshots
 from vit_tutorial.model import VisionTransformer
+from vit_tutorial.strong import StrongConfig
 from vit_tutorial.train import train
 
 
@@ -81,8 +82,11 @@ def test_a_run_without_snapshots_says_how_to_keep_some(data, tmp_path):
         load_snapshots(tmp_path)
 
 
-def test_a_resumed_muon_run_is_the_same_run(data, tmp_path, monkeypatch):
-    config = replace(TRAIN, optimizer="muon", epochs=2)
+@pytest.mark.parametrize(
+    "changes", [{"optimizer": "muon"}, {"average": 0.9}, {"strong": StrongConfig(three=0.5, erase=0.5, cutmix=1.0)}]
+)
+def test_any_resumed_run_is_the_same_run(data, tmp_path, monkeypatch, changes):
+    config = replace(TRAIN, epochs=2, **changes)
     expected = timeless(train(MODEL, data, config, tmp_path / "whole")[1].history)
     with monkeypatch.context() as patch:
         stop_at(patch, 6, KeyboardInterrupt())

@@ -7,10 +7,11 @@ import torch
 
 from vit_tutorial import train as module
 from vit_tutorial.augment import AugmentConfig
-from vit_tutorial.checkpoint import load_checkpoint
+from vit_tutorial.checkpoint import load_checkpoint, read_tensors
 from vit_tutorial.config import ViTConfig
-from vit_tutorial.data import DataConfig, ImageSet
+from vit_tutorial.data import DataConfig, ImageSet, load_split
 from vit_tutorial.model import VisionTransformer
+from vit_tutorial.strong import StrongConfig
 from vit_tutorial.train import TrainConfig, evaluate, fit, learning_rate, make_optimizers, parameter_groups, train
 
 MODEL = ViTConfig(image_size=16, patch_size=8, classes=2, dim=16, depth=2, heads=2, dropout=0.1)
@@ -29,7 +30,7 @@ def test_the_schedule_climbs_in_a_line_and_falls_along_a_cosine():
     assert learning_rate(4, 5, 10, 0.0, 1.0, 0.0) == pytest.approx(0.4)  # one that ends while it warms up
 
 
-@pytest.mark.parametrize("embedder", ["convolutional", "manual"])
+@pytest.mark.parametrize("embedder", ["convolutional", "manual", "stem"])
 def test_matrices_decay_and_nothing_else(embedder):
     model = VisionTransformer(replace(MODEL, embedder=embedder))
     decayed, others = parameter_groups(model, 0.3)
@@ -37,7 +38,9 @@ def test_matrices_decay_and_nothing_else(embedder):
     assert decayed["weight_decay"] == 0.3 and others["weight_decay"] == 0
     layers = ("attention.qkv", "attention.out", "mlp.0", "mlp.3")
     expected = {f"blocks.{block}.{layer}.weight" for block in (0, 1) for layer in layers}
-    assert {names[id(p)] for p in decayed["params"]} == expected | {"embedder.projection.weight", "head.1.weight"}
+    expected |= {"embedder.projection.weight", "head.1.weight"}
+    expected |= {f"embedder.stem.{layer}.weight" for layer in (0, 3, 6)} if embedder == "stem" else set()
+    assert {names[id(p)] for p in decayed["params"]} == expected
     assert len(decayed["params"]) + len(others["params"]) == len(names)
     assert {"embedder.class_token", "embedder.positions"} <= {names[id(p)] for p in others["params"]}
 
@@ -58,8 +61,9 @@ def test_muon_takes_the_matrices_of_the_blocks():
     ("field", "value"),
     [
         ("epochs", 0), ("batch_size", 0), ("warmup_epochs", -1), ("weight_decay", -1.0), ("clip_norm", -1.0),
+        ("average", 1.0), ("average", -0.5), ("unmixed_epochs", -1),
         ("seed", -1), ("peak_rate", math.nan), ("final_rate", -1e-3), ("start_rate", math.inf),
-        ("label_smoothing", 1.0), ("optimizer", "sgd"), ("snapshots", (1, -1)),
+        ("label_smoothing", 1.0),  ("optimizer", "sgd"), ("snapshots", (1, -1)),
     ],
 )  # fmt: skip
 def test_a_bad_setting_is_named_with_its_value(field, value):
@@ -96,6 +100,48 @@ def test_a_row_says_everything_and_the_run_can_be_loaded(data, tmp_path):
     loaded, same = load_checkpoint(tmp_path)
     assert same.history == rows and same.classes == ("bright", "dark")
     torch.testing.assert_close(loaded.state_dict(), model.state_dict(), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_the_moving_average_is_what_is_kept(data, tmp_path, optimizer):
+    """With a decay near 1 the average lags: it must be told from the weights that training goes on with."""
+    config = replace(TRAIN, epochs=2, optimizer=optimizer, average=0.9)
+    plain, _ = train(MODEL, data, replace(config, average=0.0), tmp_path / "plain")
+    kept, record = train(MODEL, data, config, tmp_path / "average")
+    loaded, _ = load_checkpoint(tmp_path / "average")
+    torch.testing.assert_close(loaded.state_dict(), kept.state_dict(), rtol=0, atol=0)
+    live = {
+        name.removeprefix("model/"): tensor
+        for name, tensor in read_tensors(tmp_path / "average" / "state.safetensors")[0].items()
+        if name.startswith("model/")
+    }
+    torch.testing.assert_close(live, dict(plain.state_dict()), rtol=0, atol=0)  # the average changes nothing
+    assert all((live[name] != tensor).any() for name, tensor in kept.state_dict().items() if "norm1.weight" in name)
+    val = load_split(data, "val")
+    assert record.history[-1]["val_loss"] == pytest.approx(evaluate(kept, val, record.mean, record.std)["loss"])
+
+
+def test_the_last_epochs_mix_no_images(data, tmp_path, monkeypatch):
+    seen, train_step = [], module.train_step
+
+    def watching(model, optimizers, images, labels, *arguments):
+        seen.append(labels.ndim)
+        return train_step(model, optimizers, images, labels, *arguments)
+
+    monkeypatch.setattr(module, "train_step", watching)
+    _, record = train(MODEL, data, replace(TRAIN, strong=StrongConfig(mixup=0.8), unmixed_epochs=1), tmp_path)
+    steps = len(seen) // TRAIN.epochs
+    assert seen == [2] * 3 * steps + [1] * steps
+    assert all(0 <= row["train_accuracy"] <= 1 for row in record.history)
+
+
+def test_any_module_can_be_trained(data, tmp_path):
+    class Doubled(VisionTransformer):
+        def forward(self, images):
+            return 2 * super().forward(images)
+
+    model, record = train(MODEL, data, replace(TRAIN, epochs=1), tmp_path, build=Doubled)
+    assert type(model) is Doubled and len(record.history) == 1
 
 
 def test_evaluate_counts_by_hand():

@@ -148,17 +148,21 @@ def write_file(path: Path, content: bytes) -> None:
             part.unlink()
 
 
-def save_run(folder: Path, model: nn.Module, optimizers: list[Optimizer], record: Record) -> None:
+def save_run(folder: Path, model: nn.Module, finished: nn.Module, optimizers: list[Optimizer], record: Record) -> None:
     """Write a run's files, and in half precision the weights of an epoch that is among the run's snapshots.
 
+    `model` is what training goes on with, `finished` what is kept for use: the moving average, or the model itself.
     Everything `load_run` needs is in one file, so a kill between two of them does no harm.
     """
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    live, weights = (
+        {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
+        for module in (model, finished)
+    )
     if len(record.history) in record.config["training"].get("snapshots", ()):
         path = folder / "snapshots" / f"epoch-{len(record.history):03}.safetensors"
         path.parent.mkdir(exist_ok=True)
         write_file(path, save({name: tensor.half() for name, tensor in weights.items()}))
-    state = {f"model/{name}": tensor for name, tensor in weights.items()}
+    state = {f"model/{name}": tensor for name, tensor in live.items()}
     for number, optimizer in enumerate(optimizers):
         for index, values in optimizer.state_dict()["state"].items():
             state |= {f"{number}/{index}/{name}": tensor.cpu().contiguous() for name, tensor in values.items()}

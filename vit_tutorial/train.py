@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -16,11 +16,13 @@ from torch.optim.lr_scheduler import OneCycleLR
 from tqdm import tqdm
 
 from vit_tutorial.augment import AugmentConfig, augment, draw
+from vit_tutorial.average import MovingAverage
 from vit_tutorial.checkpoint import Record, load_run, open_run, save_run
 from vit_tutorial.config import ViTConfig
 from vit_tutorial.data import DataConfig, ImageSet, load_split, normalise, resize
 from vit_tutorial.model import VisionTransformer
 from vit_tutorial.processes import averaged, connect, join, rank, share
+from vit_tutorial.strong import StrongConfig, draw_strong, strengthen
 
 
 def fit(
@@ -47,9 +49,10 @@ class TrainConfig:
     """How to train. Rates are the optimiser's: a linear climb from `start_rate`, half a cosine down to `final_rate`.
 
     `muon_factor` is the rate of Muon's matrices in units of AdamW's. `clip_norm` bounds the length of the gradient
-    (0: no bound). `device` "auto" takes cuda, mps or cpu, whichever comes first. `snapshots` are the epochs whose
-    weights are kept (0: before the first step), as far as the run goes. Raises ValueError with the value found and
-    what was expected.
+    (0: no bound). `average` is the decay of a moving average of the weights, which is then what is validated and kept
+    (0: none). The last `unmixed_epochs` do without MixUp and CutMix. `device` "auto" takes cuda, mps or cpu, whichever
+    comes first. `snapshots` are the epochs whose weights are kept (0: before the first step), as far as the run goes.
+    Raises ValueError with the value found and what was expected.
     """
 
     epochs: int = 40
@@ -63,20 +66,25 @@ class TrainConfig:
     weight_decay: float = 0.05
     label_smoothing: float = 0.0
     clip_norm: float = 1.0
+    average: float = 0.0
+    unmixed_epochs: int = 0
     seed: int = 0
     device: str = "auto"
     compile: bool = False
     snapshots: tuple[int, ...] = ()
     augment: AugmentConfig = field(default_factory=AugmentConfig)
+    strong: StrongConfig = field(default_factory=StrongConfig)
 
     def __post_init__(self) -> None:
+        counts = ("epochs", "batch_size", "warmup_epochs", "unmixed_epochs", "seed")
         rates = ("start_rate", "peak_rate", "final_rate", "muon_factor")
-        for name in ("epochs", "batch_size", "warmup_epochs", "weight_decay", "clip_norm", "seed", *rates):
+        for name in (*counts, "weight_decay", "clip_norm", *rates):
             least = int(name in ("epochs", "batch_size"))
             if not least <= getattr(self, name) < math.inf:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected at least {least}")
-        if not 0 <= self.label_smoothing < 1:
-            raise ValueError(f"label_smoothing is {self.label_smoothing}, expected 0 <= label_smoothing < 1")
+        for name in ("label_smoothing", "average"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}, expected 0 <= {name} < 1")
         object.__setattr__(self, "snapshots", tuple(self.snapshots))  # JSON and YAML make lists of tuples
         if any(epoch < 0 for epoch in self.snapshots):
             raise ValueError(f"snapshots is {self.snapshots}, expected epochs from 0 on")
@@ -109,16 +117,17 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict]:
 
 
 def make_optimizers(model: VisionTransformer, config: TrainConfig) -> list[Optimizer]:
-    """AdamW for all; or Muon for the matrices of the blocks and AdamW for the rest. Rates are set at each step."""
+    """AdamW for all; or Muon for the blocks' matrices and AdamW for the rest; then the average that follows them."""
     groups, fused = parameter_groups(model, config.weight_decay), next(model.parameters()).is_cuda
+    followers = [MovingAverage(model, config.average)] if config.average else []
     if config.optimizer == "adamw":
-        return [AdamW(groups, fused=fused)]  # on CUDA all parameters in one go
+        return [AdamW(groups, fused=fused), *followers]  # on CUDA all parameters in one go
     inner = [parameter for parameter in model.blocks.parameters() if parameter.ndim == 2]
     names = set(map(id, inner))
     groups[0]["params"] = [parameter for parameter in groups[0]["params"] if id(parameter) not in names]
     group = {"params": inner, "weight_decay": config.weight_decay, "factor": config.muon_factor}
     # scaled to the size of AdamW's steps, so that both share one schedule
-    return [torch.optim.Muon([group], adjust_lr_fn="match_rms_adamw"), AdamW(groups, fused=fused)]
+    return [torch.optim.Muon([group], adjust_lr_fn="match_rms_adamw"), AdamW(groups, fused=fused), *followers]
 
 
 def pick_device(name: str) -> torch.device:
@@ -153,6 +162,8 @@ def train_epoch(
     order = torch.randperm(len(data), generator=generator).to(data.images.device)
     mine = share(size)
     losses, hits = torch.zeros(2, steps, device=data.images.device)
+    unmixed = epoch > config.epochs - config.unmixed_epochs
+    strong = replace(config.strong, mixup=0.0, cutmix=0.0) if unmixed else config.strong
     model.train()
     with tqdm(total=steps, desc=f"epoch {epoch}/{config.epochs}", leave=False, disable=rank() > 0 or None) as bar:
         for step in range(steps):
@@ -161,9 +172,10 @@ def train_epoch(
                 config.start_rate, config.peak_rate, config.final_rate,
             )  # fmt: skip
             rows = order[step * size : (step + 1) * size][mine]
-            draws = draw(config.augment, size, generator)[mine]
+            draws, more = draw(config.augment, size, generator)[mine], draw_strong(strong, size, generator)[mine]
             images = augment(data.images[rows], draws, model.config.image_size)
-            images, labels = normalise(images, record.mean, record.std), data.labels[rows]
+            images, labels = strengthen(images, data.labels[rows], more, len(data.classes))
+            images = normalise(images, record.mean, record.std)
             losses[step], hits[step] = train_step(model, optimizers, images, labels, rate, config)
             if bar.update():  # true a few times a second: reading a number makes us wait for the device
                 so_far = slice(max(0, step - 19), step + 1)
@@ -190,7 +202,8 @@ def train_step(
             group["lr"] = rate * group.get("factor", 1)
         optimizer.step()
         optimizer.zero_grad()
-    return loss.detach(), (logits.argmax(dim=1) == labels).float().mean()
+    truth = labels if labels.ndim == 1 else labels.argmax(dim=1)  # of mixed images the class with the larger share
+    return loss.detach(), (logits.argmax(dim=1) == truth).float().mean()
 
 
 def stop_if_not_finite(losses: Tensor, epoch: int) -> None:
@@ -230,13 +243,14 @@ def train(
     out: str | Path,
     resume: bool = False,
     report: Callable[[dict], None] = lambda row: None,
+    build: Callable[[ViTConfig], nn.Module] = VisionTransformer,
 ) -> tuple[VisionTransformer, Record]:
     """Train a model and keep it in the folder `out`, which is complete after every epoch; `report` gets each row.
 
     With `resume` the run in `out` goes on as if it had never stopped. Of the processes that torchrun started the first
-    one writes and reports. Returns what `load_checkpoint(out)` returns. Raises ValueError when `out` holds a run
-    already (or, with `resume`, none or another one), when it is in use, and when model, data and the number of
-    processes do not fit; OSError when it cannot be written; FloatingPointError for a loss not finite.
+    one writes and reports. `build` makes the model. Returns what `load_checkpoint(out)` returns. Raises ValueError when
+    `out` holds a run already (or, with `resume`, none or another one), when it is in use, and when model, data and the
+    number of processes do not fit; OSError when it cannot be written; FloatingPointError for a loss not finite.
     """
     device, writes, out = join(pick_device(config.device)), rank() == 0, Path(out)
     val = load_on(device, data_config, "val")
@@ -244,7 +258,7 @@ def train(
         if getattr(model_config, name) != count:
             raise ValueError(f"the data have {count} {name}, but model.{name} is {getattr(model_config, name)}")
     torch.manual_seed(10_000 * config.seed)
-    model = VisionTransformer(model_config).to(device)
+    model = build(model_config).to(device)
     optimizers = make_optimizers(model, config)
     settings = {"model": asdict(model_config), "data": asdict(data_config), "training": asdict(config)}
     record = Record(settings, val.classes, data_config.mean, data_config.std)
@@ -252,7 +266,7 @@ def train(
         if resume:
             load_run(out, model, optimizers, record)
         elif writes:
-            save_run(out, model, optimizers, record)  # a run stopped in its first epoch can be resumed, too
+            save_run(out, model, model, optimizers, record)  # a run stopped in its first epoch can be resumed, too
         if config.compile:
             model.compile()
         learner, first = connect(model), len(record.history) + 1
@@ -261,15 +275,21 @@ def train(
             if data_config.drawn or epoch == first:
                 data = load_on(device, data_config, "train", epoch)
             row = {"epoch": epoch} | train_epoch(learner, optimizers, data, epoch, config, record)
-            scores = evaluate(model, val, record.mean, record.std)
+            finished = to_keep(model, optimizers)
+            scores = evaluate(finished, val, record.mean, record.std)
             if not math.isfinite(scores["loss"]):
                 raise FloatingPointError(f"the validation loss is {scores['loss']} after epoch {epoch}")
             row |= {f"val_{name}": scores[name] for name in ("loss", "accuracy")}
             record.history.append(row | {"seconds": round(time.perf_counter() - began, 2)})
             if writes:
-                save_run(out, model, optimizers, record)
+                save_run(out, model, finished, optimizers, record)
                 report(record.history[-1])
-    return model.eval(), record
+    return to_keep(model, optimizers).eval(), record
+
+
+def to_keep(model: nn.Module, optimizers: list[Optimizer]) -> nn.Module:
+    """The model that is validated and kept: the moving average where there is one."""
+    return optimizers[-1].averaged(model) if isinstance(optimizers[-1], MovingAverage) else model
 
 
 def load_on(device: torch.device, config: DataConfig, split: str, epoch: int = 0) -> ImageSet:

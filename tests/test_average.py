@@ -1,0 +1,56 @@
+from copy import deepcopy
+
+import torch
+from torch import nn
+from torch.testing import assert_close
+
+from vit_tutorial.average import MovingAverage
+
+
+def test_the_average_follows_the_definition():
+    """average = decay * average + (1 - decay) * weight, the decay of step t at most (1 + t) / (10 + t)."""
+    torch.manual_seed(0)
+    model, decay = nn.Linear(3, 2).double(), 0.5
+    average, expected = MovingAverage(model, decay), None
+    for t in range(1, 13):
+        with torch.no_grad():
+            for weight in model.parameters():
+                weight.add_(torch.randn_like(weight))
+        weights = [weight.detach().clone() for weight in model.parameters()]
+        now = min(decay, (1 + t) / (10 + t))
+        expected = (
+            weights if t == 1 else [now * old + (1 - now) * new for old, new in zip(expected, weights, strict=True)]
+        )
+        average.step()
+        assert_close(list(map(torch.Tensor.detach, average.averaged(model).parameters())), expected)
+        assert_close([weight.detach() for weight in model.parameters()], weights)  # it changes nothing
+    assert now == decay > 2 / 11  # both sides of the minimum were seen
+
+
+def test_before_the_first_step_it_is_the_model():
+    model = nn.Linear(3, 2)
+    copy = MovingAverage(model, 0.9).averaged(model)
+    assert copy is not model
+    assert_close(copy.weight, model.weight)
+
+
+def test_buffers_are_the_models_own():
+    model = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))
+    average = MovingAverage(model, 0.9)
+    model(torch.randn(5, 3))
+    average.step()
+    assert_close(average.averaged(model)[1].running_mean, model[1].running_mean)
+    assert model[1].running_mean.ne(0).all()
+
+
+def test_its_state_can_be_saved_and_loaded():
+    model = nn.Linear(3, 2)
+    first, second = MovingAverage(model, 0.9), MovingAverage(model, 0.9)
+    for _ in range(3):
+        first.step()
+        nn.init.normal_(model.weight)
+    second.load_state_dict(deepcopy(first.state_dict()))
+    for average in (first, second):
+        average.step()
+    assert_close(first.averaged(model).weight, second.averaged(model).weight, rtol=0, atol=0)
+    assert first.state[model.weight]["step"] == second.state[model.weight]["step"] == 4
