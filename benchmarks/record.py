@@ -3,12 +3,17 @@
 import json
 import os
 import platform
+import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
 import torch
+from jsonargparse import auto_cli
+
+from vit_tutorial.cli import one_line
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -36,15 +41,36 @@ def device_name(device: str) -> str:
         return platform.processor() or platform.machine()
 
 
+def nameless(word: str) -> str:
+    """A word of a command without the folders of this machine: of an absolute path only the last part is kept."""
+    option, equals, value = word.rpartition("=")
+    return option + equals + (Path(value).name if Path(value).is_absolute() else value)
+
+
 def circumstances(device: str, packages: list[str]) -> dict:
     """Command, commit, device and versions."""
     return {
-        "command": " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
+        "command": shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *map(nameless, sys.argv[1:])]),
         "commit": commit(),
         "device": device_name(device),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "versions": {"python": platform.python_version()} | {name: version(name) for name in packages},
     }
+
+
+def read_record(path: Path, parts: tuple[str, ...]) -> dict:
+    """What an earlier call has written, which must have these parts; {} when there is nothing yet.
+
+    Raises ValueError for a file that is broken or of another kind.
+    """
+    try:
+        record = json.loads(path.read_text()) if path.exists() else {}
+    except ValueError as error:  # no JSON, no UTF-8
+        raise ValueError(f"{path} is broken ({error}): mend or delete it") from error
+    missing = [part for part in parts if part not in record]
+    if record and missing:
+        raise ValueError(f"{path} is another benchmark's record: it has no {missing[0]!r}")
+    return record
 
 
 def write_record(path: Path, record: dict) -> None:
@@ -53,3 +79,12 @@ def write_record(path: Path, record: dict) -> None:
     temporary = path.with_suffix(".tmp")
     temporary.write_text(json.dumps(record, indent=2) + "\n")
     temporary.replace(path)
+
+
+def run(main: Callable[..., None]) -> None:
+    """Call `main` with the options of the command line; a user's mistake is one line and exit code 2."""
+    try:
+        auto_cli(main)
+    except (ValueError, OSError, FloatingPointError) as error:
+        sys.stderr.write(one_line(error))
+        sys.exit(2)

@@ -2,26 +2,167 @@
 
     python benchmarks/seeds.py stacks                          seeds 0 to 2, into results/stacks.json
     python benchmarks/seeds.py stl10-seed --root DIR           STL-10 lies under DIR/stl10_binary
+    python benchmarks/seeds.py stl10 --root DIR --build resnet18    another model, the same data and training
     python benchmarks/seeds.py stacks --seeds 1 --name stacks-adamw \\
         --set '["training.optimizer=adamw", "training.peak_rate=2e-3"]'
 
-A seed's run lives in runs/NAME-SEED and goes on where it was cut off. Drawn training images differ from seed to seed,
-too; validation images are always the same. The spread is the standard deviation over the seeds.
+A seed that the record holds is kept. The others are trained in runs/NAME-SEED, where a run goes on where it was cut off
+and a finished one is only measured. Drawn training images differ from seed to seed, too; validation images are always
+the same. The spread is the standard deviation over the seeds.
 """
 
+import json
 import statistics
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from jsonargparse import auto_cli
-from record import ROOT, circumstances, write_record
+import torch
+from record import ROOT, circumstances, commit, device_name, nameless, read_record, run, write_record
+from torch import Tensor, nn
+from variants import BUILDERS
 
-from vit_tutorial.checkpoint import load_checkpoint
-from vit_tutorial.cli import main as command_line
-from vit_tutorial.train import pick_device
+from vit_tutorial import checkpoint
+from vit_tutorial.cli import make_parser, print_row
+from vit_tutorial.config import ViTConfig
+from vit_tutorial.data import DataConfig, ImageSet, load_split, normalise, resize
+from vit_tutorial.model import count_parameters
+from vit_tutorial.train import TrainConfig, pick_device, train
+
+PLACE = ("data.root", "training.device")  # where a run is made changes nothing
+BINS = 10  # of the largest probability
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is trained, on what, and how. `build` is the name of a model among `BUILDERS`."""
+
+    model: ViTConfig
+    data: DataConfig
+    training: TrainConfig
+    build: str = "vit"
+
+    def settings(self) -> dict:
+        """All settings, as JSON holds them."""
+        return json.loads(json.dumps(asdict(self)))
+
+
+def read_plan(recipe: str | None, changes: list[str], build: str = "vit") -> Plan:
+    """A recipe with some settings changed, such as "training.epochs=12", read as the command line reads them.
+
+    Without a recipe everything else is at its default. Raises ValueError for settings that do not fit.
+    """
+    if build not in BUILDERS:
+        raise ValueError(f"build is {build!r}, expected one of {sorted(BUILDERS)}")
+    parser = make_parser({})
+    words = ["train", *(["--config", recipe] if recipe else []), "--out", "", *(f"--{change}" for change in changes)]
+    chosen = parser.instantiate(parser.parse_args(words)).train
+    return Plan(chosen.model, chosen.data, chosen.training, build)
+
+
+def flat(settings: dict, within: str = "") -> dict:
+    """Nested settings by their dotted names."""
+    values = {}
+    for name, value in settings.items():
+        values |= flat(value, f"{within}{name}.") if isinstance(value, dict) else {within + name: value}
+    return values
+
+
+def refuse_others(place: Path, stored: dict, plan: Plan, but: tuple[str, ...]) -> None:
+    """Raise ValueError for the first setting of a stored config that is not the plan's, `but` for those named.
+
+    What the stored one does not say, because it is older than the setting, is at its default.
+    """
+    defaults = flat(Plan(ViTConfig(), DataConfig(), TrainConfig()).settings())
+    parts = {name: stored[name] for name in ("model", "data", "training", "build") if name in stored}
+    old, new = defaults | flat(parts), flat(plan.settings())
+    for name in old | new:
+        if name not in but and old.get(name) != new.get(name):
+            found = f"{place} was made with {name} {old.get(name)!r}, not {new.get(name)!r}"
+            raise ValueError(f"{found}: choose another name or delete it")
+
+
+def trained(plan: Plan, out: Path) -> tuple[nn.Module, checkpoint.Record]:
+    """The plan's model and the record of its run in the folder `out`, trained as far as it is not yet."""
+    history = []
+    if (out / "config.json").exists():
+        record = checkpoint.read_record(out)
+        refuse_others(out, record.config | {"build": plan.build}, plan, PLACE)  # a run does not say its build
+        history = record.history
+    build = BUILDERS[plan.build]
+    if len(history) < plan.training.epochs:
+        resume = (out / "state.safetensors").exists()
+        train(plan.model, plan.data, plan.training, out, resume, print_row, build)
+    model, path = build(plan.model), out / "model.safetensors"
+    checkpoint.set_weights(model, checkpoint.read_tensors(path)[0], path)
+    return model.to(pick_device(plan.training.device)).eval(), checkpoint.read_record(out)
+
+
+@torch.no_grad()
+def probabilities(model: nn.Module, data: ImageSet, record: checkpoint.Record) -> Tensor:
+    """The probability of each class for each image, (B, classes), on the CPU."""
+    device, size = next(model.parameters()).device, model.config.image_size
+    parts = (normalise(resize(part.to(device), size), record.mean, record.std) for part in data.images.split(256))
+    return torch.cat([model(part).softmax(dim=1).cpu() for part in parts])
+
+
+def confusion(found: Tensor, labels: Tensor, classes: int) -> list[list[int]]:
+    """How often images of each class (row) were taken for each class (column)."""
+    return (labels * classes + found).bincount(minlength=classes**2).view(classes, classes).tolist()
+
+
+def calibration(confidence: Tensor, right: Tensor) -> dict[str, list]:
+    """How sure the model is, and how often it is right, by bins of how sure it is; both 0 in an empty bin."""
+    place = (confidence * BINS).long().clamp(max=BINS - 1)
+    n, sure, hits = (place.bincount(weights, minlength=BINS) for weights in (None, confidence, right))
+    means = {"confidence": sure / n.clamp(min=1), "accuracy": hits / n.clamp(min=1)}
+    return {name: [round(value, 4) for value in values.tolist()] for name, values in means.items()} | {"n": n.tolist()}
+
+
+def measure(plan: Plan, out: Path) -> dict:
+    """One run's entry in a record. Raises ValueError when the weights in `out` are not those of its last epoch."""
+    model, record = trained(plan, out)
+    data = load_split(plan.data, "val")
+    confidence, found = probabilities(model, data, record).max(dim=1)
+    right = found == data.labels
+    final = record.history[-1]["val_accuracy"]
+    if abs(right.sum() - final * len(data)) > max(1, len(data) / 200):  # kernels of other devices round otherwise
+        raise ValueError(f"the weights in {out} are right in {right.float().mean():.1%}, its history says {final:.1%}")
+    names = ("train_loss", "train_accuracy", "val_loss", "val_accuracy", "seconds")
+    curves = {name: [round(row[name], 4) for row in record.history] for name in names}
+    return {
+        "seed": plan.training.seed,
+        "commit": commit(),
+        "device": device_name(next(model.parameters()).device.type),
+        "val_accuracy": final,
+        "best_accuracy": max(curves["val_accuracy"]),
+        "parameters": count_parameters(model),
+        "curves": curves,
+        "confusion": confusion(found, data.labels, len(data.classes)),
+        "calibration": calibration(confidence, right.float()),
+    }
+
+
+def summary(runs: list[dict]) -> dict:
+    """Mean and spread of the final accuracy over runs."""
+    scores = [run["val_accuracy"] for run in runs]
+    spread = round(statistics.stdev(scores), 4) if len(scores) > 1 else None
+    return {"mean": round(statistics.mean(scores), 4), "spread": spread}
+
+
+def published(plan: Plan, out: Path) -> dict:
+    """The config that a record shows: the plan's, with classes and normalisation as the run in `out` has them."""
+    settings, made = plan.settings(), checkpoint.read_record(out)
+    settings["data"]["root"] = nameless(settings["data"]["root"])
+    return settings | {"classes": made.classes, "mean": made.mean, "std": made.std}
 
 
 def seeds(
-    recipe: str, seeds: int = 3, root: str = "data", name: str | None = None, set: list[str] | None = None
+    recipe: str,
+    seeds: int = 3,
+    root: str = "data",
+    name: str | None = None,
+    build: str = "vit",
+    set: list[str] | None = None,
 ) -> None:
     """Train `recipe` once a seed and write the record results/NAME.json.
 
@@ -29,30 +170,31 @@ def seeds(
         recipe: one of the package's, or the path of a YAML file
         seeds: how many, from 0
         root: where the data lie
-        name: of the record, by default that of the recipe
+        name: of the record, by default that of the recipe, and of the build where it is another
+        build: the model: vit, or one of benchmarks/variants.py
         set: settings that differ from the recipe, such as training.epochs=12
     """
-    name, runs = name or Path(recipe).stem, []
+    name = name or Path(recipe).stem + f"-{build}" * (build != "vit")
+    path = ROOT / "results" / f"{name}.json"
+    record = read_record(path, ("config", "runs"))
+    runs = {run["seed"]: run for run in record["runs"]} if record else {}
     for seed in range(seeds):
+        plan = read_plan(recipe, [f"data.root={root}", *(set or []), f"training.seed={seed}"], build)
+        varied = (*PLACE, "training.seed")
+        if plan.data.drawn:
+            plan, varied = replace(plan, data=replace(plan.data, split_seed=seed)), (*varied, "data.split_seed")
+        if record:
+            refuse_others(path, record["config"], plan, varied)
+        if seed in runs:
+            continue
         out = ROOT / "runs" / f"{name}-{seed}"
-        argv = ["train", "--out", str(out), "--config", recipe, "--data.root", root, f"--training.seed={seed}"]
-        if recipe == "stacks":
-            argv.append(f"--data.split_seed={seed}")
-        argv += [f"--{setting}" for setting in set or []]
-        argv += ["--resume"] * (out / "state.safetensors").exists()
-        if status := command_line(argv):
-            raise SystemExit(status)
-        history = load_checkpoint(out)[1].history
-        curves = {key: [round(row[key], 4) for row in history] for key in history[0] if key.endswith(("loss", "racy"))}
-        runs.append({"seed": seed, "val_accuracy": history[-1]["val_accuracy"], "curves": curves})
-    scores = [run["val_accuracy"] for run in runs]
-    record = circumstances(pick_device("auto").type, ["torch"])
-    record |= {"config": load_checkpoint(out)[1].config, "runs": runs}
-    record["mean"] = round(statistics.mean(scores), 4)
-    record["spread"] = round(statistics.stdev(scores), 4) if len(scores) > 1 else None
-    write_record(ROOT / "results" / f"{name}.json", record)
-    print(f"{name}: {record['mean']:.1%} over {len(scores)} seeds, spread {record['spread']}")
+        runs[seed] = measure(plan, out)
+        record = circumstances(pick_device("auto").type, ["torch", "torchvision"])
+        record |= {"config": published(plan, out), "runs": [runs[seed] for seed in sorted(runs)]}
+        record |= summary(record["runs"])
+        write_record(path, record)
+    print(f"{name}: {record['mean']:.1%} over {len(runs)} seeds, spread {record['spread']}")
 
 
 if __name__ == "__main__":
-    auto_cli(seeds)
+    run(seeds)
