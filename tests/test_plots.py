@@ -123,3 +123,52 @@ def test_show_ladder_puts_equal_tensors_at_the_left():
     apart, sizes = (line.get_xdata().tolist() for line in axis.lines)
     assert apart == pytest.approx([1e-18, 1e-3]) and sizes == [4, 4]
     assert [label.get_text() for label in axis.get_yticklabels()] == ["same", "near"]
+
+
+def test_show_counts_writes_counts_and_colours_shares():
+    figure = plots.show_counts(torch.tensor([[9, 1], [0, 0]]), ["cat", "dog"])
+    axis = figure.axes[0]
+    assert axis.images[0].get_array().tolist() == [[0.9, 0.1], [0, 0]]  # a class without images is no division by 0
+    assert [text.get_text() for text in axis.texts] == ["9", "1", "0", "0"]
+    assert [text.get_color() for text in axis.texts] == ["black", "white", "white", "white"]
+    assert [label.get_text() for label in axis.get_xticklabels()] == ["cat", "dog"]
+    assert (axis.get_ylabel(), axis.get_xlabel()) == ("what is there", "the model says")
+    drawn(figure)
+
+
+def test_show_reliability_leaves_out_empty_bins_and_draws_standard_errors():
+    bins = {"confidence": [0.0, 0.3, 0.9], "accuracy": [0.0, 0.5, 1.0], "n": [0, 100, 4]}
+    figure = plots.show_reliability({"one": bins, "other": bins})
+    assert figure.get_figwidth() <= plots.WIDTH and len(figure.axes) == 4
+    upper, lower = figure.axes[0], figure.axes[2]
+    points, _, (bars,) = upper.containers[0]
+    assert points.get_xydata().tolist() == [[0.3, 0.5], [0.9, 1.0]]
+    ends = [segment[:, 1].tolist() for segment in bars.get_segments()]
+    assert ends == [pytest.approx([0.45, 0.55]), pytest.approx([1, 1])]
+    assert [bar.get_height() for bar in lower.patches] == [100, 4]
+    assert [axis.get_title() for axis in figure.axes[:2]] == ["one", "other"]
+    drawn(figure)
+
+
+def test_show_bands_from_the_lowest_run_to_the_highest():
+    figure = plots.show_bands({"training": [[1, 2, 3], [3, 4, 5]], "validation": [[0, 0, 1]]}, "epoch", "accuracy, %")
+    axis = figure.axes[0]
+    assert [line.get_ydata().tolist() for line in axis.lines] == [[2, 3, 4], [0, 0, 1]]
+    assert axis.lines[0].get_xdata().tolist() == [1, 2, 3]
+    assert axis.lines[0].get_linestyle() != axis.lines[1].get_linestyle()  # told apart without colours
+    corners = axis.collections[0].get_paths()[0].vertices
+    assert {tuple(corner) for corner in corners} == {(1, 1), (2, 2), (3, 3), (1, 3), (2, 4), (3, 5)}
+    drawn(figure)
+
+
+def test_show_steps_says_what_each_gained_on_the_one_it_comes_after():
+    steps = {"plain": [0.4], "+ stem": [0.5, 0.6], "mean": [0.45]}
+    figure = plots.show_steps(steps, {"plain": None, "+ stem": "plain", "mean": "plain"}, images=2400)
+    axis = figure.axes[0]
+    assert [bar.get_width() for bar in axis.patches] == pytest.approx([40, 55, 45])
+    assert [text.get_text() for text in axis.texts] == ["40.0 %", "+15.0", "+5.0"]
+    assert [line.get_xdata().tolist() for line in axis.lines[-3:]] == [[40], [50, 60], [45]]
+    _, _, (lines,) = axis.containers[0]
+    assert lines.get_segments()[0][:, 0] == pytest.approx([39, 41])  # 0.4 * 0.6 / 2400 is 0.01 squared
+    assert axis.get_ylim()[0] > axis.get_ylim()[1]  # read from top to bottom
+    drawn(figure)

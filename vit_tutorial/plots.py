@@ -211,3 +211,77 @@ def show_confusion(labels: Tensor, guesses: Mapping[str, Tensor], classes: Seque
     axes[0, 0].set_ylabel("what is there")
     figure.colorbar(drawn, ax=axes, shrink=0.6, label="share of the row")
     return figure
+
+
+def show_counts(counts: Tensor, classes: Sequence[str]) -> Figure:
+    """A confusion matrix of counts (classes, classes): rows are what is there, the colour is the share of the row."""
+    shares = (counts.double() / counts.sum(dim=1, keepdim=True).clamp(min=1)).numpy()
+    figure, axis = plt.subplots(figsize=(6, 5.4))
+    drawn = axis.imshow(shares, vmin=0, vmax=1)
+    for (row, column), count in np.ndenumerate(counts.numpy()):
+        colour = "black" if shares[row, column] > 0.5 else "white"
+        axis.text(column, row, str(count), ha="center", va="center", color=colour)
+    axis.set_xticks(range(len(classes)), classes, rotation=90)
+    axis.set_yticks(range(len(classes)), classes)
+    axis.set(xlabel="the model says", ylabel="what is there")
+    figure.colorbar(drawn, shrink=0.7, label="share of the row")
+    return figure
+
+
+def show_reliability(runs: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
+    """How often models are right where they are so sure, and below how many images stand behind each point.
+
+    Each run has the mean "confidence", the "accuracy" and the number of images "n" of every bin; bins without an image
+    are left out. Bars are one standard error each way; on the dashed line a model is as often right as it says.
+    """
+    figure, axes = plt.subplots(
+        2, len(runs), figsize=(min(WIDTH, 1 + 3.2 * len(runs)), 4.4), height_ratios=(3, 1),
+        sharex=True, sharey="row", squeeze=False,
+    )  # fmt: skip
+    for (upper, lower), (name, bins) in zip(axes.T, runs.items(), strict=True):
+        sure, right, n = (np.array(bins[key])[np.array(bins["n"]) > 0] for key in ("confidence", "accuracy", "n"))
+        upper.plot([0, 1], [0, 1], color=RESIDUAL, linestyle="--", linewidth=1)
+        upper.errorbar(sure, right, np.sqrt(right * (1 - right) / n), fmt="o", color=QUERY, clip_on=False)
+        lower.bar(sure, n, width=0.06, color=RESIDUAL)
+        upper.set(title=name, xlim=(0, 1), ylim=(0, 1))
+        lower.set(xlabel="how sure the model is")
+        lower.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
+    axes[0, 0].set_ylabel("how often it is right")
+    axes[1, 0].set_ylabel("images")
+    return figure
+
+
+def show_bands(groups: Mapping[str, Sequence[Sequence[float]]], xlabel: str, ylabel: str) -> Figure:
+    """Named groups of curves of equal length, counted from 1: the mean of each group, and a band from least to most."""
+    figure, axis = plt.subplots(figsize=(WIDTH, 3.4))
+    for (name, curves), line in zip(groups.items(), ["-", "--", ":", "-."] * len(groups), strict=False):
+        values = np.array(curves)
+        steps = range(1, values.shape[1] + 1)
+        (drawn,) = axis.plot(steps, values.mean(axis=0), line, label=name)
+        axis.fill_between(
+            steps, values.min(axis=0), values.max(axis=0), color=drawn.get_color(), alpha=0.25, linewidth=0
+        )
+    axis.set(xlabel=xlabel, ylabel=ylabel)
+    axis.legend()
+    return figure
+
+
+def show_steps(steps: Mapping[str, Sequence[float]], after: Mapping[str, str | None], images: int) -> Figure:
+    """Validation accuracies (fractions) of one or more runs a step, the first step on top, in per cent.
+
+    Dots are runs; bars are their means, with one standard error of `images` images each way. Beside each stands what it
+    gained on the step it comes `after`; for the first, which comes after None, its own mean.
+    """
+    means = {name: 100 * float(np.mean(scores)) for name, scores in steps.items()}
+    errors = [float(np.sqrt(mean * (100 - mean) / images)) for mean in means.values()]
+    figure, axis = plt.subplots(figsize=(WIDTH, 0.42 * len(steps) + 0.9))
+    axis.barh(range(len(steps)), means.values(), xerr=errors, color="#D9D9D9")
+    for row, ((name, scores), error) in enumerate(zip(steps.items(), errors, strict=True)):
+        axis.plot([100 * score for score in scores], [row] * len(scores), "o", color=QUERY, alpha=0.7)
+        base, end = after[name], max(means[name] + error, *(100 * score for score in scores))
+        gain = f"{means[name]:.1f} %" if base is None else f"{means[name] - means[base]:+.1f}"
+        axis.text(end + 1, row, gain, va="center")
+    axis.set_yticks(range(len(steps)), steps)
+    axis.set(xlabel="validation accuracy, %", xlim=(0, 100))
+    axis.invert_yaxis()
+    return figure
