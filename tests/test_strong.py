@@ -108,6 +108,8 @@ def test_a_seed_decides_the_draws():
     first, again, other = (vars(draws_of(seed)) for seed in (1, 1, 2))
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert not any(torch.equal(first[name], other[name]) for name in first)
+    mixed = [draws_of(seed, StrongConfig(mixup=1.0)).shares for seed in (1, 2)]
+    assert (mixed[0] != mixed[1]).all()
 
 
 def test_switching_one_thing_off_leaves_the_other_draws_and_the_next_ones():
@@ -139,6 +141,12 @@ def test_everything_is_computed_on_the_images_device_without_waiting_for_it():
     images, labels = some_images().to("meta"), some_labels().to("meta")
     mixed, shares = strengthen(images, labels, draws_of(0), CLASSES)
     assert mixed.is_meta and mixed.shape == images.shape and shares.is_meta and shares.shape == (6, CLASSES)
+
+
+def test_each_thing_is_drawn_apart_from_the_others():
+    draws = draws_of(8, StrongConfig(three=0.5, erase=0.5, mixup=1.0, cutmix=1.0), 30_000)
+    done = torch.stack([draws.three > 0, (draws.erased != 0).any(1), (draws.pasted != 0).any(1)]).float()
+    assert abs(torch.corrcoef(done).triu(1)).max() < 0.02
 
 
 # Three-augment
@@ -203,9 +211,10 @@ def test_erased_boxes_lie_inside_and_are_of_all_sizes_and_places():
     assert area.std() == pytest.approx((1 / 3 - 0.02) / math.sqrt(12), abs=2e-3)  # evenly in between
     assert aspect.min() == pytest.approx(0.3, abs=0.01) and aspect.max() == pytest.approx(10 / 3, abs=0.1)
     assert aspect.log().mean() == pytest.approx(0, abs=0.02)
-    for near, far in ((left, 1 - right), (top, 1 - bottom)):  # along each side the free room is shared out evenly
-        assert (near / (near + far)).mean() == pytest.approx(0.5, abs=0.01)
-        assert (near / (near + far)).std() == pytest.approx(1 / math.sqrt(12), abs=0.01)
+    places = torch.stack([left / (1 - width), top / (1 - height)])  # evenly in the room that is left
+    torch.testing.assert_close(places.mean(1), torch.full((2,), 0.5), rtol=0, atol=0.01)
+    torch.testing.assert_close(places.std(1), torch.full((2,), 1 / math.sqrt(12)), rtol=0, atol=0.01)
+    assert abs(torch.corrcoef(torch.cat([places, area[None], aspect.log()[None]])).triu(1)).max() < 0.02
 
 
 def test_as_many_images_are_erased_as_asked_for():

@@ -46,7 +46,7 @@ class StrongDraws:
 
     `three` (B,): 0, GREY, SOLARISE or BLUR. `widths` (B,): standard deviations of the blur, in pixels.
     `erased`, `pasted` (B, 4): left, top, right and bottom of a box as shares of the image's sides, all 0 for no box; a
-    pasted box may reach beyond the image, from 0 to 1. `shares` (B,): how much of an image is its own around that box.
+    pasted box may reach beyond 0 and 1, the borders. `shares` (B,): how much of an image is its own around that box.
     """
 
     three: Tensor | None = None
