@@ -19,11 +19,14 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def commit() -> str:
-    """The commit that was measured, with "+" where the working tree differs from it; "unknown" outside git."""
+    """The commit that was measured, with "+" where the code differs from it; "unknown" outside git."""
     try:
         head, changes = (
             subprocess.run(["git", "-C", ROOT, *command], capture_output=True, text=True, check=True).stdout.strip()
-            for command in (["rev-parse", "--short=12", "HEAD"], ["status", "--porcelain", "--untracked-files=no"])
+            for command in (
+                ["rev-parse", "--short=12", "HEAD"],
+                ["status", "--porcelain", "--untracked-files=no", "--", ".", ":!results"],
+            )
         )
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
@@ -63,12 +66,14 @@ def read_record(path: Path, parts: tuple[str, ...]) -> dict:
 
     Raises ValueError for a file that is broken or of another kind.
     """
+    if not path.exists():
+        return {}
     try:
-        record = json.loads(path.read_text()) if path.exists() else {}
+        record = json.loads(path.read_text())
     except ValueError as error:  # no JSON, no UTF-8
         raise ValueError(f"{path} is broken ({error}): mend or delete it") from error
-    missing = [part for part in parts if part not in record]
-    if record and missing:
+    missing = [part for part in parts if not isinstance(record, dict) or part not in record]
+    if missing:
         raise ValueError(f"{path} is another benchmark's record: it has no {missing[0]!r}")
     return record
 
