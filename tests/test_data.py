@@ -1,4 +1,5 @@
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -42,6 +43,8 @@ def test_drawn_splits_are_fixed_but_for_training():
         ({"train_images": 0}, "train_images is 0"),
         ({"val_fraction": 1.0}, "val_fraction is 1.0"),
         ({"split_seed": -1}, "split_seed is -1"),
+        ({"fold": 5}, "fold is 5, expected one of 0 to 4"),
+        ({"fold": 3, "val_fraction": 0.3}, "fold is 3, expected one of 0 to 2"),
         ({"mean": (0.5,)}, "1 values of mean and 3 of std"),
         ({"std": (0.5, 0.0, 0.5)}, "std is (0.5, 0.0, 0.5)"),
     ],
@@ -66,6 +69,20 @@ def test_the_split_takes_the_same_share_of_every_class():
         val, stratified_split(labels, 0.2, 1)[1]
     )
     assert len(labels[val[:50]].unique()) > 5  # shuffled
+
+
+def test_each_image_is_held_out_in_one_fold():
+    labels = torch.arange(50) % 2
+    folds = [stratified_split(labels, 0.2, 0, fold) for fold in range(5)]
+    assert torch.cat([val for _, val in folds]).sort().values.equal(torch.arange(50))
+    assert all(torch.cat([train, val]).sort().values.equal(torch.arange(50)) for train, val in folds)
+    assert all(labels[val].bincount().tolist() == [5, 5] for _, val in folds)
+    assert folds[0][1].tolist() == [34, 1, 32, 38, 49, 19, 12, 37, 10, 39]  # the split of all records
+
+
+def test_a_config_says_which_fold(data):
+    one, other = (load_split(replace(data, fold=fold), "val").images for fold in (0, 1))
+    assert len(one) == len(other) and not torch.equal(one, other)
 
 
 def test_a_class_too_small_to_split_is_named():

@@ -51,9 +51,9 @@ class DataConfig:
 
     `root` is the folder of "folder", and the one that holds stl10_binary/ for "stl10". `image_size`, in pixels, is the
     side to which the images of a folder are brought on reading; the other sets have their own. `val_fraction` of
-    the labelled training images are held out by `split_seed`. The drawn sets draw `train_images` fresh images an epoch
-    and `val_images` fixed ones. `mean` and `std`, one a channel, are of images in [0, 1].
-    Raises ValueError with the value found and what was expected.
+    the labelled training images are held out by `split_seed`, another part of them in each `fold`. The drawn sets draw
+    `train_images` fresh images an epoch and `val_images` fixed ones. `mean` and `std`, one a channel, are of images in
+    [0, 1]. Raises ValueError with the value found and what was expected.
     """
 
     name: Literal["stacks", "pairs", "stl10", "folder"] = "stacks"
@@ -61,6 +61,7 @@ class DataConfig:
     image_size: int = 96
     val_fraction: float = 0.2
     split_seed: int = 0
+    fold: int = 0
     train_images: int = 2000
     val_images: int = 1000
     mean: tuple[float, ...] = (0.5, 0.5, 0.5)
@@ -77,12 +78,20 @@ class DataConfig:
             raise ValueError(f"val_fraction is {self.val_fraction}, expected 0 < val_fraction < 1")
         if self.split_seed < 0:
             raise ValueError(f"split_seed is {self.split_seed}, expected at least 0")
+        if not 0 <= self.fold < self.folds:
+            parts = f"of which each holds out {self.val_fraction:g} of the images"
+            raise ValueError(f"fold is {self.fold}, expected one of 0 to {self.folds - 1}, {parts}")
         for name in ("mean", "std"):
             object.__setattr__(self, name, tuple(getattr(self, name)))  # JSON and YAML make lists of tuples
         if not self.mean or len(self.mean) != len(self.std):
             raise ValueError(f"{len(self.mean)} values of mean and {len(self.std)} of std, expected one a channel")
         if not all(value > 0 for value in self.std):  # also refuses nan
             raise ValueError(f"std is {self.std}, expected positive numbers")
+
+    @property
+    def folds(self) -> int:
+        """How often `val_fraction` of the images can be held out without holding out one twice."""
+        return int(1 / self.val_fraction + 1e-9)
 
     @property
     def drawn(self) -> bool:
@@ -109,28 +118,30 @@ def load_split(config: DataConfig, split: Literal["train", "val", "test"], epoch
     if split == "test":
         return read_stl10(config.root, "test")
     both = read_stl10(config.root, "train")
-    chosen = stratified_split(both.labels, config.val_fraction, config.split_seed)[split == "val"]
+    chosen = stratified_split(both.labels, config.val_fraction, config.split_seed, config.fold)[split == "val"]
     return ImageSet(both.images[chosen], both.labels[chosen], both.classes)
 
 
-def stratified_split(labels: Tensor, fraction: float, seed: int) -> tuple[Tensor, Tensor]:
+def stratified_split(labels: Tensor, fraction: float, seed: int, fold: int = 0) -> tuple[Tensor, Tensor]:
     """Indices of training and validation images, the same fraction of every class in validation, each shuffled.
 
-    Raises ValueError when a class has too few images to be on both sides.
+    No image is held out in two folds of a seed. Raises ValueError when a class has too few images to be on both sides.
     """
     generator = torch.Generator().manual_seed(seed)
     train, val = [], []
     for label in labels.unique().tolist():
         members = (labels == label).nonzero()[:, 0]
         members = members[torch.randperm(len(members), generator=generator)]
-        held_out = round(fraction * len(members))
-        if not 0 < held_out < len(members):
+        size = round(fraction * len(members))
+        before, held_out, after = members.tensor_split([fold * size, (fold + 1) * size])
+        rest = torch.cat([before, after])
+        if not len(held_out) or not len(rest):
             raise ValueError(
-                f"class {label} has {len(members)} images: holding out {fraction:g} of them leaves "
-                f"{len(members) - held_out} for training and {held_out} for validation, expected at least 1 each"
+                f"class {label} has {len(members)} images: holding out {fraction:g} of them in fold {fold} leaves "
+                f"{len(rest)} for training and {len(held_out)} for validation, expected at least 1 each"
             )
-        train.append(members[held_out:])
-        val.append(members[:held_out])
+        train.append(rest)
+        val.append(held_out)
     both = [torch.cat(parts) for parts in (train, val)]
     train, val = (part[torch.randperm(len(part), generator=generator)] for part in both)
     return train, val
@@ -268,6 +279,6 @@ def _folder_split(config: DataConfig, split: str) -> ImageSet:
         if found != classes:
             raise ValueError(f"{root / 'test'} has classes {found}, expected those of training: {classes}")
     else:
-        chosen = stratified_split(labels, config.val_fraction, config.split_seed)[split == "val"]
+        chosen = stratified_split(labels, config.val_fraction, config.split_seed, config.fold)[split == "val"]
         paths, labels = [paths[index] for index in chosen.tolist()], labels[chosen]
     return ImageSet(_read_images(paths, config.image_size), labels, classes)
