@@ -15,6 +15,7 @@ import json
 import statistics
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import torch
 from record import ROOT, circumstances, commit, device_name, nameless, read_record, run, write_record
@@ -156,6 +157,28 @@ def published(plan: Plan, out: Path) -> dict:
     return settings | {"classes": made.classes, "mean": made.mean, "std": made.std}
 
 
+def repeat(name: str, kind: Literal["seed", "fold"], plans: list[Plan], varied: tuple[str, ...]) -> None:
+    """Train the plans, which differ in what is `varied`, as far as results/NAME.json lacks them, and complete it.
+
+    A run of the record has the number of its plan as its "seed" or "fold".
+    """
+    path = ROOT / "results" / f"{name}.json"
+    record = read_record(path, ("config", "runs"))
+    runs = {run[kind]: run for run in record["runs"]} if record else {}
+    for number, plan in enumerate(plans):
+        if record:
+            refuse_others(path, record["config"], plan, (*PLACE, *varied))
+        if number in runs:
+            continue
+        out = ROOT / "runs" / f"{name}-{number}"
+        runs[number] = {kind: number} | measure(plan, out)
+        record = circumstances(pick_device("auto").type, ["torch", "torchvision"])
+        record |= {"config": published(plan, out), "runs": [runs[number] for number in sorted(runs)]}
+        record |= summary(record["runs"])
+        write_record(path, record)
+    print(f"{name}: {record['mean']:.1%} over {len(runs)} {kind}s, spread {record['spread']}")
+
+
 def seeds(
     recipe: str,
     seeds: int = 3,
@@ -174,26 +197,13 @@ def seeds(
         build: the model: vit, or one of benchmarks/variants.py
         set: settings that differ from the recipe, such as training.epochs=12
     """
-    name = name or Path(recipe).stem + f"-{build}" * (build != "vit")
-    path = ROOT / "results" / f"{name}.json"
-    record = read_record(path, ("config", "runs"))
-    runs = {run["seed"]: run for run in record["runs"]} if record else {}
-    for seed in range(seeds):
-        plan = read_plan(recipe, [f"data.root={root}", *(set or []), f"training.seed={seed}"], build)
-        varied = (*PLACE, "training.seed")
-        if plan.data.drawn:
-            plan, varied = replace(plan, data=replace(plan.data, split_seed=seed)), (*varied, "data.split_seed")
-        if record:
-            refuse_others(path, record["config"], plan, varied)
-        if seed in runs:
-            continue
-        out = ROOT / "runs" / f"{name}-{seed}"
-        runs[seed] = measure(plan, out)
-        record = circumstances(pick_device("auto").type, ["torch", "torchvision"])
-        record |= {"config": published(plan, out), "runs": [runs[seed] for seed in sorted(runs)]}
-        record |= summary(record["runs"])
-        write_record(path, record)
-    print(f"{name}: {record['mean']:.1%} over {len(runs)} seeds, spread {record['spread']}")
+    settings = [f"data.root={root}", *(set or [])]
+    plans = [read_plan(recipe, [*settings, f"training.seed={seed}"], build) for seed in range(seeds)]
+    varied = ("training.seed",)
+    if plans[0].data.drawn:
+        plans = [replace(plan, data=replace(plan.data, split_seed=seed)) for seed, plan in enumerate(plans)]
+        varied = ("training.seed", "data.split_seed")
+    repeat(name or Path(recipe).stem + f"-{build}" * (build != "vit"), "seed", plans, varied)
 
 
 if __name__ == "__main__":

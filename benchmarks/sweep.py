@@ -7,14 +7,13 @@
 A step takes over all settings of the one before it, or of the one it names, and changes what is written beside it.
 Runs live in runs/sweep-NAME-STEP-SEED; the record is written after each, and what it holds is kept, so a sweep that was
 cut off goes on, and several processes may share its steps. Predictions are written down before: the record takes them
-from a table in results/LOG.md, under the heading "## sweep-NAME", with the step in its first column and the prediction
-in its second.
+from a table in results/LOG.md, in the section that names this command, with the step in its first column and the
+prediction in its second.
 """
 
 import json
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal
 
 from record import ROOT, circumstances, read_record, run, write_record
@@ -104,20 +103,19 @@ def read_ladder(ladder: tuple[Step, ...], last: list[str]) -> dict[str, Plan]:
 
 
 def read_predictions(name: str) -> dict[str, str]:
-    """The prediction for each step, from the table under "## sweep-NAME" in results/LOG.md."""
-    text = LOG.read_text() if LOG.exists() else ""
-    section = re.search(rf"^## sweep-{name}\b(.*?)(?=^## |\Z)", text, re.DOTALL | re.MULTILINE)
-    rows = [line.strip().strip("|").split("|") for line in section[1].splitlines() if "|" in line] if section else []
+    """The prediction for each step, from the table in the section of results/LOG.md that names the command."""
+    sections = LOG.read_text().split("\n## ") if LOG.exists() else []
+    lines = [line for text in sections if f"sweep.py {name}" in text for line in text.splitlines()]
+    rows = [line.strip("| ").split("|") for line in lines if line.startswith("|")]
     return {row[0].strip(): row[1].strip() for row in rows}
 
 
-def with_run(record: dict, ladder: tuple[Step, ...], step: Step, entry: dict, about: dict) -> dict:
-    """The record with one more run of a step; steps stand in the order of the ladder."""
-    steps = {old["name"]: old for old in record.get("steps", [])}
-    new = steps.get(step.name, {"runs": []})
-    runs = sorted([*new["runs"], entry], key=lambda made: made["seed"])
-    steps[step.name] = about | new | {"runs": runs} | summary(runs)
-    return {"steps": [steps[known.name] for known in ladder if known.name in steps]}
+def with_run(steps: list[dict], ladder: tuple[Step, ...], about: dict, entry: dict) -> list[dict]:
+    """A record's steps, in the order of the ladder, with one more run of the step that is told `about`."""
+    stored = {step["name"]: step for step in steps}
+    runs = sorted([*stored.get(about["name"], {"runs": []})["runs"], entry], key=lambda made: made["seed"])
+    stored[about["name"]] = about | {"runs": runs} | summary(runs)
+    return [stored[step.name] for step in ladder if step.name in stored]
 
 
 def sweep(
@@ -161,19 +159,22 @@ def sweep(
             about = {"name": step.name, "after": bases(ladder)[step.name], "change": step.change, "build": plan.build}
             about |= {"prediction": predictions.get(step.name, "none"), "config": published(plan, out)}
             record = circumstances(pick_device("auto").type, ["torch", "torchvision"]) | {"base": ladder[0].name}
-            record |= with_run(read_record(path, ("steps",)), ladder, step, entry, about)  # others may have written
-            write_record(path, record)
-    show(path)
+            stored = read_record(path, ("steps",)).get("steps", [])  # another process may have written by now
+            write_record(path, record | {"steps": with_run(stored, ladder, about, entry)})
+    record = read_record(path, ("steps",))
+    for step in record["steps"]:  # those written down since
+        step["prediction"] = predictions.get(step["name"], "none")
+    write_record(path, record)
+    show(record["steps"])
 
 
-def show(path: Path) -> None:
+def show(steps: list[dict]) -> None:
     """Print what each step gave, in points against the step it changes."""
-    steps = read_record(path, ("steps",)).get("steps", [])
     means = {step["name"]: step["mean"] for step in steps}
     for step in steps:
         before = step["after"]
-        gain = f"{100 * (step['mean'] - means[before]):+6.1f} on {before}" if before in means else ""
-        print(f"{step['name']:28}{100 * step['mean']:6.1f} %, seeds: {len(step['runs'])} {gain}")
+        gain = f", {100 * (step['mean'] - means[before]):+.1f} on {before}" if before in means else ""
+        print(f"{step['name']:28}{step['mean']:6.1%}, seeds: {len(step['runs'])}{gain}")
 
 
 if __name__ == "__main__":
