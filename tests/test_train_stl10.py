@@ -1,0 +1,285 @@
+"""Chapter 10 in its three ways: from records, as a training on tiny photographs, and as it is committed."""
+
+import io
+import json
+import math
+import re
+import shlex
+from contextlib import redirect_stdout
+from functools import cache
+from pathlib import Path
+
+import jupytext
+import matplotlib.pyplot as plt
+import nbformat
+import pytest
+import torch
+from test_data import write_stl10
+from test_resume import stop_at, timeless
+
+from vit_tutorial import train as training
+from vit_tutorial.checkpoint import load_checkpoint
+from vit_tutorial.data import STL10_CLASSES
+
+ROOT = Path(__file__).parent.parent
+CHAPTER = ROOT / "notebooks" / "10_train_stl10.md"
+SETTINGS = {
+    "model": {"image_size": 96, "patch_size": 48, "dim": 16, "depth": 1, "heads": 2},
+    "data": {"name": "stl10"},
+    "training": {"epochs": 2, "batch_size": 10, "device": "cpu", "label_smoothing": 0.1},
+}
+STRONG = {
+    "model": SETTINGS["model"] | {"embedder": "stem"},
+    "data": SETTINGS["data"],
+    "training": SETTINGS["training"] | {"average": 0.9, "strong": {"mixup": 0.8, "cutmix": 1.0}},
+}
+
+TRAINS = "its = train("  # in the cell that trains
+
+
+def cells(kind: str) -> list[str]:
+    return [cell.source for cell in jupytext.read(CHAPTER, fmt="md:myst").cells if cell.cell_type == kind]
+
+
+@cache
+def prose() -> str:
+    return " ".join("\n".join(cells("markdown")).split())
+
+
+def write_records(folder: Path) -> None:
+    """Made-up records: two short runs, the first one as an older record holds it, without seconds and tables."""
+    curves = {"train_accuracy": [0.2, 0.4], "val_accuracy": [0.3, 0.35]}
+    bins = {"confidence": [0.0] * 9 + [0.95], "accuracy": [0.0] * 9 + [1.0], "n": [0] * 9 + [1000]}
+    tables = {"confusion": (100 * torch.eye(10, dtype=torch.int64)).tolist(), "calibration": bins}
+    old = {"seed": 0, "val_accuracy": 0.35, "curves": curves}
+    new = {"seed": 1, "val_accuracy": 0.35, "curves": curves | {"seconds": [1.0, 1.0]}} | tables
+    step = {"change": {}, "prediction": "30 to 40 %", "mean": 0.35, "runs": [new]}
+    records = {
+        "stl10-laptop": {"config": SETTINGS | {"classes": STL10_CLASSES}, "runs": [old, new]},
+        "stl10-small": {"config": STRONG | {"classes": STL10_CLASSES}, "runs": [new]},
+        "sweep-laptop": {
+            "steps": [step | {"name": "plain", "after": None}, step | {"name": "+ stem", "after": "plain"}]
+        },
+    }
+    for name, record in records.items():
+        (folder / f"{name}.json").write_text(json.dumps(record))
+
+
+def run(changes: dict[str, str], until: str = "") -> tuple[dict, str]:
+    """Execute the cells in order, changed, as far as the one that holds `until`: what they define, what they print."""
+    names, out = {}, io.StringIO()
+    with redirect_stdout(out):
+        for source in cells("code"):
+            for old, new in changes.items():
+                source = source.replace(old, new)
+            exec(compile(source, "chapter 10", "exec"), names)
+            if until and until in source:
+                break
+    return names, out.getvalue()
+
+
+@pytest.fixture
+def desk(tmp_path, monkeypatch):
+    """A folder like the repository's, with made-up records; the current folder is the notebooks'."""
+    for name in ("notebooks", "results", "data"):
+        (tmp_path / name).mkdir()
+    write_records(tmp_path / "results")
+    monkeypatch.chdir(tmp_path / "notebooks")
+    plt.switch_backend("Agg")
+    with plt.rc_context():
+        yield tmp_path
+    plt.close("all")
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory):
+    """The chapter from made-up records, where whatever would read, fetch or train raises: names, output, figures."""
+
+    def refuse(*_):
+        raise AssertionError("the records are enough")
+
+    desk = tmp_path_factory.mktemp("desk")
+    for name in ("notebooks", "results", "data"):
+        (desk / name).mkdir()
+    write_records(desk / "results")
+    plt.switch_backend("Agg")
+    with pytest.MonkeyPatch.context() as patch, plt.rc_context():
+        for name in ("data.read_stl10", "download.download_stl10", "train.train", "train.train_epoch"):
+            patch.setattr(f"vit_tutorial.{name}", refuse)
+        patch.setattr("socket.socket.connect", refuse)
+        patch.chdir(desk / "notebooks")
+        names, out = run({})
+        figures = len(plt.get_fignums())
+        plt.close("all")
+    return names, out, figures, sorted(path.name for path in desk.rglob("*"))
+
+
+@pytest.fixture
+def photographs(desk, monkeypatch):
+    """Forty noise images in STL-10's files, and a recipe for a model that learns in a moment."""
+    write_stl10(desk / "data", monkeypatch, images=40, labels=40)
+    (desk / "tiny.yaml").write_text(json.dumps(STRONG))  # YAML holds JSON
+    return {"REAL = False": "REAL = True", '"stl10-laptop"  #': '"../tiny.yaml"  #'}
+
+
+def test_from_the_records_nothing_is_read_fetched_or_trained(told):
+    names, out, figures, files = told
+    assert "stl10-laptop: 35.0, 35.0 % (mean 35.0, spread 0.0)" in out
+    assert "stl10-small: 35.0 % (one seed)" in out
+    assert "0 minutes a run, 4000 images a second" in out
+    assert "sure of 95 % on average, right on 100 %" in out
+    assert not names["REAL"] and figures == 7
+    assert files == ["data", "notebooks", "results", "stl10-laptop.json", "stl10-small.json", "sweep-laptop.json"]
+
+
+def test_for_real_it_estimates_trains_and_shows_the_photographs(desk, photographs, monkeypatch):
+    names, out = run(photographs)
+    assert re.search(r"^about \d+\.\d minutes on cpu for the 2 epochs that are left$", out, re.MULTILINE)
+    assert len(re.findall(r"^epoch +[12]: train loss", out, re.MULTILINE)) == 2
+    history = load_checkpoint(desk / "runs" / "tiny-0")[1].history
+    assert names["records"]["../tiny.yaml"]["runs"][0]["val_accuracy"] == history[-1]["val_accuracy"]
+    assert names["counts"].sum() == 10  # a validation image of each class
+    assert len(plt.get_fignums()) == 9
+    images = [axis.images for number in plt.get_fignums()[-2:] for axis in plt.figure(number).axes]
+    assert [len(shown) for shown in images] == [1] * 6 + [2] * 6  # six mistakes, then under their attention
+    # once more, after a restart: what is finished is only loaded
+    monkeypatch.setattr(training, "train_step", None)
+    _, out = run(photographs, until=TRAINS)
+    assert "about 0.0 minutes on cpu for the 0 epochs that are left" in out and "epoch   1" not in out
+
+
+def test_an_interrupted_run_goes_on_as_if_it_had_not_stopped(desk, photographs, monkeypatch):
+    run(photographs, until=TRAINS)
+    whole = timeless(load_checkpoint(desk / "runs" / "tiny-0")[1].history)
+    (desk / "runs" / "tiny-0").rename(desk / "whole")
+    with monkeypatch.context() as patch:
+        stop_at(patch, 4 + 3 + 2, KeyboardInterrupt())  # four steps to time, three of the first epoch
+        with pytest.raises(KeyboardInterrupt):
+            run(photographs, until=TRAINS)
+    assert len(load_checkpoint(desk / "runs" / "tiny-0")[1].history) == 1
+    _, out = run(photographs, until=TRAINS)
+    assert "for the 1 epochs that are left" in out and "epoch   1" not in out and "epoch   2" in out
+    assert timeless(load_checkpoint(desk / "runs" / "tiny-0")[1].history) == whole
+
+
+def test_photographs_that_are_not_there_are_fetched(desk, photographs, monkeypatch):
+    (desk / "data" / "stl10_binary").rename(desk / "elsewhere")
+    asked = []
+
+    def fetch(root):
+        asked.append(root)
+        (desk / "elsewhere").rename(desk / "data" / "stl10_binary")
+
+    monkeypatch.setattr("vit_tutorial.download.download_stl10", fetch)
+    names, _ = run(photographs, until="download_stl10(settings")
+    assert asked == ["../data"] and len(names["val"]) == 10
+
+
+def test_tables_are_those_of_the_records(told, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    import seeds
+
+    chances = (2 * torch.randn(200, 10, generator=torch.Generator().manual_seed(0))).softmax(dim=1)
+    labels = torch.arange(200) % 10
+    found = told[0]["tables_of"](chances, labels)
+    sure, guess = chances.double().max(dim=1)
+    assert found["confusion"] == seeds.confusion(guess, labels, 10)
+    for name, values in seeds.calibration(sure, (guess == labels).double()).items():
+        assert found["calibration"][name] == pytest.approx(values, abs=1e-4)
+
+
+def test_no_photograph_is_in_the_committed_notebook():
+    """It ran from the records, where nothing reads photographs; the cells that would show some are empty."""
+    notebook = nbformat.read(CHAPTER.with_suffix(".ipynb"), as_version=4)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert code[0].source.startswith("REAL = False")
+    real = [cell for cell in code if "if REAL:" in cell.source and "else:" not in cell.source]
+    assert len(real) == 4 and not [output for cell in real for output in cell.outputs]
+
+
+# ---- what the chapter says
+
+
+def test_standard_errors_are_the_computed_ones(told):
+    assert "1000 images: 1.6 points by the formula, 1.6 in 1,000 tries" in told[1]
+    assert "1.6 points: each answer is a coin" in prose() and "half the error takes four times the images" in prose()
+    assert math.sqrt(0.25 / 1000) == pytest.approx(0.0158, abs=1e-4)
+
+
+def test_a_token_of_the_stem_sees_what_the_chapter_says(told):
+    fields = told[0]["fields"]
+    sides = {name: int((seen.max(dim=0).values > 0.05).sum()) for name, seen in fields.items()}
+    assert sides == {"ConvolutionalPatchEmbedder": 12, "ConvolutionalStem": 15}
+    assert "<summary>Our answer</summary>15: a kernel of 3" in prose() and "its 143 neighbours" in prose()
+    assert fields["ConvolutionalPatchEmbedder"].count_nonzero() == 144  # and nothing else
+    assert fields["ConvolutionalStem"].all()  # a trace of everything
+
+
+def test_the_exercises_are_solved_right():
+    assert 2 * 0.6 * 0.4 / 4800 == pytest.approx(0.01**2) and "n = 4,800" in prose()
+    points = [(200, 0.35, 0.30), (300, 0.55, 0.60), (500, 0.85, 0.80)]
+    sure, right, far = (sum(n * value for n, *_, value in rows) / 1000 for rows in (
+        [(n, s) for n, s, _ in points], [(n, r) for n, _, r in points], [(n, abs(s - r)) for n, s, r in points],
+    ))  # fmt: skip
+    assert (round(sure, 3), round(right, 3), round(far, 3)) == (0.66, 0.64, 0.05)
+    assert "sure of 66 % and right on 64 %" in prose() and "The calibration error is five points" in prose()
+
+
+def recorded(name: str) -> dict:
+    path = ROOT / "results" / f"{name}.json"
+    if not path.exists():
+        pytest.skip(f"results/{name}.json does not exist yet")
+    return json.loads(path.read_text())
+
+
+def test_the_best_epoch_adds_up_to_two_points():
+    runs = recorded("stl10-laptop")["runs"]
+    gains = [100 * (max(run["curves"]["val_accuracy"]) - run["val_accuracy"]) for run in runs]
+    assert all(0 <= gain <= 2 for gain in gains) and "By up to two points" in prose()
+
+
+def test_the_plain_model_is_the_one_that_the_reader_guesses_about():
+    settings = recorded("stl10-laptop")["config"]
+    assert (settings["model"]["depth"], settings["model"]["dim"], settings["training"]["epochs"]) == (6, 128, 40)
+    assert "a plain ViT with six blocks, `D = 128`, forty epochs" in prose()
+
+
+def test_curves_cross_and_end_a_few_points_apart():
+    for name, gap in {"stl10-laptop": 6, "stl10-small": 100}.items():
+        for run in recorded(name)["runs"]:
+            ahead = [
+                100 * (train - val)
+                for train, val in zip(run["curves"]["train_accuracy"], run["curves"]["val_accuracy"], strict=True)
+            ]
+            assert ahead[0] < 0 < ahead[-1] < gap, name
+
+
+def test_the_better_model_takes_cars_for_trucks():
+    record = recorded("stl10-small")
+    counts = sum(torch.tensor(run["confusion"]) for run in record["runs"])
+    one, other = divmod(int((counts + counts.T).triu(1).argmax()), 10)
+    assert [record["config"]["classes"][place] for place in (one, other)] == ["car", "truck"]
+
+
+def test_where_the_models_are_sure_they_are_right_more_often_than_they_say():
+    for name in ("stl10-laptop", "stl10-small"):
+        for run in recorded(name)["runs"]:
+            if bins := run.get("calibration"):  # an old record has none
+                sure, right, n = (torch.tensor(bins[key])[6:].double() for key in ("confidence", "accuracy", "n"))
+                assert (n * (right - sure)).sum() > 0, (name, run["seed"])
+
+
+def test_commands_of_what_is_missing_can_be_run(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    import seeds
+    import sweep
+
+    commands = re.findall(r"^\| .*? \| `(python benchmarks/.*)` \|$", CHAPTER.read_text(), re.MULTILINE)
+    assert len(commands) == 6
+    for _, script, *words in map(shlex.split, commands):
+        assert (ROOT / script).is_file()
+        if script.endswith("seeds.py"):
+            changes = json.loads(words[words.index("--set") + 1]) if "--set" in words else []
+            seeds.read_plan(words[0], changes)
+        if script.endswith("sweep.py"):
+            assert words[0] in sweep.LADDERS and any(step.build == "resnet18" for step in sweep.LADDERS[words[0]])
