@@ -2,7 +2,8 @@
 
     python benchmarks/seeds.py stacks                          seeds 0 to 2, into results/stacks.json
     python benchmarks/seeds.py stl10-seed --root DIR           STL-10 lies under DIR/stl10_binary
-    python benchmarks/seeds.py stl10 --root DIR --build resnet18    another model, the same data and training
+    python benchmarks/seeds.py stl10 --root DIR --build resnet18 \\
+        --set '["training.optimizer=adamw", "training.average=0"]'      another model, into results/stl10-resnet18.json
     python benchmarks/seeds.py stacks --seeds 1 --name stacks-adamw \\
         --set '["training.optimizer=adamw", "training.peak_rate=2e-3"]'
 
@@ -20,7 +21,7 @@ from typing import Literal
 import torch
 from record import ROOT, circumstances, commit, device_name, nameless, read_record, run, write_record
 from torch import Tensor, nn
-from variants import BUILDERS
+from variants import BUILDERS, CNNS
 
 from vit_tutorial import checkpoint
 from vit_tutorial.cli import make_parser, print_row
@@ -57,6 +58,8 @@ def read_plan(recipe: str | None, changes: list[str], build: str = "vit") -> Pla
     parser = make_parser({})
     words = ["train", *(["--config", recipe] if recipe else []), "--out", "", *(f"--{change}" for change in changes)]
     chosen = parser.instantiate(parser.parse_args(words)).train
+    if build in CNNS and chosen.training.optimizer == "muon":
+        raise ValueError(f"{build} has no blocks, whose matrices Muon takes: expected training.optimizer=adamw")
     return Plan(chosen.model, chosen.data, chosen.training, build)
 
 

@@ -37,7 +37,7 @@ class Step:
 STL10 = {"data.name": "stl10", "data.mean": [0.4467, 0.4398, 0.4066], "data.std": [0.2603, 0.2566, 0.2713]}
 JITTER = {f"training.augment.{name}": 0.4 for name in ("brightness", "contrast", "saturation")}
 MIXING = {"training.strong.mixup": 0.8, "training.strong.cutmix": 1.0}
-# neither network has blocks for Muon, and an average of the weights does not fit the running statistics of their norms
+# Muon takes the matrices of blocks; and an average of the weights does not fit the running statistics of batch norms
 CNN = {"training.optimizer": "adamw", "training.average": 0.0}
 
 LAPTOP = (

@@ -62,8 +62,7 @@ def resnet18(config: ViTConfig) -> models.ResNet:
     """torchvision's ResNet-18 for images of 96 pixels: its stem is a 3 x 3 convolution of stride 2, with no pooling.
 
     So its four stages see 48, 24, 12 and 6 positions a side, close to the 56, 28, 14 and 7 for which it was designed at
-    224 pixels (He et al. 2016, table 1); with the stem of 224 pixels the last stage would be left with 3. It has no
-    blocks whose matrices Muon could take: train it with AdamW.
+    224 pixels (He et al. 2016, table 1); with the stem of 224 pixels the last stage would be left with 3.
     """
     model = models.resnet18(num_classes=config.classes)
     model.conv1 = nn.Conv2d(config.channels, 64, kernel_size=3, stride=2, padding=1, bias=False)
@@ -81,3 +80,4 @@ BUILDERS: dict[str, Callable[[ViTConfig], nn.Module]] = {
     "cnn": CNN,
     "resnet18": resnet18,
 }
+CNNS = ("cnn", "resnet18")  # without blocks whose matrices Muon could take: they are trained with AdamW

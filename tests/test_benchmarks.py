@@ -229,6 +229,7 @@ def test_another_model_is_built_and_recorded(desk):
         ('{"config": {"training": {"epochs": 3}}, "runs": []}', ["stacks"], "made with model.patch_size 8, not 16"),
         (None, ["stacks", "--build", "resnet"], "build is 'resnet', expected one of"),
         (None, ["stacks", "--set", '["training.epochs=0"]'], "epochs is 0, expected at least 1"),
+        (None, ["stacks", "--build", "cnn"], "cnn has no blocks, whose matrices Muon takes"),
         (None, ["nothing"], "no config 'nothing'"),
     ],
 )
