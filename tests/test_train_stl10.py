@@ -175,19 +175,6 @@ def test_photographs_that_are_not_there_are_fetched(desk, photographs, monkeypat
     assert asked == ["../data"] and len(names["val"]) == 10
 
 
-def test_tables_are_those_of_the_records(told, monkeypatch):
-    monkeypatch.syspath_prepend(ROOT / "benchmarks")
-    import seeds
-
-    chances = (2 * torch.randn(200, 10, generator=torch.Generator().manual_seed(0))).softmax(dim=1)
-    labels = torch.arange(200) % 10
-    found = told[0]["tables_of"](chances, labels)
-    sure, guess = chances.double().max(dim=1)
-    assert found["confusion"] == seeds.confusion(guess, labels, 10)
-    for name, values in seeds.calibration(sure, (guess == labels).double()).items():
-        assert found["calibration"][name] == pytest.approx(values, abs=1e-4)
-
-
 def test_no_photograph_is_in_the_committed_notebook():
     """It ran from the records, where nothing reads photographs; the cells that would show some are empty."""
     notebook = nbformat.read(CHAPTER.with_suffix(".ipynb"), as_version=4)
