@@ -5,9 +5,11 @@ which is a little smaller: it has no class token, no learned positions and no bi
 
     python benchmarks/throughput.py                      on the GPU where there is one, else on the CPU
     python benchmarks/throughput.py --device cpu --batch_size 64 --repeats 15 --steps 2
+    python benchmarks/throughput.py --device cuda --dim 384 --depth 12 --heads 6 --batch_size 512 --compile true
 
-All models take turns in one run, so that whatever slows the machine down slows all of them. Writes
-results/throughput-DEVICE.json.
+All models take turns in one run, so that whatever slows the machine down slows all of them; so does ours with the
+augmentation of the recipe stl10 before each step, which shows what that costs. Writes results/throughput-DEVICE.json,
+or throughput-DEVICE-compiled.json.
 """
 
 import gc
@@ -16,7 +18,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
@@ -27,31 +29,40 @@ import torch
 import torch.nn.functional as F
 import torchvision
 import transformers
-from jsonargparse import auto_cli
-from record import ROOT, circumstances, write_record
+from record import ROOT, circumstances, run, write_record
+from seeds import read_plan
 from torch import Tensor, nn
 from tqdm import tqdm
 from vit_pytorch import SimpleViT
 
+from vit_tutorial.augment import augment, draw
 from vit_tutorial.config import ViTConfig
+from vit_tutorial.data import STL10_MEAN, STL10_STD, normalise
 from vit_tutorial.model import VisionTransformer, count_parameters
+from vit_tutorial.strong import draw_strong, strengthen
 
-CONFIG = ViTConfig(image_size=96, patch_size=8, dim=192, depth=6, heads=3, classes=10)
-
-
-def ours() -> nn.Module:
-    return VisionTransformer(CONFIG)
+AUGMENTED = "vit_tutorial, augmented"
+IMAGES = 4000  # to draw batches from, as many as STL-10's training split
 
 
-def theirs_torchvision() -> nn.Module:
-    c = CONFIG
+@dataclass(frozen=True)
+class Setting:
+    """What is measured, and where. `threads` are the CPU's."""
+
+    model: ViTConfig
+    device: str
+    batch_size: int
+    compile: bool
+    threads: int
+
+
+def theirs_torchvision(c: ViTConfig) -> nn.Module:
     return torchvision.models.VisionTransformer(
         c.image_size, c.patch_size, c.depth, c.heads, c.dim, round(c.dim * c.mlp_ratio), num_classes=c.classes
     )
 
 
-def theirs_timm() -> nn.Module:
-    c = CONFIG
+def theirs_timm(c: ViTConfig) -> nn.Module:
     return timm.models.vision_transformer.VisionTransformer(
         img_size=c.image_size, patch_size=c.patch_size, embed_dim=c.dim, depth=c.depth, num_heads=c.heads,
         num_classes=c.classes,
@@ -61,9 +72,8 @@ def theirs_timm() -> nn.Module:
 class HuggingFace(nn.Module):
     """Hugging Face's ViT, returning logits alone."""
 
-    def __init__(self) -> None:
+    def __init__(self, c: ViTConfig) -> None:
         super().__init__()
-        c = CONFIG
         config = transformers.ViTConfig(
             image_size=c.image_size, patch_size=c.patch_size, hidden_size=c.dim, num_hidden_layers=c.depth,
             num_attention_heads=c.heads, intermediate_size=round(c.dim * c.mlp_ratio), num_labels=c.classes,
@@ -75,16 +85,15 @@ class HuggingFace(nn.Module):
         return self.model(images).logits
 
 
-def theirs_vit_pytorch() -> nn.Module:
-    c = CONFIG
+def theirs_vit_pytorch(c: ViTConfig) -> nn.Module:
     return SimpleViT(
         image_size=c.image_size, patch_size=c.patch_size, num_classes=c.classes, dim=c.dim, depth=c.depth,
         heads=c.heads, mlp_dim=round(c.dim * c.mlp_ratio), dim_head=c.dim // c.heads,
     )  # fmt: skip
 
 
-CONTENDERS: dict[str, Callable[[], nn.Module]] = {
-    "vit_tutorial": ours,
+CONTENDERS: dict[str, Callable[[ViTConfig], nn.Module]] = {
+    "vit_tutorial": VisionTransformer,
     "torchvision": theirs_torchvision,
     "timm": theirs_timm,
     "huggingface": HuggingFace,
@@ -92,17 +101,43 @@ CONTENDERS: dict[str, Callable[[], nn.Module]] = {
 }
 
 
-def make_step(name: str, device: str, batch_size: int) -> Callable[[], None]:
+def make_batches(setting: Setting, augmented: bool) -> Callable[[], tuple[Tensor, Tensor]]:
+    """A function that gives normalised images and labels: always the same, or augmented afresh from uint8 images."""
+    c, device = setting.model, setting.device
+    count = IMAGES if augmented else setting.batch_size
+    images = torch.randint(256, (count, c.channels, *c.sides), dtype=torch.uint8, device=device)
+    labels = torch.randint(c.classes, (count,), device=device)
+    if not augmented:
+        ready = normalise(images, STL10_MEAN, STL10_STD)
+        return lambda: (ready, labels)
+    recipe = read_plan("stl10", []).training
+    generator = torch.Generator().manual_seed(0)
+
+    def batch() -> tuple[Tensor, Tensor]:
+        """As in `train_epoch`."""
+        rows = torch.randint(count, (setting.batch_size,), generator=generator).to(device)
+        draws = draw(recipe.augment, len(rows), generator)
+        more = draw_strong(recipe.strong, len(rows), generator)
+        some, truth = strengthen(augment(images[rows], draws, c.image_size), labels[rows], more, c.classes)
+        return normalise(some, STL10_MEAN, STL10_STD), truth
+
+    return batch
+
+
+def make_step(name: str, setting: Setting) -> Callable[[], None]:
     """One training step: forward, loss, backward, AdamW; under bf16 autocast on a GPU, in float32 on the CPU."""
     torch.manual_seed(0)
-    model = CONTENDERS[name]().to(device).train()
-    size = count_parameters(model) / count_parameters(ours())
+    device, build = setting.device, CONTENDERS["vit_tutorial" if name == AUGMENTED else name]
+    model = build(setting.model).to(device).train()
+    size = count_parameters(model) / count_parameters(VisionTransformer(setting.model))
     assert size == 1 or (name == "vit-pytorch" and 0.97 < size < 1), "the models differ in size: no fair comparison"
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, weight_decay=0.05)
-    images = torch.randn(batch_size, CONFIG.channels, CONFIG.image_size, CONFIG.image_size, device=device)
-    labels = torch.randint(CONFIG.classes, (batch_size,), device=device)
+    batch = make_batches(setting, augmented=name == AUGMENTED)
+    if setting.compile:
+        model.compile()
 
     def step() -> None:
+        images, labels = batch()
         with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
             loss: Tensor = F.cross_entropy(model(images), labels)
         loss.backward()
@@ -112,44 +147,44 @@ def make_step(name: str, device: str, batch_size: int) -> Callable[[], None]:
     return step
 
 
-def peak_memory(name: str, device: str, batch_size: int, threads: int) -> float:
+def peak_memory(name: str, setting: Setting) -> float:
     """MiB that building a model and training it for three steps adds. On the CPU: to be called in a fresh process."""
 
     def peak() -> float:
-        if device == "cuda":
+        if setting.device == "cuda":
             return torch.cuda.max_memory_allocated() / 2**20
         unit = 2**20 if sys.platform == "darwin" else 2**10  # ru_maxrss: bytes there, KiB on Linux
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
-    torch.set_num_threads(threads)
-    if device == "cuda":
+    torch.set_num_threads(setting.threads)
+    if setting.device == "cuda":
         torch.cuda.reset_peak_memory_stats()
     before = peak()
-    step = make_step(name, device, batch_size)
+    step = make_step(name, setting)
     for _ in range(3):
         step()
     return peak() - before
 
 
-def measure_memory(device: str, batch_size: int, threads: int) -> dict[str, float]:
+def measure_memory(setting: Setting) -> dict[str, float]:
     """Peak MiB of each contender, each in its own process, started while this one is still small."""
     memory = {}
     for name in CONTENDERS:
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-            memory[name] = pool.submit(peak_memory, name, device, batch_size, threads).result()
+            memory[name] = pool.submit(peak_memory, name, setting).result()
     return memory
 
 
 def measure_seconds(
-    device: str, batch_size: int, repeats: int, steps: int
+    setting: Setting, repeats: int, steps: int
 ) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
     """Seconds of `steps` training steps, `repeats` times each in turn: wall time, and processor time of all threads."""
 
     def wait() -> None:
-        if device == "cuda":
+        if setting.device == "cuda":
             torch.cuda.synchronize()
 
-    contenders = {name: make_step(name, device, batch_size) for name in CONTENDERS}
+    contenders = {name: make_step(name, setting) for name in [*CONTENDERS, AUGMENTED]}
     wall: dict[str, list[float]] = {name: [] for name in contenders}
     processor: dict[str, list[float]] = {name: [] for name in contenders}
     gc.disable()
@@ -172,6 +207,11 @@ def measure_seconds(
 def main(
     device: Literal["auto", "cpu", "cuda"] = "auto",
     batch_size: int = 64,
+    dim: int = 192,
+    depth: int = 6,
+    heads: int = 3,
+    patch_size: int = 8,
+    compile: bool = False,
     repeats: int = 15,
     steps: int | None = None,
     threads: int | None = None,
@@ -182,6 +222,11 @@ def main(
     Args:
         device: where to train
         batch_size: images a step
+        dim: width of a token
+        depth: number of blocks
+        heads: heads of each attention
+        patch_size: side of a patch, of images of 96 pixels
+        compile: whether all models are compiled by torch.compile
         repeats: measured turns of each model; medians are reported
         steps: training steps a turn; 2 on the CPU and 20 on a GPU unless given
         threads: CPU threads; all cores unless given
@@ -192,12 +237,18 @@ def main(
     steps = steps or {"cpu": 2, "cuda": 20}[device]
     threads = threads or torch.get_num_threads()
     torch.set_num_threads(threads)
-    memory = measure_memory(device, batch_size, threads)
-    wall, processor = measure_seconds(device, batch_size, repeats, steps)
+    config = ViTConfig(image_size=96, patch_size=patch_size, dim=dim, depth=depth, heads=heads, classes=10)
+    setting = Setting(config, device, batch_size, compile, threads)
+    memory = measure_memory(setting)
+    wall, processor = measure_seconds(setting, repeats, steps)
 
+    augmented = wall.pop(AUGMENTED)
+    processor.pop(AUGMENTED)
+    # each round's own ratio: what slows one round down slows all of them
+    share = 1 - median(plain / more for plain, more in zip(wall["vit_tutorial"], augmented, strict=True))
+    augmentation = {"share": share, "images_per_second": batch_size * steps / median(augmented)}
     rows = {}
     for name in CONTENDERS:
-        # each round's own ratio: what slows one round down slows all of them
         paired = [min(turn) / turn[list(wall).index(name)] for turn in zip(*wall.values(), strict=True)]
         rows[name] = {
             "images_per_second": batch_size * steps / median(wall[name]),
@@ -211,17 +262,22 @@ def main(
     for name, row in rows.items():
         speed, *rest = row.values()
         print("{:14}{:10.1f}{:8.3f}{:10.3f}{:10.3f}{:10.0f}{:8.3f}".format(name, speed, *rest))
+    print(
+        "augmentation: {share:.1%} of a step of vit_tutorial, {images_per_second:.1f} images/s".format(**augmentation)
+    )
 
     if device == "cpu":  # seconds of some laptop tell nobody anything; ratios do
-        rows = {name: {key: row[key] for key in row if key != "images_per_second"} for name, row in rows.items()}
-    setting = {"batch_size": batch_size, "repeats": repeats, "steps": steps, "threads": threads}
-    setting |= {"precision": "bf16 autocast" if device == "cuda" else "float32", "optimiser": "AdamW"}
+        for row in [augmentation, *rows.values()]:
+            del row["images_per_second"]
+    about = {"batch_size": batch_size, "repeats": repeats, "steps": steps, "threads": threads, "compiled": compile}
+    about |= {"precision": "bf16 autocast" if device == "cuda" else "float32", "optimiser": "AdamW"}
     record = circumstances(device, ["torch", "torchvision", "timm", "transformers", "vit-pytorch"])
     rows = {name: {key: round(value, 3) for key, value in row.items()} for name, row in rows.items()}
-    path = out / f"throughput-{device}.json"
-    write_record(path, record | {"model": asdict(CONFIG), "setting": setting, "contenders": rows})
+    record |= {"model": asdict(config), "setting": about, "contenders": rows}
+    path = out / f"throughput-{device}{'-compiled' * compile}.json"
+    write_record(path, record | {"augmentation": {key: round(value, 3) for key, value in augmentation.items()}})
     print(f"written: {path}")
 
 
 if __name__ == "__main__":
-    auto_cli(main)
+    run(main)
