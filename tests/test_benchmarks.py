@@ -1,4 +1,4 @@
-"""The benchmarks' own machinery, on models that learn in a moment: variants, records that are kept, ladders, folds."""
+"""The benchmarks' own machinery, on models that learn in a moment: records that are kept, folds, ladders, latency."""
 
 import json
 import sys
@@ -8,13 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 from test_data import write_stl10
-from torch import nn
-from torch.testing import assert_close
 
 from vit_tutorial import VisionTransformer, ViTConfig
 from vit_tutorial.augment import AugmentConfig
 from vit_tutorial.model import count_parameters
-from vit_tutorial.train import TrainConfig, make_optimizers
 
 ROOT = Path(__file__).parent.parent
 sys.path.append(str(ROOT / "benchmarks"))  # where the scripts lie that are run from the command line
@@ -26,7 +23,6 @@ import seeds  # noqa: E402
 import sweep  # noqa: E402
 import variants  # noqa: E402
 
-CONFIG = ViTConfig(image_size=32, patch_size=16, dim=16, depth=3, heads=2)
 TINY = [
     *("training.epochs=1", "training.warmup_epochs=0", "training.batch_size=8", "model.patch_size=48", "model.dim=16"),
     *("model.depth=1", "model.heads=2", "training.device=cpu"),
@@ -49,90 +45,6 @@ def desk(tmp_path, monkeypatch):
 
 def stored(desk, name):
     return json.loads((desk[0] / "results" / f"{name}.json").read_text())
-
-
-def images(count=4):
-    torch.manual_seed(1)
-    return torch.randn(count, 3, 32, 32)
-
-
-def load_plain(variant: nn.Module) -> VisionTransformer:
-    """A plain model with the variant's weights, but for what the variant adds."""
-    plain = VisionTransformer(CONFIG)
-    weights = {name.replace("out.0.", "out."): value for name, value in variant.state_dict().items()}
-    plain.load_state_dict({name: weights[name] for name in plain.state_dict()})
-    return plain.eval()
-
-
-# ---- variants
-
-
-def test_stochastic_depth_is_off_in_evaluation():
-    model = variants.StochasticDepth(CONFIG).eval()
-    assert_close(model(images()), load_plain(model)(images()))
-    assert count_parameters(model) == count_parameters(VisionTransformer(CONFIG))
-
-
-def test_stochastic_depth_leaves_out_whole_branches_of_an_image_and_keeps_the_mean():
-    """Of the last block, alone: each of its outputs is one of four, and their mean is what evaluation gives."""
-    torch.manual_seed(0)
-    model = variants.StochasticDepth(CONFIG)
-    for branch in (model.blocks[-1].attention.out, model.blocks[-1].mlp):
-        assert branch[-1].p == pytest.approx(0.1)
-    branch = model.blocks[-1].attention
-    tokens = torch.randn(1, 5, 16)
-    full = branch.eval()(tokens)
-    some = branch.train()(tokens.expand(4000, 5, 16))
-    left_out = (some == 0).flatten(1).all(dim=1)
-    assert_close(some[~left_out], (full / 0.9).expand(int((~left_out).sum()), 5, 16))
-    assert left_out.float().mean() == pytest.approx(0.1, abs=0.02)
-    assert_close(some.mean(dim=0), full[0], atol=0.03 * full.abs().max().item(), rtol=0)
-
-
-def test_the_rate_grows_linearly_with_depth():
-    model = variants.StochasticDepth(CONFIG)
-    rates = [(block.attention.out[-1].p, block.mlp[-1].p) for block in model.blocks]
-    assert rates == [pytest.approx((rate, rate)) for rate in (0.1 / 3, 0.2 / 3, 0.1)]
-
-
-def test_layer_scale_at_one_is_the_plain_model_and_at_zero_the_identity():
-    model = variants.LayerScale(CONFIG).eval()
-    factors = [value for name, value in model.named_parameters() if name.endswith("factors")]
-    assert len(factors) == 2 * CONFIG.depth and all((value == 0.1).all() for value in factors)
-    assert not torch.allclose(model(images()), load_plain(model)(images()))
-    for value in factors:
-        nn.init.ones_(value)
-    assert_close(model(images()), load_plain(model)(images()))
-    for value in factors:
-        nn.init.zeros_(value)
-    tokens = model.embedder(images())
-    assert_close(model.blocks[0](tokens), tokens)
-
-
-def test_both_have_both():
-    model = variants.Both(CONFIG)
-    names = {type(module).__name__ for module in model.blocks[1].modules()}
-    assert {"Diagonal", "StochasticDepth"} <= names and len(model.blocks[1].mlp) == 7
-    assert count_parameters(model) == count_parameters(VisionTransformer(CONFIG)) + 2 * CONFIG.depth * CONFIG.dim
-
-
-def test_muon_takes_the_matrices_of_a_variant_and_no_factors():
-    muon, adamw = make_optimizers(variants.LayerScale(CONFIG), TrainConfig(optimizer="muon"))
-    assert sum(p.numel() for p in muon.param_groups[0]["params"]) == CONFIG.depth * 12 * CONFIG.dim**2
-    decayed = adamw.param_groups[0]["params"]
-    assert all(p.ndim > 1 for p in decayed) and sum(p.ndim == 1 for p in adamw.param_groups[1]["params"]) > 6
-
-
-def test_resnet18_is_torchvisions_with_a_small_stem():
-    model = variants.resnet18(ViTConfig()).eval()
-    # 11,689,512 with 1,000 classes and a 7 x 7 stem, as torchvision says
-    assert count_parameters(model) == 11_689_512 - 990 * 513 - 3 * 64 * (49 - 9)
-    shapes = []
-    model.layer1.register_forward_hook(lambda *call: shapes.append(call[2].shape[2:]))
-    model.layer4.register_forward_hook(lambda *call: shapes.append(call[2].shape[2:]))
-    with torch.no_grad():
-        assert model(torch.zeros(1, 3, 96, 96)).shape == (1, 10)
-    assert shapes == [(48, 48), (6, 6)]
 
 
 # ---- records of several seeds
