@@ -53,7 +53,7 @@ def write_records(folder: Path) -> None:
     tables = {"confusion": (100 * torch.eye(10, dtype=torch.int64)).tolist(), "calibration": bins}
     old = {"seed": 0, "val_accuracy": 0.35, "curves": curves}
     new = {"seed": 1, "val_accuracy": 0.35, "curves": curves | {"seconds": [1.0, 1.0]}} | tables
-    step = {"change": {}, "prediction": "30 to 40 %", "mean": 0.35, "runs": [new]}
+    step = {"change": {}, "prediction": "30 to 40", "mean": 0.35, "runs": [new]}
     records = {
         "stl10-laptop": {"config": SETTINGS | {"classes": STL10_CLASSES}, "runs": [old, new]},
         "stl10-small": {"config": STRONG | {"classes": STL10_CLASSES}, "runs": [new]},
@@ -127,6 +127,7 @@ def test_from_the_records_nothing_is_read_fetched_or_trained(told):
     assert "stl10-laptop: 35.0, 35.0 % (mean 35.0, spread 0.0)" in out
     assert "stl10-small: 35.0 % (one seed)" in out
     assert "0 minutes a run, 4000 images a second" in out
+    assert re.search(r"^\+ stem +30 to 40 +35\.0 +40\.0$", out, re.MULTILINE)
     assert "sure of 95 % on average, right on 100 %" in out
     assert not names["REAL"] and figures == 7
     assert files == ["data", "notebooks", "results", "stl10-laptop.json", "stl10-small.json", "sweep-laptop.json"]
@@ -137,7 +138,7 @@ def test_for_real_it_estimates_trains_and_shows_the_photographs(desk, photograph
     assert re.search(r"^about \d+\.\d minutes on cpu for the 2 epochs that are left$", out, re.MULTILINE)
     assert len(re.findall(r"^epoch +[12]: train loss", out, re.MULTILINE)) == 2
     history = load_checkpoint(desk / "runs" / "tiny-0")[1].history
-    assert names["records"]["../tiny.yaml"]["runs"][0]["val_accuracy"] == history[-1]["val_accuracy"]
+    assert names["records"]["tiny"]["runs"][0]["val_accuracy"] == history[-1]["val_accuracy"]
     assert names["counts"].sum() == 10  # a validation image of each class
     assert len(plt.get_fignums()) == 9
     images = [axis.images for number in plt.get_fignums()[-2:] for axis in plt.figure(number).axes]
@@ -239,6 +240,11 @@ def test_curves_cross_and_end_a_few_points_apart():
                 for train, val in zip(run["curves"]["train_accuracy"], run["curves"]["val_accuracy"], strict=True)
             ]
             assert ahead[0] < 0 < ahead[-1] < gap, name
+
+
+def test_only_the_first_step_of_the_ladder_knows_its_pictures_by_heart():
+    first, *others = (step["runs"][0]["curves"]["train_accuracy"][-1] for step in recorded("sweep-laptop")["steps"])
+    assert first > 0.9 and max(others) < 0.75
 
 
 def test_the_better_model_takes_cars_for_trucks():
