@@ -1,14 +1,17 @@
 import errno
+import json
 import math
 import os
 import signal
 import subprocess
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
 import torch
 from filelock import FileLock
+from safetensors.torch import save
 from test_train import MODEL, TRAIN
 
 from vit_tutorial import checkpoint
@@ -189,6 +192,19 @@ def test_a_resumed_run_keeps_its_settings(data, tmp_path, part, field, value, me
     settings[part] = replace(settings[part], **{field: value})
     with pytest.raises(ValueError, match=message):
         train(*settings.values(), tmp_path, resume=True)
+
+
+@pytest.mark.parametrize(("value", "refused"), [(0.0, False), (0.5, True)])
+def test_a_setting_that_a_run_is_older_than_was_at_its_default(data, tmp_path, value, refused):
+    train(MODEL, data, replace(TRAIN, epochs=1), tmp_path)
+    path = tmp_path / "state.safetensors"
+    tensors, texts = checkpoint.read_tensors(path)
+    config = json.loads(texts["config"])
+    del config["training"]["average"], config["training"]["strong"], config["data"]["fold"]
+    path.write_bytes(save(tensors, texts | {"config": json.dumps(config)}))
+    changed = replace(TRAIN, epochs=1, average=value)
+    with pytest.raises(ValueError, match=r"average was 0\.0 and is now 0\.5") if refused else nullcontext():
+        train(MODEL, data, changed, tmp_path, resume=True)
 
 
 def test_the_data_and_the_device_may_move(data, tmp_path):

@@ -188,16 +188,17 @@ def open_run(folder: Path, resume: bool) -> Iterator[Path]:
         raise ValueError(f"another process is training in {folder}") from error
 
 
-def load_run(folder: Path, model: nn.Module, optimizers: list[Optimizer], record: Record) -> None:
+def load_run(folder: Path, model: nn.Module, optimizers: list[Optimizer], record: Record, defaults: dict) -> None:
     """Bring model, optimisers and the record's history to where the run in `folder` stopped.
 
-    Raises ValueError for a damaged file, and when the run was started with other settings, naming the first.
+    A setting that the run is older than was at its default. Raises ValueError for a damaged file, and when the run was
+    started with other settings, naming the first.
     """
     path = folder / "state.safetensors"
     tensors, texts = read_tensors(path)
     if not {"config", "history"} <= texts.keys():
         raise ValueError(f"{path} is not the state of a run")
-    refuse_changes(json.loads(texts["config"]), json.loads(record.settings()))
+    refuse_changes(json.loads(texts["config"]), json.loads(record.settings()), json.loads(json.dumps(defaults)))
     weights = {name.removeprefix("model/"): tensor for name, tensor in tensors.items() if name.startswith("model/")}
     set_weights(model, weights, path)
     for number, optimizer in enumerate(optimizers):
@@ -210,11 +211,12 @@ def load_run(folder: Path, model: nn.Module, optimizers: list[Optimizer], record
     record.history[:] = json.loads(texts["history"])
 
 
-def refuse_changes(old: dict, new: dict, within: str = "") -> None:
+def refuse_changes(old: dict, new: dict, defaults: dict, within: str = "") -> None:
     """Raise ValueError for the first setting that differs; where the data lie and the device may change."""
     for name in [*old, *new]:
-        was, now = old.get(name, "not set"), new.get(name, "not set")
+        default = defaults.get(name, "not set")
+        was, now = old.get(name, default), new.get(name, "not set")
         if isinstance(was, dict) and isinstance(now, dict):
-            refuse_changes(was, now, f"{within}{name}.")
+            refuse_changes(was, now, default if isinstance(default, dict) else {}, f"{within}{name}.")
         elif was != now and within + name not in ("data.root", "training.device"):
             raise ValueError(f"a resumed run keeps its settings: {within}{name} was {was!r} and is now {now!r}")

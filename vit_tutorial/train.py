@@ -264,7 +264,8 @@ def train(
     record = Record(settings, val.classes, data_config.mean, data_config.std)
     with open_run(out, resume) if writes else nullcontext():
         if resume:
-            load_run(out, model, optimizers, record)
+            defaults = {"model": ViTConfig(), "data": DataConfig(), "training": TrainConfig()}
+            load_run(out, model, optimizers, record, {name: asdict(part) for name, part in defaults.items()})
         elif writes:
             save_run(out, model, model, optimizers, record)  # a run stopped in its first epoch can be resumed, too
         if config.compile:
