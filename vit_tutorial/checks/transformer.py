@@ -22,6 +22,7 @@ def parts_of_size(c: ViTConfig) -> dict[str, int]:
     """What is easily forgotten, or counted once too often, and how many parameters it is."""
     D, L, T, M = c.dim, c.depth, c.tokens, round(c.dim * c.mlp_ratio)
     pixels, block = c.patch_size**2, 4 * c.dim**2 + 2 * c.dim * M + 9 * c.dim + M
+    around = (pixels * c.channels + 1) * D + (T + 3) * D + (D + 1) * c.classes
     return {
         "one row of D numbers: the class token, its place among the positions, or the bias of the patch projection": D,
         "the norm before the head, a scale and an offset (or two single rows of D)": 2 * D,
@@ -29,7 +30,12 @@ def parts_of_size(c: ViTConfig) -> dict[str, int]:
         "the positions of the patches": (T - 1) * D,
         "the weights of the patch projection": pixels * c.channels * D,
         "a pixel has c.channels values, so a patch has P*P*C": pixels * (c.channels - 1) * D,
+        "c.patch_size is one side of a patch, so a patch has P*P*C values": (pixels - c.patch_size) * c.channels * D,
         "the patch projection takes c.channels channels, not always 3": pixels * (c.channels - 3) * D,
+        "one projection serves all patches: its weights are counted once": pixels * c.channels * D * (T - 2),
+        "one projection serves all patches: its weights and its bias are counted once": (
+            (pixels * c.channels + 1) * D * (T - 2)
+        ),
         "the biases of q, k and v, 3D a block": 3 * D * L,
         "a bias of D in each block: attention's output has one, the MLP's second layer has one": D * L,
         "the bias of the MLP's first layer, one for each hidden unit, in each block": M * L,
@@ -48,10 +54,13 @@ def parts_of_size(c: ViTConfig) -> dict[str, int]:
         "heads share the D columns: q, k and v are D to 3D together, however many heads": 3 * D * D * (c.heads - 1) * L,
         "one of the MLP's two matrices, in each block": D * M * L,
         "the MLP is D * c.mlp_ratio wide, not always 4D": (2 * D + 1) * (M - 4 * D) * L,
+        "the MLP is D * c.mlp_ratio wide, not D": (2 * D + 1) * (M - D) * L,
         "the bias of the head, one for each class": c.classes,
         "the weights of the head": D * c.classes,
         "the head, weights and biases": (D + 1) * c.classes,
+        "the head reads one vector: it is counted once, not for each token": (D + 1) * c.classes * (T - 1),
         "all blocks but one: there are c.depth of them": block * (L - 1),
+        "only the blocks are there c.depth times: what stands around them is counted once": around * (L - 1),
         BLOCK: block,
         "all blocks": block * L,
     }
@@ -79,10 +88,21 @@ def parts_of_bill(c: ViTConfig) -> dict[str, int]:
         "the projection runs once for each of the T - 1 patches": pixels * c.channels * (N - 1),
         "the patch projection": pixels * c.channels * N,
         "a pixel has c.channels values, so a patch has P*P*C": pixels * (c.channels - 1) * N,
+        "c.patch_size is one side of a patch, so a patch has P*P*C values": (
+            c.patch_size * (c.patch_size - 1) * D * c.channels * N
+        ),
         "the patch projection takes c.channels channels, not always 3": pixels * (c.channels - 3) * N,
+        "positions are added, not multiplied with": T * D,
         "T*T*D a block, one of attention's two products: queries meet keys, then weights mix values": product * L,
         "2*T*T*D a block, attention's two products: queries meet keys, then weights mix values": 2 * product * L,
         "each of the T queries meets T keys, so it is 2*T*T*D a block, not 2*T*D": 2 * T * N * D * L,
+        "a query meets a key in D multiplications, so it is 2*T*T*D a block, not 2*T*T": 2 * T * T * (D - 1) * L,
+        "the class token is a key, too: each query meets T of them, not T - 1": 2 * T * D * L,
+        "the class token is a query and a key, too: T*T, not (T - 1)*(T - 1)": 2 * (T * T - N * N) * D * L,
+        "2*T*T*K a block is what one head meets and mixes, all of them together 2*T*T*D": (
+            2 * T * T * (D - D // c.heads) * L
+        ),
+        "the scale and the softmax are free": T * T * c.heads * L,
         "a head works on K = D/H numbers, so all heads together cost what one of D would": 2
         * product
         * (c.heads - 1)
@@ -90,15 +110,18 @@ def parts_of_bill(c: ViTConfig) -> dict[str, int]:
         "attention's output projection, T*D*D a block": T * D * D * L,
         "q, k and v are three maps of D*D, in each block": 2 * T * D * D * L,
         "q, k and v, T*3*D*D a block": 3 * T * D * D * L,
+        "attention, its four linear maps and its two products": (4 * T * D * D + 2 * product) * L,
         "one of the MLP's two matrices, in each block": T * D * M * L,
         "the MLP's two matrices, in each block": 2 * T * D * M * L,
         "the MLP is D * c.mlp_ratio wide, not always 4D": 2 * T * D * (M - 4 * D) * L,
+        "the MLP is D * c.mlp_ratio wide, not D": 2 * T * D * (M - D) * L,
         "the class token goes through the blocks too: T tokens, not T - 1": (linear * T + 2 * product - smaller) * L,
         "the linear maps of a block run for each of the T tokens": linear * N * L,
         "a bias is added, not multiplied with": ((5 * D + M) * T) * L + D * N + c.classes,
         "a bias is added, not multiplied with (those in the blocks)": (5 * D + M) * T * L,
         "the head": D * c.classes,
         "the head reads one vector, not all T": D * c.classes * N,
+        "the head reads one vector, not the T - 1 patches": D * c.classes * (N - 1),
         BLOCK: linear * T + 2 * product,
         "all blocks but one: there are c.depth of them": (linear * T + 2 * product) * (L - 1),
     }
@@ -183,9 +206,13 @@ def misplaced(name: str, weights: Mapping[str, Tensor], want: Mapping[str, Tenso
             ("d (c p2 p1)", "rows and columns of the kernel changed places, and the channels stand first"),
         ):
             mistakes[f"{said}; {rows}"] = rearrange(weights[name], f"d c p1 p2 -> {order}")
+        flat = f"it is still a kernel: the linear layer takes a row for each output, and {rows}"
+        mistakes[flat] = weights[name]
+        mistakes[f"{flat}, side by side"] = rearrange(weights[name], "d c p1 p2 -> d p1 p2 c")
     for number, part in enumerate(("query", "key", "value")):
         if f".{part}." in name:
             whole = weights[name.replace(part, "qkv")]
+            mistakes["it is all of qkv: cut it in three, the bias too"] = whole
             mistakes["you took every third row; qkv stacks all of q, then all of k, then all of v"] = whole[number::3]
             for other in {"query", "key", "value"} - {part}:
                 rows = want[name.replace(part, other)]
