@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Callable
+from itertools import combinations
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vit_tutorial.checks.core import NotSolved, ask, called, checked, compare, compare_gradients, distinct
+from vit_tutorial.checks.core import NotSolved, ask, called, checked, compare, compare_gradients, distinct, same
 from vit_tutorial.train import learning_rate
 
 
@@ -50,12 +51,16 @@ def wrong_rates(steps: int, warmup: int) -> dict[str, tuple[Callable[[int], floa
         "cosine runs from 1 to -1, your rate goes below 0: add 1 and halve": lambda s: 2 * fall(s) - 1,
         "1 + cos runs from 2 to 0, your fall starts at twice the peak: halve it": lambda s: 2 * fall(s),
         "cos takes radians: without pi it hardly falls": lambda s: half(done(s) / math.pi),
+        "cos takes radians: half a circle is pi, not 180": lambda s: half(180 / math.pi * done(s)),
         "that is a quarter of a cosine, from 0 to pi/2: half of one goes to pi": lambda s: math.cos(
             math.pi / 2 * done(s)
         ),
         "1 - cos climbs, from 0 on: the fall needs 1 + cos": lambda s: 1 - fall(s),
         "after the peak your rate falls in a straight line, half a cosine was asked for": lambda s: 1 - done(s),
         "after the peak your rate stays where it is: half a cosine takes it to 0": lambda s: 1.0,
+        "the fall starts a step early: at step warmup the rate is the peak": (
+            lambda s: half((s - warmup + 1) / (steps - warmup))
+        ),
         "the fall starts a step late: at step warmup the rate is the peak, one later it is below": (
             lambda s: half(max(0.0, late * (done(s) - done(warmup + 1))))
         ),
@@ -84,10 +89,10 @@ def schedule(answer: Callable) -> str:
         warmup, steps = (warmup, warmup + rest) if warm else (0, rest)
         peak = 0.1 + 0.8 * torch.rand(()).item()
         case = f"steps={steps}, warmup={warmup}, peak={peak:.2f}"
-        rates = []
-        for step in range(steps):
+        rates = [0.0] * steps
+        for step in torch.randperm(steps).tolist():  # in any order, so that nobody counts the calls
             got = ask(answer, step, steps, warmup, peak, expected="a number", case=f"step={step}, {case}")
-            rates.append(as_number(answer, got, "a number"))
+            rates[step] = as_number(answer, got, "a number")
         wanted = [learning_rate(step, steps, warmup, 0.0, peak, 0.0) for step in range(steps)]
         if close(rates, wanted):
             continue
@@ -98,7 +103,7 @@ def schedule(answer: Callable) -> str:
                 raise NotSolved(sentence)
         step = next(step for step in range(steps) if not close(rates[step : step + 1], wanted[step : step + 1]))
         part = "while it climbs" if step < warmup else "at the peak" if step == warmup else "on the way down"
-        raise NotSolved(f"{part}, at step {step}, the rate is {rates[step]:.4f}, expected {wanted[step]:.4f} ({case})")
+        raise NotSolved(f"{part}, at step {step}, the rate is {rates[step]:.6g}, expected {wanted[step]:.6g} ({case})")
     return "the corners and all steps between them are right, with and without a warm-up"
 
 
@@ -115,6 +120,8 @@ def wrong_losses(logits: Tensor, labels: Tensor, smoothing: float) -> dict[str, 
     others = (1 - smoothing) * hard + smoothing / (classes - 1) * (1 - hard)
     right_loses = (1 - smoothing) * hard + smoothing / classes * (1 - hard)
     added = hard + smoothing / classes
+    all_of_it = (1 - smoothing) * hard + smoothing
+    tenth = 0.9 * hard + 0.1 / classes
     smoothed_guess = ((1 - smoothing) * logits.softmax(dim=1) + smoothing / classes).log()
 
     def loss(target: Tensor, logs: Tensor = logs) -> Tensor:
@@ -125,6 +132,11 @@ def wrong_losses(logits: Tensor, labels: Tensor, smoothing: float) -> dict[str, 
         "what you spread goes to all classes, the right one too: it gets smoothing / classes back": loss(right_loses),
         "what you spread goes to all classes, the right one too: smoothing / classes each": loss(others),
         "the right class gives up what is spread: 1 - smoothing, and its share of the rest": loss(added),
+        "smoothing is spread over the classes: each gets smoothing / classes, not all of it": loss(all_of_it),
+        "smoothing is what the argument says, not always 0.1": loss(tenth),
+        "each image has one label: logs[:, labels] takes the columns of all labels for each; gather takes its own": (
+            -(1 - smoothing) * logs[:, labels].mean() - smoothing * logs.mean()
+        ),
         "you smoothed what the model says; smooth the target": loss(hard, smoothed_guess),
         "you softened the wrong way round: the right class keeps 1 - smoothing": loss(
             smoothing * hard + (1 - smoothing) / classes
@@ -146,19 +158,36 @@ def wrong_losses(logits: Tensor, labels: Tensor, smoothing: float) -> dict[str, 
     }
 
 
+def smoothing_batch(
+    count: int, classes: int, smoothing: float, loudness: float, told: bool
+) -> tuple[Tensor, Tensor, Tensor, dict[str, Tensor]]:
+    """Logits, labels, the right loss, and where mistakes are to be `told`, their losses, no two alike by chance.
+
+    Elsewhere no image is of the last class: how many classes there are is told by the logits, not by the labels.
+    """
+    while True:
+        logits = (loudness * torch.randn(count, classes)).requires_grad_()
+        labels = torch.randint(classes - 1, (count,))
+        labels[0] = classes - 1 if told else classes - 2
+        want = F.cross_entropy(logits, labels, label_smoothing=smoothing)
+        mistakes = wrong_losses(logits, labels, smoothing) if told else {}
+        if not any(same(one, other) for one, other in combinations([want, *mistakes.values()], 2)):
+            return logits, labels, want, mistakes
+
+
 @checked
 def smoothed(answer: Callable) -> str:
     """`answer(logits, labels, smoothing)` -> the mean loss against smoothed labels, a tensor without axes."""
     batch, classes = distinct(2, 3, 9)
-    for smoothing, loudness, case in (
-        (0.1 + 0.3 * torch.rand(()).item(), 2.0, None),
-        (0.0, 2.0, "smoothing = 0, where 0 ln 0 counts as 0"),
-        (0.1, 500.0, "loud logits: softmax rounds to 0, so take log_softmax instead of a log of it"),
+    some = 0.2 + 0.3 * torch.rand(()).item()
+    for count, smoothing, loudness, case in (
+        (batch, some, 2.0, None),
+        (batch, 0.0, 2.0, "smoothing = 0, where 0 ln 0 counts as 0"),
+        (batch, 0.1, 500.0, "loud logits: softmax rounds to 0, so take log_softmax instead of a log of it"),
+        (1, some, 2.0, "one image"),
     ):
-        logits = (loudness * torch.randn(batch, classes)).requires_grad_()
-        labels = torch.randint(classes, (batch,))
-        want = F.cross_entropy(logits, labels, label_smoothing=smoothing)
+        logits, labels, want, mistakes = smoothing_batch(count, classes, smoothing, loudness, told=case is None)
         got = ask(answer, logits, labels, smoothing, expected="a tensor without axes (the mean loss)", case=case)
-        compare(answer, got, want, wrong_losses(logits, labels, smoothing) if case is None else None, case)
+        compare(answer, got, want, mistakes, case)
         compare_gradients(answer, got, want, {"logits": logits})
     return "PyTorch's own label_smoothing says the same, and so do the gradients"
