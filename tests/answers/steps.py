@@ -1,5 +1,7 @@
 """Answers on the step in parts of chapter 06: wrong ones, each with what must be said to it, and right ones."""
 
+import copy
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -126,6 +128,49 @@ def divided_at_the_end(net, optim, x, y, n):
     return np.sum(losses) / len(x)
 
 
+def left_in_eval_mode(model, optimizer, images, labels, parts):
+    model.eval()
+    return stepping()(model, optimizer, images, labels, parts)
+
+
+def graphs_kept(model, optimizer, images, labels, parts):
+    optimizer.zero_grad()
+    losses = []
+    for some, theirs in zip(images.chunk(parts), labels.chunk(parts), strict=True):
+        losses.append(F.cross_entropy(model(some), theirs) * len(some) / len(images))
+        losses[-1].backward(retain_graph=True)
+    optimizer.step()
+    return sum(losses).item()
+
+
+def another_optimizer(model, optimizer, images, labels, parts):
+    return stepping()(model, torch.optim.SGD(model.parameters(), lr=0.3), images, labels, parts)
+
+
+def by_hand(model, optimizer, images, labels, parts):
+    total = stepping(step="never")(model, optimizer, images, labels, parts)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter -= 0.3 * parameter.grad
+    return total
+
+
+def trains_a_copy(model, optimizer, images, labels, parts):
+    return stepping()(copy.deepcopy(model), optimizer, images, labels, parts)
+
+
+def stops_after_the_first(model, optimizer, images, labels, parts):
+    return stepping()(model, optimizer, images.chunk(parts)[0], labels.chunk(parts)[0], 1)
+
+
+def parts_of_so_many(model, optimizer, images, labels, parts):
+    return stepping()(model, optimizer, images, labels, -(-len(images) // parts))
+
+
+def with_a_closure(model, optimizer, images, labels, parts):
+    return optimizer.step(lambda: stepping(step="never")(model, optimizer, images, labels, parts))
+
+
 WRONG = {
     "accumulated": [
         (stepping(clear="never"), "gradients of the step before are still there"),
@@ -149,6 +194,13 @@ WRONG = {
         (drops_the_rest, "images are left over"),
         (squared_error, "the weights are not those of steps on whole batches"),
         (one_image_at_a_time, "the model saw parts of [1, 1"),
+        (left_in_eval_mode, "left in eval mode or frozen"),
+        (graphs_kept, "a part is still in memory when the next one comes"),
+        (another_optimizer, "the optimizer's memory is lost"),
+        (by_hand, "the optimizer's memory is lost"),
+        (trains_a_copy, "the model you were given was shown no image"),
+        (stops_after_the_first, "the model saw parts of ["),
+        (parts_of_so_many, "the model saw parts of ["),
     ],
 }
-RIGHT = {"accumulated": [stepping(), sums, divided_at_the_end]}
+RIGHT = {"accumulated": [stepping(), sums, divided_at_the_end, with_a_closure]}

@@ -1,8 +1,10 @@
 """The check of a training step that takes its batch in parts (chapter 06)."""
 
 import math
+import weakref
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -13,14 +15,29 @@ from vit_tutorial.checks.core import NotSolved, ask, checked, distinct
 from vit_tutorial.checks.training import as_number
 
 
+@dataclass(eq=False)
+class Held:
+    """What a part keeps for its backward pass, in a box of which one can tell whether it is still there."""
+
+    value: Tensor
+
+
 class Tiny(nn.Module):
-    """A model that remembers how many images it was shown at a time, and how many gradients came back."""
+    """A model that remembers how many images it was shown at a time, how many gradients came back, and what it holds.
+
+    `held` are the boxes of the parts so far; `crowded` is set when a part is shown while another's are still there.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.layers = nn.Sequential(nn.Flatten(), nn.Linear(12, 5), nn.Tanh(), nn.Linear(5, 4)).double()
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin another step."""
         self.shown: list[int] = []
-        self.returned = 0
+        self.held: list[weakref.ref] = []
+        self.returned, self.crowded = 0, False
 
     def watch(self) -> None:
         self.layers[-1].bias.register_hook(self.count)
@@ -28,9 +45,16 @@ class Tiny(nn.Module):
     def count(self, gradient: Tensor) -> None:
         self.returned += 1
 
+    def hold(self, value: Tensor) -> Held:
+        box = Held(value)
+        self.held.append(weakref.ref(box))
+        return box
+
     def forward(self, images: Tensor) -> Tensor:
         self.shown.append(len(images))
-        return self.layers(images)
+        self.crowded = self.crowded or any(box() for box in self.held)
+        with torch.autograd.graph.saved_tensors_hooks(self.hold, lambda box: box.value):
+            return self.layers(images)
 
 
 Batch = tuple[Tensor, Tensor]
@@ -46,7 +70,12 @@ def whole_step(model: nn.Module, optimizer: Optimizer, images: Tensor, labels: T
 
 
 def wrong_step(
-    zero: str = "step", step: str = "step", weigh: str = "images", softmax: bool = False, rest: bool = True
+    zero: str = "step",
+    step: str = "step",
+    weigh: str = "images",
+    softmax: bool = False,
+    rest: bool = True,
+    momentum: bool = True,
 ) -> Callable:
     """A step in parts with something wrong in it: when it clears, when it corrects, how it weighs the parts."""
 
@@ -54,6 +83,8 @@ def wrong_step(
         size = math.ceil(len(images) / parts) if rest else len(images) // parts
         pieces = list(zip(images.split(size), labels.split(size), strict=True))
         pieces = pieces if rest else pieces[:parts]
+        if not momentum:
+            optimizer.state.clear()
         if zero == "step":
             optimizer.zero_grad()
         for some, theirs in pieces:
@@ -92,6 +123,9 @@ WRONG_STEPS = {
     "cross_entropy takes logits and does the softmax itself: you did it twice": [
         wrong_step(softmax=True, weigh=weigh) for weigh in WEIGHTS
     ],
+    "the optimizer's memory is lost: let the one you were given do the step, and make no other": [
+        wrong_step(momentum=False, weigh=weigh) for weigh in WEIGHTS
+    ],
     "images are left over: the batch does not divide evenly, and the last part holds the rest": [
         wrong_step(rest=False, weigh=weigh) for weigh in WEIGHTS
     ],
@@ -110,18 +144,22 @@ def after(step: Callable, model: nn.Module, batches: list[Batch], parts: int) ->
 def compare_parts(model: Tiny, count: int, parts: int) -> None:
     """Raise NotSolved unless in its last step the model was shown the batch once, part by part."""
     shown = model.shown
-    if not shown:
-        raise NotSolved("the model was shown no image: the loss comes from model(some of the images)")
     if shown == [count]:
         raise NotSolved(f"the model saw all {count} images at once; show it {parts} parts, one after the other")
     if len(shown) != parts or sum(shown) != count or max(shown) > math.ceil(count / parts):
         raise NotSolved(f"the model saw parts of {shown} images, expected {parts} parts of {count} images in all")
     if model.returned < parts:
         raise NotSolved("one backward for all: until then every part stays in memory; call backward after each part")
+    if model.crowded:
+        raise NotSolved(
+            "a part is still in memory when the next one comes: backward without retain_graph=True frees it"
+        )
 
 
 def compare_movement(model: Tiny, start: Tiny) -> None:
     """Raise NotSolved when nothing was learnt."""
+    if not model.shown:
+        raise NotSolved("the model you were given was shown no image: the loss comes from model(some of the images)")
     if alike(row(model), row(start)):
         if not model.returned:
             raise NotSolved("the weights did not move, and no gradient was made: where is loss.backward()?")
@@ -143,7 +181,7 @@ def accumulated(answer: Callable) -> str:
     expected, case = "the mean loss of the batch", f"{count} images in {parts} parts"
     losses, wanted = [], []
     for images, labels in batches:
-        mine.shown, mine.returned = [], 0
+        mine.forget()
         got = ask(answer, mine, optimizer, images, labels, parts, expected=expected, case=case)
         losses.append(as_number(answer, got, expected))
         wanted.append(whole_step(reference, theirs, images, labels, parts))
@@ -154,8 +192,11 @@ def accumulated(answer: Callable) -> str:
         for sentence, steps in WRONG_STEPS.items():
             if any(alike(row(mine), after(step, start, batches, parts)) for step in steps):
                 raise NotSolved(sentence)
+        compare_parts(mine, count, parts)
         raise NotSolved(f"after {len(batches)} steps the weights are not those of steps on whole batches")
     compare_parts(mine, count, parts)
+    if not mine.training or not all(parameter.requires_grad for parameter in mine.parameters()):
+        raise NotSolved("the model was left in eval mode or frozen: leave it in the mode in which you got it")
     if not all(math.isclose(loss, want, rel_tol=1e-4) for loss, want in zip(losses, wanted, strict=True)):
         said = f"it returned {losses[0]:.3f}, the mean loss of all {count} images is {wanted[0]:.3f}"
         raise NotSolved(f"the weights are right, the loss is not: {said}")
