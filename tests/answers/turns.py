@@ -117,6 +117,36 @@ def numpy_turn(images, masks, labels, flips):
     return tuple(value.numpy() for value in by_where(images, masks, labels, flips))
 
 
+def flipped_first(images, masks, labels, flips):
+    moved, order = by_where(images, masks, labels, flips), torch.cat([flips.nonzero(), (~flips).nonzero()])[:, 0]
+    return tuple(value[order] for value in moved)
+
+
+def first_plane(images, masks, labels, flips):
+    images, turned, labels = by_where(images, masks, labels, flips)
+    return images, torch.cat([turned[:, :1], masks[:, 1:]], dim=1), labels
+
+
+def next_class(images, masks, labels, flips):
+    images, masks, _ = by_where(images, masks, labels, flips)
+    return images, masks, torch.where(flips, labels + 1, labels)
+
+
+def one_image_squeezed(images, masks, labels, flips):
+    return tuple(value.squeeze(0) for value in by_where(images, masks, labels, flips))
+
+
+def yielded(images, masks, labels, flips):
+    yield from by_where(images, masks, labels, flips)
+
+
+def by_gather(images, masks, labels, flips):
+    rows = torch.arange(images.shape[-2]).expand(len(flips), -1)
+    rows = torch.where(flips[:, None], rows.flip(1), rows)[:, None, :, None]
+    images, masks = (values.gather(2, rows.expand_as(values)) for values in (images, masks))
+    return images, masks, labels ^ (flips & (labels < 8)).long()
+
+
 WRONG = {
     "upside_down": [
         (nothing_moves_but_pixels, "the masks stand as they stood"),
@@ -137,9 +167,14 @@ WRONG = {
         (float_images, "returned torch.float32, expected torch.uint8"),
         (images_alone, "returned a Tensor, three tensors were expected"),
         (two_of_three, "returned 2 values, three tensors were expected"),
-        (labels_first, "returned shape (20,), expected"),
+        (labels_first, "the three come back in another order"),
+        (flipped_first, "the images that were flipped stand first"),
+        (first_plane, "only the first plane of the masks is turned"),
+        (next_class, "each class became the next"),
+        (one_image_squeezed, "expected (1, "),
+        (yielded, "returned a generator, three tensors were expected"),
         (numpy_turn, "returned a ndarray"),
         (turned_in_place, "changed its input in place"),
     ],
 }
-RIGHT = {"upside_down": [by_where, by_index, by_loop, by_arithmetic]}
+RIGHT = {"upside_down": [by_where, by_index, by_loop, by_arithmetic, by_gather]}

@@ -8,7 +8,8 @@ from vit_tutorial.checks.block import layer_norm, pre_norm
 from vit_tutorial.checks.capstone import my_vit
 from vit_tutorial.checks.core import Result
 from vit_tutorial.checks.dropping import drop_patches
-from vit_tutorial.checks.generalising import boxes, field, upside_down
+from vit_tutorial.checks.fields import field
+from vit_tutorial.checks.generalising import boxes, upside_down
 from vit_tutorial.checks.heads import head_parts, lean_biases
 from vit_tutorial.checks.maps import gaze, rollout, sharpness
 from vit_tutorial.checks.mending import mended

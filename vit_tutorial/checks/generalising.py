@@ -1,6 +1,5 @@
-"""The checks of chapter 07: a crop that stays inside, a flip that moves mask and label, and how far a CNN sees."""
+"""Two checks of chapter 07: a crop that stays inside, and a flip that moves mask and label."""
 
-import math
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -9,7 +8,6 @@ from torch import Tensor
 
 from vit_tutorial.checks.core import NotSolved, ask, called, checked, compare, distinct
 from vit_tutorial.checks.slips import slips
-from vit_tutorial.checks.training import as_number
 from vit_tutorial.drawn import STACKS
 
 ACROSS, DOWN, WIDTH, HEIGHT = range(4)
@@ -50,6 +48,24 @@ WRONG_MIDDLES = {
         lambda place, half: torch.minimum(torch.maximum(place, half - 1), 1 - half)
     ),
     "every box sits in the middle: x and y say where in its free room it stands": lambda place, half: 0 * place,
+    "a box of half width w may move by 1 - w, you have 1 + w": lambda place, half: place * (1 + half),
+    "a box of half width w may move by 1 - w, you have 2 - w, as if the image reached from -2 to 2": (
+        lambda place, half: place * (2 - half)
+    ),
+    "x - w is the left side of a box whose middle is x: x * (1 - w) is the middle that keeps it inside": (
+        lambda place, half: place - half
+    ),
+}
+ROOM = "how far a box may move across depends on its width, and down on its height"
+WRONG_ROOMS = {
+    f"{ROOM}: here it is the other way round": (1, 0),
+    f"{ROOM}: here the width counts for both": (0, 0),
+    f"{ROOM}: here the height counts for both": (1, 1),
+}
+WRONG_SIGNS = {
+    "y grows downwards, 1 is the bottom: yours is turned": (1, -1),
+    "x grows to the right: yours is turned": (-1, 1),
+    "x grows to the right and y downwards: yours are turned": (-1, -1),
 }
 WRONG_ORDERS = {
     "across comes first: x, y, width, height": (DOWN, ACROSS, HEIGHT, WIDTH),
@@ -57,6 +73,7 @@ WRONG_ORDERS = {
     "the sizes are swapped: width first, then height": (ACROSS, DOWN, HEIGHT, WIDTH),
     "the middle comes first, then the size: x, y, width, height": (WIDTH, HEIGHT, ACROSS, DOWN),
     "across and down take turns: x, y, width, height": (ACROSS, WIDTH, DOWN, HEIGHT),
+    "the middle comes first, then the size; yours take turns: x, y, width, height": (WIDTH, ACROSS, HEIGHT, DOWN),
 }
 
 
@@ -75,11 +92,14 @@ def boxed(
     down: Tensor,
     size: Callable = sides,
     middle: Callable = middles,
+    room: Sequence[int] = (0, 1),
+    sign: Sequence[int] = (1, 1),
     order: Sequence[int] = range(4),
 ) -> Tensor:
-    """Boxes (B, 4); the last three arguments are the places where one may slip."""
-    width, height = size(area, aspect)
-    values = [middle(across, width), middle(down, height), width, height]
+    """Boxes (B, 4); the last five arguments are the places where one may slip."""
+    halves = size(area, aspect)
+    values = [sign[axis] * middle(place, halves[room[axis]]) for axis, place in enumerate((across, down))]
+    values += halves
     return torch.stack([values[index] for index in order], dim=1)
 
 
@@ -96,14 +116,18 @@ def boxes(answer: Callable) -> str:
         x, y, width, height = want.unbind(1)
         mistakes = {
             "the axes are swapped: a row is an image's box, stack along dim=1": want.T,
+            "the image is measured from -1 to 1, yours from 0 to 1: its middle is 0, half its width is 1": torch.stack(
+                [(x + 1) / 2, (y + 1) / 2, width / 2, height / 2], dim=1
+            ),
             "corners are not asked for: the middle, then half the width and height": torch.stack(
                 [x - width, y - height, x + width, y + height], dim=1
             ),
             "every image got the box of the first one: draw for each its own": want[:1].expand(batch, 4),
         }
-        wrong = {"size": WRONG_SIZES, "middle": WRONG_MIDDLES, "order": WRONG_ORDERS}
-        got = ask(answer, area, aspect, across, down, expected="a tensor of shape (B, 4)", case=f"{batch} images")
-        compare(answer, got, want, mistakes | slips(form, wrong), f"{batch} images")
+        places = {"size": WRONG_SIZES, "middle": WRONG_MIDDLES, "room": WRONG_ROOMS, "sign": WRONG_SIGNS}
+        case = f"{batch} image{'s' * (batch > 1)}"
+        got = ask(answer, area, aspect, across, down, expected="a tensor of shape (B, 4)", case=case)
+        compare(answer, got, want, mistakes | slips(form, places | {"order": WRONG_ORDERS}), case)
     return "every box keeps its area and its aspect and stays inside"
 
 
@@ -131,6 +155,12 @@ def wrong_turns(values: Tensor, flips: Tensor, what: str) -> dict[str, Tensor]:
         f"the channels of the {what} changed places: rows are dim -2": torch.where(chosen, values.flip(1), values),
         f"the {what} of the batch changed places: rows are dim -2": values.flip(0),
         f"only the {what} that were flipped are left: keep the others, in their places": values.flip(-2)[flips],
+        f"the {what} that were flipped stand first: keep all in their places": torch.cat(
+            [values.flip(-2)[flips], values[~flips]]
+        ),
+        f"only the first plane of the {what} is turned: all along axis 1 go with it": torch.cat(
+            [turned(values, flips)[:, :1], values[:, 1:]], dim=1
+        ),
     }
 
 
@@ -149,6 +179,7 @@ def wrong_labels(labels: Tensor, flips: Tensor) -> dict[str, Tensor]:
             9 - labels
         ),
         "each class became its successor: swap within a pair, there and back": where((labels + 1) % 10),
+        "each class became the next: swap within a pair, there and back": where(labels + 1),
         "the labels changed places within the batch: swap the class, not the image": labels.flip(0),
         "these are the classes of all flipped images alone: keep the others, in their places": SWAPPED[labels][flips],
     }
@@ -167,94 +198,16 @@ def upside_down(answer: Callable) -> str:
         labels, flips = labels[order], flips[order]
         images = torch.randint(256, (len(labels), channels, rows, columns), dtype=torch.uint8)
         masks = torch.rand(len(labels), kinds, rows, columns) < 0.5
-        got = ask(answer, images, masks, labels, flips, expected="three tensors: images, masks, labels", case=case)
+        expected = "a triple of tensors (images, masks, labels)"
+        got = ask(answer, images, masks, labels, flips, expected=expected, case=case)
         if not isinstance(got, tuple | list) or len(got) != 3:
             found = f"{len(got)} values" if isinstance(got, tuple | list) else f"a {type(got).__name__}"
             raise NotSolved(f"{called(answer)} returned {found}, three tensors were expected: images, masks, labels")
+        types, right = ([str(getattr(value, "dtype", "")) for value in row] for row in (got, (images, masks, labels)))
+        if types != right and sorted(types) == sorted(right):
+            raise NotSolved("the three come back in another order: images, masks, labels")
         compare(answer, got[0], turned(images, flips), wrong_turns(images, flips, "images"), f"images of {case}")
         compare(answer, got[1], turned(masks, flips), wrong_turns(masks, flips, "masks"), f"masks of {case}")
         want = torch.where(flips, SWAPPED[labels], labels)
         compare(answer, got[2], want, wrong_labels(labels, flips), f"labels of {case}")
     return "image, mask and label move together"
-
-
-def jumps(strides: list[int]) -> list[int]:
-    """The pixels from one place to the next in the input of each layer, and after the last."""
-    return [math.prod(strides[:layer]) for layer in range(len(strides) + 1)]
-
-
-def widened(kernels: list[int], strides: list[int], grow: Callable[[int, int, int], int], start: int = 1) -> int:
-    """`grow(field, kernel, stride)` from `start`, layer by layer in the order given."""
-    field = start
-    for kernel, stride in zip(kernels, strides, strict=True):
-        field = grow(field, kernel, stride)
-    return field
-
-
-def field_of(kernels: list[int], strides: list[int]) -> int:
-    """How many pixels on a side one place after all layers has seen."""
-    return 1 + sum((kernel - 1) * jump for kernel, jump in zip(kernels, jumps(strides), strict=False))
-
-
-WRONG_FIELDS = {
-    "strides do nothing here: after a stride of 2, neighbours stand 2 pixels apart": (
-        lambda k, s: 1 + sum(kernel - 1 for kernel in k)
-    ),
-    "a layer's own stride counts only for those after it: its kernel lies on the places before it": (
-        lambda k, s: 1 + sum((kernel - 1) * jump for kernel, jump in zip(k, jumps(s)[1:], strict=True))
-    ),
-    "the pixel you start from is missing: a kernel of 1 sees 1": lambda k, s: field_of(k, s) - 1,
-    "each layer adds kernel - 1 places, and you added kernel": (
-        lambda k, s: sum(kernel * jump for kernel, jump in zip(k, jumps(s), strict=False))
-    ),
-    "each layer adds kernel - 1 places, and you added kernel to the 1 you started from": (
-        lambda k, s: 1 + sum(kernel * jump for kernel, jump in zip(k, jumps(s), strict=False))
-    ),
-    "only the stride just before counts here: strides multiply from layer to layer": (
-        lambda k, s: 1 + sum((kernel - 1) * jump for kernel, jump in zip(k, [1, *s], strict=False))
-    ),
-    "each layer was spread by its own stride alone: those of all layers before it multiply": (
-        lambda k, s: 1 + sum((kernel - 1) * jump for kernel, jump in zip(k, s, strict=True))
-    ),
-    "strides add up here: two of 2 are 4 pixels, three are 8, so multiply": (
-        lambda k, s: 1 + sum((kernel - 1) * (1 + sum(s[:layer])) for layer, kernel in enumerate(k))
-    ),
-    "kernels do not multiply: each adds kernel - 1 places": lambda k, s: math.prod(k),
-    "that is the distance between neighbours at the end, the product of the strides": lambda k, s: math.prod(s),
-    "kernel times stride, multiplied through, counts pixels that nobody sees": (
-        lambda k, s: math.prod(kernel * stride for kernel, stride in zip(k, s, strict=True))
-    ),
-    "you went through the layers from the first: with field = (field - 1) * stride + kernel start at the last": (
-        lambda k, s: widened(k, s, lambda field, kernel, stride: (field - 1) * stride + kernel)
-    ),
-    "n places lie n - 1 steps apart: (field - 1) * stride + kernel": (
-        lambda k, s: widened(k[::-1], s[::-1], lambda field, kernel, stride: field * stride + kernel)
-    ),
-    "that is how far it sees to one side: both sides and the pixel itself are asked for": (
-        lambda k, s: (field_of(k, s) - 1) // 2
-    ),
-    "only the first layer was counted": lambda k, s: k[0],
-    "only the last layer was counted": lambda k, s: k[-1],
-}
-
-
-@checked
-def field(answer: Callable) -> str:
-    """`my_field(kernels, strides)` -> how many pixels on a side one place has seen after these convolutions."""
-    stacks = [([3, 3, 3, 3], [2, 2, 2, 2]), ([1], [3]), ([16], [16])]
-    for layers in (2, 3, 3, 4, 5):
-        stacks.append(([int(torch.randint(2, 8, ())) for _ in range(layers)], distinct(layers, 1, 6)))
-    found = []
-    for kernels, strides in stacks:
-        got = ask(answer, list(kernels), list(strides), expected="a whole number of pixels")
-        found.append(as_number(answer, got, "a whole number of pixels"))
-    wanted = [field_of(*stack) for stack in stacks]
-    for sentence, wrong in WRONG_FIELDS.items():
-        if found != wanted and found == [wrong(*stack) for stack in stacks]:
-            raise NotSolved(sentence)
-    for (kernels, strides), got, want in zip(stacks, found, wanted, strict=True):
-        if got != want:
-            raise NotSolved(
-                f"{called(answer)} returned {got:g} for kernels {kernels} and strides {strides}, expected {want}"
-            )
-    return f"{len(stacks)} stacks of convolutions; that of this chapter sees {wanted[0]} pixels"
