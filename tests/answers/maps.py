@@ -212,7 +212,7 @@ WRONG = {
         (heads_apart, "average them first"),
         (heads_averaged_last, "averaged at the end"),
         (images_averaged_for_heads, "images were averaged (axis 0), not the heads"),
-        (batch_squeezed, "keep B as the first axis"),
+        (batch_squeezed, "an axis of length 1 went lost, as it does in squeeze()"),
         (identity_in_place, "changed the weights"),
         (emptied, "changed the weights"),
         (one_image, "keep B as the first axis"),
