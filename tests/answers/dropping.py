@@ -117,6 +117,58 @@ def with_zero_in_front(model, images, kept):
         return model.encode(torch.take_along_dim(model.embedder(images), rows[..., None], dim=1))
 
 
+def painted_in_the_mean(model, images, kept):
+    (rows, columns), side = model.config.grid, model.config.patch_size
+    there = torch.zeros(len(images), rows * columns).scatter(1, kept, 1.0).reshape(-1, rows, columns)
+    window = repeat(there, "b y x -> b 1 (y p) (x q)", p=side, q=side)
+    return model(window * images + (1 - window) * images.mean(dim=(2, 3), keepdim=True))
+
+
+def means_for_tokens(model, images, kept):
+    first, patches = parts(model, images)
+    there = torch.zeros(patches.shape[:2]).scatter(1, kept, 1.0)[..., None]
+    return model.encode(torch.cat([first, there * patches + (1 - there) * patches.mean(dim=1, keepdim=True)], dim=1))
+
+
+def the_first_ones(model, images, kept):
+    return model.encode(model.embedder(images)[:, : 1 + kept.shape[1]])
+
+
+def places_twice(model, images, kept):
+    first, patches = parts(model, images)
+    tokens = torch.cat([first, choose(patches, kept)], dim=1)
+    return model.encode(tokens + model.embedder.positions[:, : tokens.shape[1]])
+
+
+def place_of_the_patch_before(model, images, kept):
+    places = model.embedder.positions.expand(len(images), -1, -1)
+    tokens = choose(model.embedder.project(images), kept) + choose(places, kept)
+    return model.encode(torch.cat([parts(model, images)[0], tokens], dim=1))
+
+
+def log_probabilities(model, images, kept):
+    return look.drop_patches(model, images, kept).log_softmax(dim=-1)
+
+
+def first_36_patches(model, images, kept):
+    first, patches = parts(model, images)
+    return model.encode(torch.cat([first, choose(patches[:, :36], kept)], dim=1))
+
+
+def thawed(model, images, kept):
+    return look.drop_patches(model.requires_grad_(True), images, kept)
+
+
+def made_double(model, images, kept):
+    return look.drop_patches(model.double(), images.double(), kept).float()
+
+
+def by_one_hot(model, images, kept):
+    tokens = model.embedder(images)
+    rows = torch.cat([torch.zeros_like(kept[:, :1]), kept + 1], dim=1)
+    return model.encode(torch.nn.functional.one_hot(rows, tokens.shape[1]).float() @ tokens)
+
+
 WRONG = {
     "drop_patches": [
         (not_shifted, "patch n is token n + 1"),
@@ -136,7 +188,16 @@ WRONG = {
         (tokens_only, "returned shape"),
         (with_attention, "returned a tuple"),
         (mode_changed, "changed the model"),
+        (thawed, "changed the model"),
+        (made_double, "changed the model"),
+        (painted_in_the_mean, "painted in the mean of the image"),
+        (means_for_tokens, "are a mean, and still there"),
+        (the_first_ones, "the first patches are there"),
+        (places_twice, "the positions are added twice"),
+        (place_of_the_patch_before, "patch n has row n + 1 of the positions"),
+        (log_probabilities, "these are logarithms of probabilities"),
+        (first_36_patches, "raised RuntimeError: index"),
     ]
 }
 
-RIGHT = {"drop_patches": [by_indices, image_by_image, with_zero_in_front, look.drop_patches]}
+RIGHT = {"drop_patches": [by_indices, image_by_image, with_zero_in_front, by_one_hot, look.drop_patches]}

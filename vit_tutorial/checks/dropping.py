@@ -43,6 +43,8 @@ def wrong_drops(model: VisionTransformer, images: Tensor, kept: Tensor) -> dict[
     joined = torch.cat([embedder.class_token.expand(len(images), -1, -1), pick(bare, kept)], dim=1)
     (rows, columns), side = model.config.grid, model.config.patch_size
     window = there.reshape(-1, 1, rows, columns).repeat_interleave(side, 2).repeat_interleave(side, 3)
+    image, window = images.mean(dim=(2, 3), keepdim=True), window.float()
+    places = embedder.positions.expand(len(images), -1, -1)
     blank, right = there[..., None] * patches, encode(torch.cat([first, pick(patches, kept)], dim=1))
     return {
         f"the patches before were kept: {SHIFT}": encode(torch.cat([first, pick(tokens, kept)], dim=1)),
@@ -61,12 +63,28 @@ def wrong_drops(model: VisionTransformer, images: Tensor, kept: Tensor) -> dict[
             encode(torch.cat([first, patches[:, kept[0]]], dim=1))
         ),
         "the dropped patches are painted in grey, and still there: leave their tokens out": model(images * window),
+        "the dropped patches are painted in the mean of the image, and still there: leave their tokens out": (
+            model(images * window + image * (1 - window))
+        ),
+        "the tokens of the dropped patches are a mean, and still there: leave them out": (
+            encode(torch.cat([first, torch.where(there[..., None], patches, patches.mean(dim=1, keepdim=True))], 1))
+        ),
+        "the first patches are there, as many as kept has: its numbers say which": (
+            encode(torch.cat([first, patches[:, : kept.shape[1]]], dim=1))
+        ),
+        "the positions are added twice: model.embedder has added them": (
+            encode(torch.cat([first, pick(patches, kept)], dim=1) + places[:, : 1 + kept.shape[1]])
+        ),
+        "patch n has row n + 1 of the positions, row 0 is the class token's": (
+            encode(torch.cat([first, pick(bare, kept) + pick(places, kept)], dim=1))
+        ),
         "the tokens of the dropped patches are zeros, and still there: leave them out": (
             encode(torch.cat([first, blank], dim=1))
         ),
         "the dropped patches are still there, all of them": model(images),
         "this is the answer without any patch": encode(first),
         "these are probabilities, the logits are asked for: leave the softmax out": right.softmax(dim=1),
+        "these are logarithms of probabilities, the logits are asked for": right.log_softmax(dim=1),
         "these are the classes, the logits are asked for: leave the argmax out": right.argmax(dim=1),
     }
 
@@ -75,15 +93,18 @@ def wrong_drops(model: VisionTransformer, images: Tensor, kept: Tensor) -> dict[
 def drop_patches(answer: Callable) -> str:
     """`my_drop_patches(model, images, kept)`: logits (B, classes) with only the patches `kept` (B, n) there."""
     batch, rows, columns, side = distinct(4, 3, 6)
-    for count, keep in ((batch, rows * columns // 2), (1, 2), (batch, rows * columns - 1)):
-        model = drawn_model(rows, columns, side)
+    for count, more, without in ((batch, 0, rows * columns // 2), (1, 0, rows * columns - 2), (batch, 4, 1)):
+        rows, columns = rows + more, columns + more  # in the end more than 36 patches
+        keep, model = rows * columns - without, drawn_model(rows, columns, side)
         images = torch.randn(count, 3, rows * side, columns * side)
         kept = torch.rand(count, rows * columns).argsort(dim=1)[:, :keep]  # in no order, others for each image
         before = {name: value.clone() for name, value in model.state_dict().items()}
-        case = f"{count} images of {rows * columns} patches, {keep} of them kept"
+        case = f"{count} image{'s' * (count > 1)} of {rows * columns} patches, {keep} of them kept"
         got = ask(answer, model, images, kept, expected="logits of shape (B, classes)", case=case)
-        after = model.state_dict()
-        if model.training or after.keys() != before.keys() or not all(same(after[n], v) for n, v in before.items()):
+        after, flags = model.state_dict(), [model.training, *(value.requires_grad for value in model.parameters())]
+        kinds = {name: value.dtype for name, value in after.items()}
+        alike = kinds == {name: value.dtype for name, value in before.items()}
+        if any(flags) or not alike or not all(same(after[name], value) for name, value in before.items()):
             raise NotSolved(f"{called(answer)} changed the model: leave its weights and its mode as they were")
         compare(answer, got, look.drop_patches(model, images, kept), wrong_drops(model, images, kept), case)
     return "the patches left out are no tokens any more, the others kept their places"
