@@ -14,12 +14,16 @@ import matplotlib.pyplot as plt
 import nbformat
 import pytest
 import torch
+import yaml
 from test_data import write_stl10
+from test_ledger import spent
 from test_resume import stop_at, timeless
 
 from vit_tutorial import train as training
 from vit_tutorial.checkpoint import load_checkpoint
+from vit_tutorial.config import ViTConfig
 from vit_tutorial.data import STL10_CLASSES
+from vit_tutorial.model import VisionTransformer
 
 ROOT = Path(__file__).parent.parent
 CHAPTER = ROOT / "notebooks" / "10_train_stl10.md"
@@ -129,7 +133,7 @@ def test_from_the_records_nothing_is_read_fetched_or_trained(told):
     assert "0 minutes a run, 4000 images a second" in out
     assert re.search(r"^\+ stem +30 to 40 +35\.0 +40\.0$", out, re.MULTILINE)
     assert "sure of 95 % on average, right on 100 %" in out
-    assert not names["REAL"] and figures == 7
+    assert not names["REAL"] and figures == 8
     assert files == ["data", "notebooks", "results", "stl10-laptop.json", "stl10-small.json", "sweep-laptop.json"]
 
 
@@ -140,7 +144,7 @@ def test_for_real_it_estimates_trains_and_shows_the_photographs(desk, photograph
     history = load_checkpoint(desk / "runs" / "tiny-0")[1].history
     assert names["records"]["tiny"]["runs"][0]["val_accuracy"] == history[-1]["val_accuracy"]
     assert names["counts"].sum() == 10  # a validation image of each class
-    assert len(plt.get_fignums()) == 9
+    assert len(plt.get_fignums()) == 10
     images = [axis.images for number in plt.get_fignums()[-2:] for axis in plt.figure(number).axes]
     assert [len(shown) for shown in images] == [1] * 6 + [2] * 6  # six mistakes, then under their attention
     # once more, after a restart: what is finished is only loaded
@@ -201,6 +205,27 @@ def test_a_token_of_the_stem_sees_what_the_chapter_says(told):
     assert "<summary>Our answer</summary>15: a kernel of 3" in prose() and "its 143 neighbours" in prose()
     assert fields["ConvolutionalPatchEmbedder"].count_nonzero() == 144  # and nothing else
     assert fields["ConvolutionalStem"].all()  # a trace of everything
+
+
+def test_the_average_remembers_as_many_steps_as_the_chapter_says():
+    training = yaml.safe_load((ROOT / "vit_tutorial" / "configs" / "stl10-small.yaml").read_text())["training"]
+    steps = 1 / (1 - training["average"])
+    assert f"A decay of {training['average']}, as in `stl10-small`," in prose()
+    assert round(steps) == 200 and "= 200 steps, three epochs" in prose()
+    assert round(steps / (4000 // training["batch_size"])) == 3
+
+
+def test_the_parts_of_a_model_cost_what_the_chapter_says(told):
+    embedders = []
+    for recipe in ("stl10-laptop", "stl10-small"):
+        path = ROOT / "vit_tutorial" / "configs" / f"{recipe}.yaml"
+        config = ViTConfig(**yaml.safe_load(path.read_text())["model"])
+        costs = told[0]["multiply_adds"](config)
+        whole = spent(VisionTransformer(config), torch.empty(1, 3, 96, 96), return_attention=True)
+        assert sum(costs.values()) == whole
+        assert costs["MLP"] > whole / 2 and costs["attention"] == pytest.approx(whole / 3, rel=0.15)
+        embedders.append(costs["embedder"])
+    assert embedders[1] == pytest.approx(5 * embedders[0], rel=0.1)
 
 
 def test_the_exercises_are_solved_right():
