@@ -23,6 +23,10 @@ OTHERS = ("vit_tutorial", "torchvision", "timm", "transformers")
 
 
 def a_class(answer: Callable) -> None:
+    if isinstance(answer, nn.Module):
+        raise NotSolved(
+            f"a model was given: check the class {called(answer)} itself, it is built here in several sizes"
+        )
     if isinstance(answer, type) and answer.__init__ is nn.Module.__init__:
         raise NotSolved(f"{called(answer)} has no __init__(self, config) yet")
     model = built(answer, sizes())
@@ -43,7 +47,9 @@ def logits(answer: Callable) -> None:
             raise NotSolved(f"the model returned a {type(got).__name__}, expected a tensor of logits")
         if got.shape != (count, c.classes):
             shape = tuple(got.shape)
-            raise NotSolved(f"{count} images gave shape {shape}, expected (B, classes), here {(count, c.classes)}")
+            raise NotSolved(
+                f"{count} image{'s' * (count > 1)} gave shape {shape}, expected (B, classes), here {(count, c.classes)}"
+            )
 
 
 def size(answer: Callable) -> None:
@@ -89,6 +95,11 @@ def batch(answer: Callable) -> None:
     alone = torch.cat([run(model, image[None], "one image") for image in images])
     if not same(alone, together):
         raise NotSolved("an image's logits depend on the images beside it in the batch")
+    pour(model, shaken(c).state_dict())
+    fresh = built(answer, c)
+    fresh.load_state_dict(model.state_dict(), strict=False)
+    if not same(run(model, images, "a second load"), run(fresh, images)):
+        raise NotSolved("other weights were loaded, and numbers of the old ones are still used: forward kept them")
 
 
 def use_of_config(answer: Callable) -> None:
@@ -127,7 +138,12 @@ def gradients(answer: Callable) -> None:
     if not got.requires_grad:
         raise NotSolved("no gradient comes back from the logits: no detach, .data or no_grad in forward")
     labels = torch.arange(len(images)) % c.classes
-    F.cross_entropy(got, labels).backward()
+    try:
+        F.cross_entropy(got, labels).backward()
+    except RuntimeError as error:
+        if "inplace operation" not in str(error):
+            raise
+        raise NotSolved("x += ... changed a tensor that the backward pass needs: write x = x + ...") from None
     for name, parameter in model.named_parameters():
         if parameter.requires_grad and parameter.grad is None:
             raise NotSolved(f"{name} gets no gradient: it is not used in forward, or detached there")

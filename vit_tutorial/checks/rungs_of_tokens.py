@@ -46,12 +46,18 @@ def normed_last(block: nn.Module, x: Tensor) -> Tensor:
     return block.norm2(x + block.mlp(x))
 
 
+def normed_after(block: nn.Module, x: Tensor) -> Tensor:
+    x = x + block.norm1(block.attention(x))
+    return x + block.norm2(block.mlp(x))
+
+
 def class_token(answer: Callable) -> None:
     mistakes = {
         "the norm before the last linear layer is missing": changed(without_norm),
         "the stream itself is normed: norm what goes into attention and MLP, and add what comes out to the plain x": (
             restacked(normed_last)
         ),
+        "the norms come after attention and MLP: they come before, x + attention(norm1(x))": restacked(normed_after),
         "a residual is missing: what attention and MLP find is added to x": restacked(lambda block, x: 0 * x),
         "the class token has a place too: positions are added after it was put in front": changed(
             lambda model: no_place(model, 0, 1)
@@ -68,6 +74,9 @@ def class_token(answer: Callable) -> None:
         "these are probabilities: return logits, the loss does the softmax": lambda model, images: model(
             images
         ).softmax(dim=1),
+        "these are logarithms of probabilities: return logits, the loss does the softmax": lambda model, images: model(
+            images
+        ).log_softmax(dim=1),
     }
     compare_models(answer, sizes(depth=2), quiet_blocks, mistakes)
 
@@ -120,10 +129,21 @@ def other_orders() -> dict[str, Wrong]:
     }
 
 
+def turned_out(model: VisionTransformer) -> None:
+    for block in model.blocks:
+        block.attention.out.weight.copy_(block.attention.out.weight.mT.clone())
+
+
+def no_bias(model: VisionTransformer) -> None:
+    nn.init.zeros_(model.embedder.projection.bias)
+
+
 ATTENTION = {
-    "each token sees only itself and those before it: a ViT has no causal mask": mixed(
+    "the class token hears no patch: a ViT has no causal mask, and PyTorch's own layers need batch_first=True": mixed(
         lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True)
     ),
+    "the block does not run, or what attention finds is not added to x": restacked(lambda block, x: x),
+    "attention's output matrix is transposed: PyTorch keeps a linear map as (out, in)": changed(turned_out),
     "the norm before attention is missing": restacked(lambda block, x: x + block.attention(x)),
     "what goes into attention passes norm1, in your model norm2": restacked(
         lambda block, x: x + block.attention(block.norm2(x))
@@ -144,6 +164,7 @@ def patches(answer: Callable) -> None:
         ),
         "the patches are read column by column: go row by row, as the positions do": changed(columns_first),
         "rows and columns of the image changed places": lambda model, images: model(images.mT),
+        "the bias of the patch projection is missing": changed(no_bias),
         "the positions are missing: add them to the tokens": changed(lambda model: no_place(model, 0, None)),
         "the patches got no places": changed(lambda model: no_place(model, 1, None)),
     }
