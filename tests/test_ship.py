@@ -1,0 +1,59 @@
+"""A finished run becomes a model of the package."""
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from test_train import MODEL, TRAIN
+from torch.testing import assert_close
+
+from vit_tutorial import checkpoint
+from vit_tutorial.checkpoint import load_checkpoint
+from vit_tutorial.train import train
+
+sys.path.append(str(Path(__file__).parent.parent / "benchmarks"))  # where the scripts lie
+
+import ship  # noqa: E402
+
+
+@pytest.fixture
+def shipped(data, tmp_path, monkeypatch):
+    """A run of one epoch, and the folder that stands for the package's."""
+    train(MODEL, data, replace(TRAIN, epochs=1), tmp_path / "run")
+    for module in (ship, checkpoint):
+        monkeypatch.setattr(module, "SHIPPED", tmp_path / "checkpoints")
+    return tmp_path
+
+
+def test_a_shipped_run_is_loaded_by_name(shipped, data, capsys):
+    ship.ship(shipped / "run", "mine", root=data.root)
+    model, record = load_checkpoint("mine")
+    original, whole = load_checkpoint(shipped / "run")
+    assert record.history == whole.history and record.classes == whole.classes
+    assert_close(model.state_dict(), original.state_dict(), atol=1e-3, rtol=1e-3)
+    weights = load_file(shipped / "checkpoints" / "mine" / "model.safetensors")
+    assert {weight.dtype for weight in weights.values()} == {torch.float16}
+    assert record.config["data"]["root"] == Path(data.root).name  # no folder of this machine
+    assert str(shipped) not in (shipped / "checkpoints" / "mine" / "config.json").read_text()
+    before, after = capsys.readouterr().out.splitlines()
+    assert before.startswith(f"{whole.history[-1]['val_accuracy']:.1%} of 8 images") and after.endswith(": mine")
+
+
+def test_an_unfinished_run_is_not_shipped(shipped):
+    config = json.loads((shipped / "run" / "config.json").read_text())
+    config["training"]["epochs"] = 3
+    (shipped / "run" / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match="has 1 of its 3 epochs, expected a finished run"):
+        ship.ship(shipped / "run", "mine")
+    assert not (shipped / "checkpoints").exists()
+
+
+def test_a_large_model_is_not_shipped(shipped, monkeypatch):
+    monkeypatch.setattr(ship, "LARGEST", 0.01)
+    with pytest.raises(ValueError, match=r"holds 0 MB in half precision, expected at most 0\.01"):
+        ship.ship(shipped / "run", "mine")
+    assert not (shipped / "checkpoints").exists()
