@@ -131,7 +131,7 @@ def test_from_the_records_nothing_is_read_fetched_or_trained(told):
     assert "stl10-laptop: 35.0, 35.0 % (mean 35.0, spread 0.0)" in out
     assert "stl10-small: 35.0 % (one seed)" in out
     assert "0 minutes a run, 4000 images a second" in out
-    assert re.search(r"^\+ stem +30 to 40 +35\.0 +40\.0$", out, re.MULTILINE)
+    assert re.search(r"^\+ stem +30 to 40 +35\.0 % +40\.0 %$", out, re.MULTILINE)
     assert "sure of 95 % on average, right on 100 %" in out
     assert not names["REAL"] and figures == 8
     assert files == ["data", "notebooks", "results", "stl10-laptop.json", "stl10-small.json", "sweep-laptop.json"]
@@ -220,7 +220,7 @@ def test_the_parts_of_a_model_cost_what_the_chapter_says(told):
     for recipe in ("stl10-laptop", "stl10-small"):
         path = ROOT / "vit_tutorial" / "configs" / f"{recipe}.yaml"
         config = ViTConfig(**yaml.safe_load(path.read_text())["model"])
-        costs = told[0]["multiply_adds"](config)
+        costs = told[0]["products_of"](config)
         whole = spent(VisionTransformer(config), torch.empty(1, 3, 96, 96), return_attention=True)
         assert sum(costs.values()) == whole
         assert costs["MLP"] > whole / 2 and costs["attention"] == pytest.approx(whole / 3, rel=0.15)
@@ -257,14 +257,12 @@ def test_the_plain_model_is_the_one_that_the_reader_guesses_about():
     assert "a plain ViT with six blocks, `D = 128`, forty epochs" in prose()
 
 
-def test_curves_cross_and_end_a_few_points_apart():
-    for name, gap in {"stl10-laptop": 6, "stl10-small": 100}.items():
+def test_curves_cross_and_end_near_each_other_or_far_apart():
+    for name, (least, most) in {"stl10-laptop": (0, 6), "stl10-small": (12, 30)}.items():
         for run in recorded(name)["runs"]:
-            ahead = [
-                100 * (train - val)
-                for train, val in zip(run["curves"]["train_accuracy"], run["curves"]["val_accuracy"], strict=True)
-            ]
-            assert ahead[0] < 0 < ahead[-1] < gap, name
+            learnt, known = run["curves"]["train_accuracy"], run["curves"]["val_accuracy"]
+            assert learnt[0] < known[0], name
+            assert least < 100 * (learnt[-1] - known[-1]) < most, name
 
 
 def test_only_the_first_step_of_the_ladder_knows_its_pictures_by_heart():
@@ -272,19 +270,27 @@ def test_only_the_first_step_of_the_ladder_knows_its_pictures_by_heart():
     assert first > 0.9 and max(others) < 0.75
 
 
-def test_the_better_model_takes_cars_for_trucks():
-    record = recorded("stl10-small")
-    counts = sum(torch.tensor(run["confusion"]) for run in record["runs"])
-    one, other = divmod(int((counts + counts.T).triu(1).argmax()), 10)
-    assert [record["config"]["classes"][place] for place in (one, other)] == ["car", "truck"]
-
-
-def test_where_the_models_are_sure_they_are_right_more_often_than_they_say():
+def test_the_plain_model_takes_cars_for_trucks_and_the_better_one_animals_for_animals():
+    top = {}
     for name in ("stl10-laptop", "stl10-small"):
-        for run in recorded(name)["runs"]:
-            if bins := run.get("calibration"):  # an old record has none
-                sure, right, n = (torch.tensor(bins[key])[6:].double() for key in ("confidence", "accuracy", "n"))
-                assert (n * (right - sure)).sum() > 0, (name, run["seed"])
+        record = recorded(name)
+        counts = sum(torch.tensor(run["confusion"]) for run in record["runs"] if "confusion" in run)
+        places = (counts + counts.T).triu(1).flatten().topk(2).indices.tolist()
+        classes = record["config"]["classes"]
+        top[name] = [{classes[place // 10], classes[place % 10]} for place in places]
+    assert top["stl10-laptop"][0] == {"car", "truck"}
+    assert all(pair <= {"cat", "dog", "deer"} for pair in top["stl10-small"])
+
+
+def test_the_longer_a_model_has_learnt_the_surer_it_is():
+    for name in ("stl10-laptop", "stl10-small"):
+        for bins in (run["calibration"] for run in recorded(name)["runs"] if "calibration" in run):
+            sure, right, n = (torch.tensor(bins[key], dtype=torch.float64) for key in ("confidence", "accuracy", "n"))
+            gap = n * (right - sure)  # above 0 where the model is too modest
+            assert gap[6:].sum() > 0 if name == "stl10-laptop" else gap.sum() < 0, name
+            assert sure[-1] < 0.94 and right[-1] > 0.95, name
+            if name == "stl10-small":
+                assert (gap < 0).sum() > (n > 0).sum() / 2
 
 
 def test_commands_of_what_is_missing_can_be_run(monkeypatch):
