@@ -280,6 +280,7 @@ def test_the_plain_model_takes_cars_for_trucks_and_the_better_one_animals_for_an
         top[name] = [{classes[place // 10], classes[place % 10]} for place in places]
     assert top["stl10-laptop"][0] == {"car", "truck"}
     assert all(pair <= {"cat", "dog", "deer"} for pair in top["stl10-small"])
+    assert classes[int(counts.diagonal().argmin())] == "dog"  # the row that the reader is sent to
 
 
 def test_the_longer_a_model_has_learnt_the_surer_it_is():
