@@ -1,13 +1,16 @@
+import json
 import pickle
+from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
+from torch.utils.flop_counter import FlopCounterMode
 
 from vit_tutorial import checkpoint
-from vit_tutorial.checkpoint import Record, load_checkpoint, load_snapshots, save_run, write_file
+from vit_tutorial.checkpoint import SHIPPED, Record, load_checkpoint, load_snapshots, save_run, write_file
 from vit_tutorial.config import ViTConfig
-from vit_tutorial.data import normalise, stacks
+from vit_tutorial.data import STL10_CLASSES, normalise, stacks
 from vit_tutorial.model import VisionTransformer
 
 SIZES = {"image_size": 16, "patch_size": 8, "classes": 2, "dim": 16, "depth": 2, "heads": 2}
@@ -142,3 +145,17 @@ def test_the_shipped_stacks_model_brings_its_snapshots():
     with torch.no_grad():
         right = [(model(images).argmax(dim=1) == data.labels).sum().item() for model in models.values()]
     assert right[0] < 30 and 50 < right[3] < 80 < right[6] and right[7] > 95
+
+
+def test_the_shipped_stl10_small_model_fits_a_browser():
+    """At most 8 MB and 1.2 GFLOP an image; its history ends where the record of its seed ends."""
+    path = SHIPPED / "stl10-small" / "model.safetensors"
+    model, record = load_checkpoint("stl10-small")
+    assert path.stat().st_size <= 8e6 and {weight.dtype for weight in load_file(path).values()} == {torch.float16}
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        logits, weights = model(torch.zeros(1, 3, 96, 96), return_attention=True)
+    assert logits.isfinite().all() and counter.get_total_flops() <= 1.2e9
+    assert model.config.pool == "cls" and weights[0].shape == (1, 4, 65, 65)
+    run = json.loads((Path(__file__).parent.parent / "results" / "stl10-small.json").read_text())["runs"][0]
+    assert record.history[-1]["val_accuracy"] == run["val_accuracy"]
+    assert record.classes == STL10_CLASSES and record.config["data"]["root"] == "data"
