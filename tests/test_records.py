@@ -1,0 +1,102 @@
+"""What chapters 09 and 10 say of photographs is what the records say."""
+
+import json
+
+import pytest
+import torch
+from test_train_stl10 import ROOT, prose
+
+PHOTOGRAPHS = (ROOT / "notebooks" / "09_faithfulness.md").read_text()
+
+
+def recorded(name: str) -> dict:
+    return json.loads((ROOT / "results" / f"{name}.json").read_text())
+
+
+def test_the_best_epoch_adds_up_to_two_points():
+    runs = recorded("stl10-laptop")["runs"]
+    gains = [100 * (max(run["curves"]["val_accuracy"]) - run["val_accuracy"]) for run in runs]
+    assert all(0 <= gain <= 2 for gain in gains) and "By up to two points" in prose()
+
+
+def test_the_plain_model_is_the_one_that_the_reader_guesses_about():
+    settings = recorded("stl10-laptop")["config"]
+    assert (settings["model"]["depth"], settings["model"]["dim"], settings["training"]["epochs"]) == (6, 128, 40)
+    assert "a plain ViT with six blocks, `D = 128`, forty epochs" in prose()
+
+
+def test_curves_cross_and_end_near_each_other_or_far_apart():
+    for name, (least, most) in {"stl10-laptop": (0, 6), "stl10-small": (12, 30)}.items():
+        for run in recorded(name)["runs"]:
+            learnt, known = run["curves"]["train_accuracy"], run["curves"]["val_accuracy"]
+            assert learnt[0] < known[0], name
+            assert least < 100 * (learnt[-1] - known[-1]) < most, name
+
+
+def test_only_the_first_step_of_the_ladder_knows_its_pictures_by_heart():
+    first, *others = (step["runs"][0]["curves"]["train_accuracy"][-1] for step in recorded("sweep-laptop")["steps"])
+    assert first > 0.9 and max(others) < 0.75
+
+
+def test_what_the_steps_gave_is_what_the_record_says():
+    steps = {step["name"]: step for step in recorded("sweep-laptop")["steps"]}
+    gains = {name: 100 * (step["mean"] - steps[step["after"]]["mean"]) for name, step in steps.items() if step["after"]}
+    stem, mixing, cnn = (gains[name] for name in ("+ convolutional stem", "+ MixUp and CutMix", "small CNN"))
+    assert (round(stem), round(-mixing), round(cnn)) == (11, 13, 4)
+    assert "the stem gives eleven points, mixing takes thirteen" in prose()
+    assert (
+        max(steps, key=lambda name: steps[name]["mean"]) == "small CNN" and "ahead, if only by four points" in prose()
+    )
+    promised = [int(steps[name]["prediction"].split()[0]) for name in ("+ Muon", "+ sin-cos positions")]
+    assert promised[0] - promised[1] == 5 and gains["+ Muon"] < 1.6
+
+
+def test_the_plain_model_takes_cars_for_trucks_and_the_better_one_animals_for_animals():
+    top = {}
+    for name in ("stl10-laptop", "stl10-small"):
+        record = recorded(name)
+        counts = sum(torch.tensor(run["confusion"]) for run in record["runs"] if "confusion" in run)
+        places = (counts + counts.T).triu(1).flatten().topk(2).indices.tolist()
+        classes = record["config"]["classes"]
+        top[name] = [{classes[place // 10], classes[place % 10]} for place in places]
+    assert top["stl10-laptop"][0] == {"car", "truck"}
+    assert all(pair <= {"cat", "dog", "deer"} for pair in top["stl10-small"])
+    assert classes[int(counts.diagonal().argmin())] == "dog"  # the row that the reader is sent to
+
+
+def test_the_longer_a_model_has_learnt_the_surer_it_is():
+    for name in ("stl10-laptop", "stl10-small"):
+        for bins in (run["calibration"] for run in recorded(name)["runs"] if "calibration" in run):
+            sure, right, n = (torch.tensor(bins[key], dtype=torch.float64) for key in ("confidence", "accuracy", "n"))
+            gap = n * (right - sure)  # above 0 where the model is too modest
+            assert gap[6:].sum() > 0 if name == "stl10-laptop" else gap.sum() < 0, name
+            assert sure[-1] < 0.94 and right[-1] > 0.95, name
+            if name == "stl10-small":
+                assert (gap < 0).sum() > (n > 0).sum() / 2
+
+
+@pytest.mark.parametrize(("column", "name"), [(1, "stacks"), (2, "stl10")])
+def test_the_verdict_of_chapter_09_is_what_the_records_say(column, name):
+    record = recorded(f"faithfulness-{name}")
+    lines = PHOTOGRAPHS.splitlines()
+    table = {cells[0]: cells[column] for line in lines if len(cells := line.strip("| ").split(" | ")) > column}
+    for score, found in record["scores"].items():
+        assert float(table[score]) == round(found["gap"]["mean"], 2)
+    assert record["n"] >= 200
+
+
+def test_what_chapter_09_says_of_photographs_is_what_the_record_says():
+    record = recorded("faithfulness-stl10")
+    insertion = {name: row["insertion"]["mean"] for name, row in record["scores"].items()}
+    half, most = (record["kept"].index(round(share * record["patches"])) for share in (1 / 2, 2 / 3))
+    whole, best = insertion["random"][-1], insertion["gradient x attention"][most]
+    dropped, painted = insertion["random"][half], record["random_painted_grey"]["mean"][half]
+    order, above = record["sanity"]["rollout"]["mean"][4], record["gap_over"]["raw attention"]["random"]
+    assert f"is right on {100 * record['accuracy']:.0f} % of the validation split" in PHOTOGRAPHS
+    assert f"the whole picture gives the class {whole:.2f} on average" in PHOTOGRAPHS
+    assert f"*surer* than with all of them, {best:.2f} against {whole:.2f}" in PHOTOGRAPHS
+    assert f"dropped leaves {dropped:.2f}, half of it painted {painted:.2f}" in PHOTOGRAPHS
+    assert f"it keeps its order ({order:.2f}) when the head and the last three of six layers are random" in PHOTOGRAPHS
+    assert f"by {above['mean']:.2f}, with a band from {above['low']:.2f} to {above['high']:.2f}" in PHOTOGRAPHS
+    equal = record["gap_over"]["rollout"]["input gradient"]
+    assert equal["low"] < 0 < equal["high"]
