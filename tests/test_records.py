@@ -6,6 +6,7 @@ import pytest
 import torch
 from test_train_stl10 import ROOT, prose
 
+README = (ROOT / "README.md").read_text()
 PHOTOGRAPHS = (ROOT / "notebooks" / "09_faithfulness.md").read_text()
 
 
@@ -73,6 +74,22 @@ def test_the_longer_a_model_has_learnt_the_surer_it_is():
             assert sure[-1] < 0.94 and right[-1] > 0.95, name
             if name == "stl10-small":
                 assert (gap < 0).sum() > (n > 0).sum() / 2
+
+
+@pytest.mark.parametrize(("name", "place"), [("stl10-laptop", "runs/stl10-laptop-1"), ("stl10-small", "stl10-small")])
+def test_the_table_of_the_readme_is_what_the_records_say(name, place):
+    record, latency = recorded(name), recorded("latency")["models"][place]
+    cells = next(line for line in README.splitlines() if line.startswith(f"| `{name}` |")).strip("| ").split(" | ")
+    clocks = [run["curves"]["seconds"] for run in record["runs"] if "seconds" in run["curves"]]
+    spread = f" ± {100 * record['spread']:.1f}" if record["spread"] else ""
+    assert cells[2:6] == [
+        str(len(record["runs"])),
+        f"{100 * record['mean']:.1f}{spread}",
+        f"{sum(map(sum, clocks)) / len(clocks) / 60:.0f} min of one CPU core",
+        f"{latency['cpu']['median_ms']:.1f}",
+    ]
+    assert f"{latency['parameters'] / 1e6:.1f} M" in cells[1]
+    assert f"{record['config']['training']['epochs']} epochs" in cells[1]
 
 
 @pytest.mark.parametrize(("column", "name"), [(1, "stacks"), (2, "stl10")])
