@@ -34,7 +34,7 @@ export const PRESETS = {
     .map(([size, patch]) => standard(size, patch))),
   stacks: small(96, 16, 96, 4, 4, "sincos"),
   "stl10-seed": small(112, 16, 384, 3, 6, "learned"),
-  stl10: small(96, 8, 256, 8, 4, "learned"),
+  "stl10-laptop": small(96, 12, 128, 6, 4, "sincos"),
 };
 
 /** The first thing wrong with a config, as [field, sentence]; undefined when it can be built. */
