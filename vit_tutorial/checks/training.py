@@ -179,7 +179,7 @@ def smoothing_batch(
 def smoothed(answer: Callable) -> str:
     """`answer(logits, labels, smoothing)` -> the mean loss against smoothed labels, a tensor without axes."""
     batch, classes = distinct(2, 3, 9)
-    some = 0.2 + 0.3 * torch.rand(()).item()
+    some = 0.2 + 0.15 * torch.rand(()).item()  # from 0.4 on two mistakes may come to the same: it takes 3 classes
     for count, smoothing, loudness, case in (
         (batch, some, 2.0, None),
         (batch, 0.0, 2.0, "smoothing = 0, where 0 ln 0 counts as 0"),
