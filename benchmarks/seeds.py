@@ -18,20 +18,19 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-import torch
 from record import ROOT, circumstances, commit, device_name, nameless, read_record, run, write_record
-from torch import Tensor, nn
+from torch import nn
 from variants import BUILDERS, CNNS
 
 from vit_tutorial import checkpoint
 from vit_tutorial.cli import make_parser, print_row
 from vit_tutorial.config import ViTConfig
-from vit_tutorial.data import DataConfig, ImageSet, load_split, normalise, resize
+from vit_tutorial.data import DataConfig, load_split
+from vit_tutorial.judge import calibration, confusion, probabilities
 from vit_tutorial.model import count_parameters
 from vit_tutorial.train import TrainConfig, pick_device, train
 
 PLACE = ("data.root", "training.device")  # where a run is made changes nothing
-BINS = 10  # of the largest probability
 
 
 @dataclass(frozen=True)
@@ -101,36 +100,15 @@ def trained(plan: Plan, out: Path) -> tuple[nn.Module, checkpoint.Record]:
     return model.to(pick_device(plan.training.device)).eval(), checkpoint.read_record(out)
 
 
-@torch.no_grad()
-def probabilities(model: nn.Module, data: ImageSet, record: checkpoint.Record) -> Tensor:
-    """The probability of each class for each image, (B, classes), on the CPU."""
-    device, size = next(model.parameters()).device, model.config.image_size
-    parts = (normalise(resize(part.to(device), size), record.mean, record.std) for part in data.images.split(256))
-    return torch.cat([model(part).softmax(dim=1).cpu() for part in parts])
-
-
-def confusion(found: Tensor, labels: Tensor, classes: int) -> list[list[int]]:
-    """How often images of each class (row) were taken for each class (column)."""
-    return (labels * classes + found).bincount(minlength=classes**2).view(classes, classes).tolist()
-
-
-def calibration(confidence: Tensor, right: Tensor) -> dict[str, list]:
-    """How sure the model is, and how often it is right, by bins of how sure it is; both 0 in an empty bin."""
-    place = (confidence * BINS).long().clamp(max=BINS - 1)
-    n, sure, hits = (place.bincount(weights, minlength=BINS) for weights in (None, confidence, right))
-    means = {"confidence": sure / n.clamp(min=1), "accuracy": hits / n.clamp(min=1)}
-    return {name: [round(value, 4) for value in values.tolist()] for name, values in means.items()} | {"n": n.tolist()}
-
-
 def measure(plan: Plan, out: Path) -> dict:
     """One run's entry in a record. Raises ValueError when the weights in `out` are not those of its last epoch."""
     model, record = trained(plan, out)
     data = load_split(plan.data, "val")
-    confidence, found = probabilities(model, data, record).max(dim=1)
-    right = found == data.labels
-    final = record.history[-1]["val_accuracy"]
-    if abs(right.sum() - final * len(data)) > max(1, len(data) / 200):  # kernels of other devices round otherwise
-        raise ValueError(f"the weights in {out} are right in {right.float().mean():.1%}, its history says {final:.1%}")
+    chances = probabilities(model, data, record.mean, record.std)
+    counts, bins = confusion(chances, data.labels), calibration(chances, data.labels)
+    right, final = counts.trace().item(), record.history[-1]["val_accuracy"]
+    if abs(right - final * len(data)) > max(1, len(data) / 200):  # kernels of other devices round otherwise
+        raise ValueError(f"the weights in {out} are right in {right / len(data):.1%}, its history says {final:.1%}")
     names = ("train_loss", "train_accuracy", "val_loss", "val_accuracy", "seconds")
     curves = {name: [round(row[name], 4) for row in record.history] for name in names}
     return {
@@ -141,8 +119,8 @@ def measure(plan: Plan, out: Path) -> dict:
         "best_accuracy": max(curves["val_accuracy"]),
         "parameters": count_parameters(model),
         "curves": curves,
-        "confusion": confusion(found, data.labels, len(data.classes)),
-        "calibration": calibration(confidence, right.float()),
+        "confusion": counts.tolist(),
+        "calibration": {name: [round(value, 4) for value in values.tolist()] for name, values in bins.items()},
     }
 
 

@@ -6,7 +6,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
-import torch
 from test_data import write_stl10
 
 from vit_tutorial import VisionTransformer, ViTConfig
@@ -84,14 +83,6 @@ def test_a_run_is_told_by_its_curves_tables_and_size(desk):
     assert run["parameters"] == count_parameters(VisionTransformer(ViTConfig(**record["config"]["model"])))
     assert record["config"]["data"]["root"] == "data" and len(record["config"]["classes"]) == 10
     assert "/some" not in json.dumps(record)
-
-
-def test_confusion_and_calibration_by_hand():
-    assert seeds.confusion(torch.tensor([1, 1, 0]), torch.tensor([0, 1, 0]), 2) == [[1, 1], [0, 1]]
-    found = seeds.calibration(torch.tensor([0.31, 0.39, 1.0]), torch.tensor([0.0, 1.0, 1.0]))
-    assert found["n"] == [0, 0, 0, 2, 0, 0, 0, 0, 0, 1]
-    assert found["confidence"][3] == pytest.approx(0.35) and found["confidence"][9] == 1
-    assert found["accuracy"] == [0, 0, 0, 0.5, 0, 0, 0, 0, 0, 1]
 
 
 def test_a_finished_run_is_measured_and_not_trained(desk):
