@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from vit_tutorial.data import resize
+from vit_tutorial.data import beside, resize
 
 LUMA = (0.299, 0.587, 0.114)  # share of red, green and blue in the grey of a colour (ITU-R BT.601)
 ASPECT = 4 / 3  # a crop is at most this much wider or taller than the image
@@ -94,7 +94,7 @@ def augment(images: Tensor, draws: Draws, size: int | tuple[int, int]) -> Tensor
         images = resize(images, (rows, columns))
     else:
         images = _warp(images, draws, rows, columns)
-    return images if draws.colours is None else _recolour(images, draws.colours.to(images.device))
+    return images if draws.colours is None else _recolour(images, beside(images, draws.colours))
 
 
 def _warp(images: Tensor, draws: Draws, rows: int, columns: int) -> Tensor:
@@ -102,7 +102,7 @@ def _warp(images: Tensor, draws: Draws, rows: int, columns: int) -> Tensor:
 
     What lies outside of the image is its mirror image. There is no antialiasing: a crop is rarely shrunk by much.
     """
-    device, ones = images.device, torch.ones(len(images))
+    ones = torch.ones(len(images))
     boxes = torch.tensor([0.0, 0, 1, 1]).expand(len(images), 4) if draws.boxes is None else draws.boxes
     x, y, width, height = boxes.unbind(1)
     flips = ones if draws.flips is None else draws.flips
@@ -111,7 +111,7 @@ def _warp(images: Tensor, draws: Draws, rows: int, columns: int) -> Tensor:
     # From a place in the result back to one in the image, both from -1 to 1: turned back, flipped, put into the box.
     across = torch.stack([width * flips * cos, -width * flips * sin * tall, x], dim=1)
     down = torch.stack([height * sin / tall, height * cos, y], dim=1)
-    theta = torch.stack([across, down], dim=1).to(device)  # (B, 2, 3)
+    theta = beside(images, torch.stack([across, down], dim=1))  # (B, 2, 3)
     places = F.affine_grid(theta, [*images.shape[:2], rows, columns], align_corners=False)
     return F.grid_sample(images, places, padding_mode="reflection", align_corners=False)
 
@@ -126,7 +126,7 @@ def _recolour(images: Tensor, colours: Tensor) -> Tensor:
     if images.shape[1] != 3:
         raise ValueError(f"images of {images.shape[1]} channels, expected 3 to change their colours")
     brightness, contrast, saturation, hue = colours[..., None, None].unbind(1)  # (B, 1, 1) each
-    luma = torch.tensor(LUMA, device=images.device).expand(3, 3)  # luma @ rgb: the grey of a pixel, three times
+    luma = beside(images, torch.tensor(LUMA)).expand(3, 3)  # luma @ rgb: the grey of a pixel, three times
     unit = torch.eye(3, device=images.device)
     turns = 2 * math.pi * (hue + torch.arange(3, device=images.device).view(1, 1, 3) / 3)
     first = (1 + 2 * turns.cos()) / 3  # a rotation about (1, 1, 1) is made of three numbers, each row moved on by one

@@ -36,6 +36,7 @@ __all__ = [
 STL10_CLASSES = ("airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "ship", "truck")
 STL10_MEAN, STL10_STD = (0.4467, 0.4398, 0.4066), (0.2603, 0.2566, 0.2713)  # of the training images
 STL10_SIZE = 96  # pixels a side
+CHANNELS = 3  # red, green and blue, in every set
 STL10_FILES = {  # bytes and MD5 of the official files
     "train_X.bin": (5000 * 3 * 96 * 96, "918c2871b30a85fa023e0c44e0bee87f"),
     "train_y.bin": (5000, "5a34089d4802c674881badbb80307741"),
@@ -83,8 +84,9 @@ class DataConfig:
             raise ValueError(f"fold is {self.fold}, expected one of 0 to {self.folds - 1}, {parts}")
         for name in ("mean", "std"):
             object.__setattr__(self, name, tuple(getattr(self, name)))  # JSON and YAML make lists of tuples
-        if not self.mean or len(self.mean) != len(self.std):
-            raise ValueError(f"{len(self.mean)} values of mean and {len(self.std)} of std, expected one a channel")
+        if not len(self.mean) == len(self.std) == CHANNELS:
+            found = f"{len(self.mean)} values of mean and {len(self.std)} of std"
+            raise ValueError(f"{found}, expected {CHANNELS} of each, one a channel")
         if not all(value > 0 for value in self.std):  # also refuses nan
             raise ValueError(f"std is {self.std}, expected positive numbers")
 
@@ -152,8 +154,13 @@ def normalise(images: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -
     if images.shape[-3] != len(mean) or len(mean) != len(std):
         raise ValueError(f"images of {images.shape[-3]} channels, but {len(mean)} means and {len(std)} deviations")
     scale = 255 if images.dtype == torch.uint8 else 1
-    offset, divisor = (torch.tensor(values, device=images.device)[:, None, None] * scale for values in (mean, std))
+    offset, divisor = (beside(images, torch.tensor(values)[:, None, None] * scale) for values in (mean, std))
     return (images - offset).div_(divisor).float()  # no copy of the whole batch but the result
+
+
+def beside(images: Tensor, values: Tensor) -> Tensor:
+    """Values from the CPU on the images' device, without waiting for what a GPU is still at."""
+    return values.to(images.device, non_blocking=images.is_cuda)  # MPS may copy too late: PyTorch's issue 139550
 
 
 def resize(images: Tensor, size: int | tuple[int, int]) -> Tensor:

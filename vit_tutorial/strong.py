@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from vit_tutorial.augment import LUMA
+from vit_tutorial.data import beside
 
 GREY, SOLARISE, BLUR = 1, 2, 3  # what three-augment does to an image; 0: nothing
 BLUR_WIDTHS = (0.1, 2.0)  # least and largest standard deviation in pixels, as in DeiT III's code
@@ -121,7 +122,7 @@ def strengthen(images: Tensor, labels: Tensor, draws: StrongDraws, classes: int)
     if draws.shares is None:
         return images, labels
     # How much of each pixel is its image's own. MixUp: the same everywhere. CutMix: nothing in the box, all around it.
-    own = _beside(images, draws.shares)[:, None, None, None] * ~_inside(draws.pasted, images)  # (B, 1, Y, X)
+    own = beside(images, draws.shares)[:, None, None, None] * ~_inside(draws.pasted, images)  # (B, 1, Y, X)
     labels = F.one_hot(labels, classes).float()
     # Labels are mixed by what the pixels are on average: no more than what was pasted, where the border cuts a box.
     return torch.lerp(images.roll(1, 0), images, own), torch.lerp(labels.roll(1, 0), labels, own.mean(dim=(2, 3)))
@@ -133,11 +134,11 @@ def _three_augment(images: Tensor, kinds: Tensor, widths: Tensor) -> Tensor:
     if channels not in (1, 3):
         raise ValueError(f"images of {channels} channels, expected 1 or 3 to turn them grey")
     images = images.clone()
-    grey, solarised, blurred = (_beside(images, (kinds == kind).nonzero()[:, 0]) for kind in (GREY, SOLARISE, BLUR))
+    grey, solarised, blurred = (beside(images, (kinds == kind).nonzero()[:, 0]) for kind in (GREY, SOLARISE, BLUR))
     if channels == 3:
         images[grey] = sum(share * images[grey, c : c + 1] for c, share in enumerate(LUMA))
     images[solarised] = torch.where(images[solarised] > 0.5, 1 - images[solarised], images[solarised])
-    images[blurred] = _blur(images[blurred], _beside(images, widths[kinds == BLUR]))
+    images[blurred] = _blur(images[blurred], beside(images, widths[kinds == BLUR]))
     return images.clamp_(0, 1)  # rounding can lead beyond
 
 
@@ -155,12 +156,7 @@ def _gaussians(widths: Tensor, size: int) -> Tensor:
 
 def _inside(boxes: Tensor, images: Tensor) -> Tensor:
     """Whether a pixel's middle lies in its image's box: boxes (B, 4) -> (B, 1, Y, X)."""
-    left, top, right, bottom = _beside(images, boxes)[:, :, None].unbind(1)  # (B, 1) each
+    left, top, right, bottom = beside(images, boxes)[:, :, None].unbind(1)  # (B, 1) each
     rows, columns = ((torch.arange(size, device=images.device) + 0.5) / size for size in images.shape[2:])
     down, across = (rows >= top) & (rows < bottom), (columns >= left) & (columns < right)  # (B, Y) and (B, X)
     return (down[:, :, None] & across[:, None, :])[:, None]
-
-
-def _beside(images: Tensor, values: Tensor) -> Tensor:
-    """Values from the CPU on the images' device, without waiting for what a GPU is still at."""
-    return values.to(images.device, non_blocking=images.is_cuda)  # MPS may copy too late: PyTorch's issue 139550
