@@ -136,7 +136,7 @@ def test_show_counts_writes_counts_and_colours_shares():
     drawn(figure)
 
 
-def test_show_reliability_leaves_out_empty_bins_and_draws_standard_errors():
+def test_show_reliability_leaves_out_empty_bins_and_draws_wilsons_intervals():
     bins = {"confidence": [0.0, 0.3, 0.9], "accuracy": [0.0, 0.5, 1.0], "n": [0, 100, 4]}
     figure = plots.show_reliability({"one": bins, "other": bins})
     assert figure.get_figwidth() <= plots.WIDTH and len(figure.axes) == 4
@@ -144,7 +144,8 @@ def test_show_reliability_leaves_out_empty_bins_and_draws_standard_errors():
     points, _, (bars,) = upper.containers[0]
     assert points.get_xydata().tolist() == [[0.3, 0.5], [0.9, 1.0]]
     ends = [segment[:, 1].tolist() for segment in bars.get_segments()]
-    assert ends == [pytest.approx([0.45, 0.55]), pytest.approx([1, 1])]
+    half = (0.2525 / 100) ** 0.5 / 1.01
+    assert ends == [pytest.approx([0.5 - half, 0.5 + half]), pytest.approx([0.8, 1])]
     assert [bar.get_height() for bar in lower.patches] == [100, 4]
     assert [axis.get_title() for axis in figure.axes[:2]] == ["one", "other"]
     drawn(figure)
@@ -165,10 +166,10 @@ def test_show_steps_says_what_each_gained_on_the_one_it_comes_after():
     steps = {"plain": [0.4], "+ stem": [0.5, 0.6], "mean": [0.45]}
     figure = plots.show_steps(steps, {"plain": None, "+ stem": "plain", "mean": "plain"}, images=2400)
     axis = figure.axes[0]
-    assert [bar.get_width() for bar in axis.patches] == pytest.approx([40, 55, 45])
+    means, _, (bars,) = axis.containers[0]
+    assert means.get_xdata() == pytest.approx([40, 55, 45])
     assert [text.get_text() for text in axis.texts] == ["40.0 %", "+15.0", "+5.0"]
-    assert [line.get_xdata().tolist() for line in axis.lines[-3:]] == [[40], [50, 60], [45]]
-    _, _, (lines,) = axis.containers[0]
-    assert lines.get_segments()[0][:, 0] == pytest.approx([39, 41])  # 0.4 * 0.6 / 2400 is 0.01 squared
+    assert axis.lines[-1].get_xdata() == pytest.approx([50, 60])  # single runs, where there are several
+    assert bars.get_segments()[0][:, 0] == pytest.approx([39, 41])  # 0.4 * 0.6 / 2400 is 0.01 squared
     assert axis.get_ylim()[0] > axis.get_ylim()[1]  # read from top to bottom
     drawn(figure)

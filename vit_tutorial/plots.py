@@ -232,7 +232,8 @@ def show_reliability(runs: Mapping[str, Mapping[str, Sequence[float]]]) -> Figur
     """How often models are right where they are so sure, and below how many images stand behind each point.
 
     Each run has the mean "confidence", the "accuracy" and the number of images "n" of every bin; bins without an image
-    are left out. Bars are one standard error each way; on the dashed line a model is as often right as it says.
+    are left out. Bars are Wilson's interval (1927) of one standard error, which has a length even where all are right;
+    on the dashed line a model is as often right as it says.
     """
     figure, axes = plt.subplots(
         2, len(runs), figsize=(min(WIDTH, 1 + 3.2 * len(runs)), 4.4), height_ratios=(3, 1),
@@ -241,7 +242,9 @@ def show_reliability(runs: Mapping[str, Mapping[str, Sequence[float]]]) -> Figur
     for (upper, lower), (name, bins) in zip(axes.T, runs.items(), strict=True):
         sure, right, n = (np.array(bins[key])[np.array(bins["n"]) > 0] for key in ("confidence", "accuracy", "n"))
         upper.plot([0, 1], [0, 1], color=RESIDUAL, linestyle="--", linewidth=1)
-        upper.errorbar(sure, right, np.sqrt(right * (1 - right) / n), fmt="o", color=QUERY, clip_on=False)
+        middle, half = (right + 0.5 / n) / (1 + 1 / n), np.sqrt((right * (1 - right) + 0.25 / n) / n) / (1 + 1 / n)
+        around = np.maximum([right - middle + half, middle + half - right], 0)  # rounding can lead below
+        upper.errorbar(sure, right, around, fmt="o", color=QUERY, clip_on=False)
         lower.bar(sure, n, width=0.06, color=RESIDUAL)
         upper.set(title=name, xlim=(0, 1), ylim=(0, 1))
         lower.set(xlabel="how sure the model is")
@@ -269,19 +272,22 @@ def show_bands(groups: Mapping[str, Sequence[Sequence[float]]], xlabel: str, yla
 def show_steps(steps: Mapping[str, Sequence[float]], after: Mapping[str, str | None], images: int) -> Figure:
     """Validation accuracies (fractions) of one or more runs a step, the first step on top, in per cent.
 
-    Dots are runs; bars are their means, with one standard error of `images` images each way. Beside each stands what it
-    gained on the step it comes `after`; for the first, which comes after None, its own mean.
+    Small dots are runs; large ones their means, with one standard error of `images` images each way. Beside each stands
+    what it gained on the step it comes `after`; for the first, which comes after None, its own mean.
     """
     means = {name: 100 * float(np.mean(scores)) for name, scores in steps.items()}
     errors = [float(np.sqrt(mean * (100 - mean) / images)) for mean in means.values()]
-    figure, axis = plt.subplots(figsize=(WIDTH, 0.42 * len(steps) + 0.9))
-    axis.barh(range(len(steps)), means.values(), xerr=errors, color="#D9D9D9")
+    figure, axis = plt.subplots(figsize=(WIDTH, 0.36 * len(steps) + 0.9))
+    axis.errorbar(list(means.values()), range(len(steps)), xerr=errors, fmt="o", color=QUERY, markersize=8, capsize=4)
     for row, ((name, scores), error) in enumerate(zip(steps.items(), errors, strict=True)):
-        axis.plot([100 * score for score in scores], [row] * len(scores), "o", color=QUERY, alpha=0.7)
+        if len(scores) > 1:
+            axis.plot([100 * score for score in scores], [row] * len(scores), "o", color=RESIDUAL, markersize=4)
         base, end = after[name], max(means[name] + error, *(100 * score for score in scores))
         gain = f"{means[name]:.1f} %" if base is None else f"{means[name] - means[base]:+.1f}"
-        axis.text(end + 1, row, gain, va="center")
+        axis.text(end + 0.6, row, gain, va="center")
     axis.set_yticks(range(len(steps)), steps)
-    axis.set(xlabel="validation accuracy, %", xlim=(0, 100))
+    axis.grid(axis="y", alpha=0.3)
+    axis.margins(x=0.12)
+    axis.set(xlabel="validation accuracy, %")
     axis.invert_yaxis()
     return figure
