@@ -23,14 +23,13 @@ from torch import nn
 from variants import BUILDERS, CNNS
 
 from vit_tutorial import checkpoint
+from vit_tutorial.checkpoint import MAY_CHANGE
 from vit_tutorial.cli import make_parser, print_row
 from vit_tutorial.config import ViTConfig
 from vit_tutorial.data import DataConfig, load_split
 from vit_tutorial.judge import calibration, confusion, probabilities
 from vit_tutorial.model import count_parameters
 from vit_tutorial.train import TrainConfig, pick_device, train
-
-PLACE = ("data.root", "training.device")  # where a run is made changes nothing
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,7 @@ def trained(plan: Plan, out: Path) -> tuple[nn.Module, checkpoint.Record]:
     history = []
     if (out / "config.json").exists():
         record = checkpoint.read_record(out)
-        refuse_others(out, record.config | {"build": plan.build}, plan, PLACE)  # a run does not say its build
+        refuse_others(out, record.config | {"build": plan.build}, plan, MAY_CHANGE)  # a run does not say its build
         history = record.history
     build = BUILDERS[plan.build]
     if len(history) < plan.training.epochs:
@@ -148,7 +147,7 @@ def repeat(name: str, kind: Literal["seed", "fold"], plans: list[Plan], varied: 
     runs = {run[kind]: run for run in record["runs"]} if record else {}
     for number, plan in enumerate(plans):
         if record:
-            refuse_others(path, record["config"], plan, (*PLACE, *varied))
+            refuse_others(path, record["config"], plan, (*MAY_CHANGE, *varied))
         if number in runs:
             continue
         out = ROOT / "runs" / f"{name}-{number}"

@@ -17,8 +17,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from record import ROOT, circumstances, read_record, run, write_record
-from seeds import PLACE, Plan, measure, published, read_plan, refuse_others, summary
+from seeds import Plan, measure, published, read_plan, refuse_others, summary
 
+from vit_tutorial.checkpoint import MAY_CHANGE
 from vit_tutorial.train import pick_device
 
 LOG = ROOT / "results" / "LOG.md"
@@ -149,7 +150,7 @@ def sweep(
             plan, stored = plans[step.name], read_record(path, ("steps",)).get("steps", [])
             made = next((old for old in stored if old["name"] == step.name), None)
             if made:
-                refuse_others(path, made["config"], plan, (*PLACE, "training.seed"))
+                refuse_others(path, made["config"], plan, (*MAY_CHANGE, "training.seed"))
             if (steps and step.name not in steps) or (made and seed in [old["seed"] for old in made["runs"]]):
                 continue
             slug = re.sub(r"\W+", "-", step.name).strip("-").lower()

@@ -62,6 +62,19 @@ def test_a_resumed_run_is_the_same_run(data, whole, tmp_path, monkeypatch, step,
     assert timeless(train(MODEL, data, TRAIN, tmp_path, resume=True)[1].history) == whole  # nothing is left to do
 
 
+@pytest.mark.parametrize(("snapshots", "rows"), [((), 2), ((3,), 3)])
+def test_a_run_written_now_and_then_is_the_same_run(data, whole, tmp_path, monkeypatch, snapshots, rows):
+    config = replace(TRAIN, save_every=2, snapshots=snapshots)
+    with monkeypatch.context() as patch:
+        stop_at(patch, 16, KeyboardInterrupt())  # in the fourth epoch
+        with pytest.raises(KeyboardInterrupt):
+            train(MODEL, data, config, tmp_path)
+    assert len(load_checkpoint(tmp_path)[1].history) == rows
+    config = replace(config, save_every=3)  # may change, and the last epoch is written whatever it is
+    assert timeless(train(MODEL, data, config, tmp_path, resume=True)[1].history) == whole
+    assert timeless(load_checkpoint(tmp_path)[1].history) == whole
+
+
 def test_snapshots_are_kept_through_a_stop_and_come_back_in_order(data, tmp_path, monkeypatch):
     config = replace(TRAIN, snapshots=(2, 0, 1))
     with monkeypatch.context() as patch:

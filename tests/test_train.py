@@ -162,6 +162,12 @@ def test_model_and_data_must_fit(data, tmp_path, name, count):
     assert not (tmp_path / "run").exists()
 
 
+def test_means_that_do_not_fit_are_refused_before_anything_is_written(data, tmp_path):
+    with pytest.raises(ValueError, match="images of 3 channels, but 1 means and 1 deviations"):
+        train(MODEL, replace(data, mean=(0.5,), std=(0.25,)), TRAIN, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_fewer_images_than_a_batch_are_one_batch(data, tmp_path):
     assert len(train(MODEL, data, replace(TRAIN, batch_size=64, epochs=2), tmp_path)[1].history) == 2
 

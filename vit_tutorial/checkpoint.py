@@ -19,6 +19,7 @@ from vit_tutorial.config import ViTConfig
 from vit_tutorial.model import VisionTransformer
 
 SHIPPED = Path(str(resources.files("vit_tutorial"))) / "checkpoints"
+MAY_CHANGE = ("data.root", "training.device", "training.save_every")  # settings that a run's result does not depend on
 
 
 @dataclass(frozen=True)
@@ -212,11 +213,11 @@ def load_run(folder: Path, model: nn.Module, optimizers: list[Optimizer], record
 
 
 def refuse_changes(old: dict, new: dict, defaults: dict, within: str = "") -> None:
-    """Raise ValueError for the first setting that differs; where the data lie and the device may change."""
+    """Raise ValueError for the first setting that differs and is not among `MAY_CHANGE`."""
     for name in [*old, *new]:
         default = defaults.get(name, "not set")
         was, now = old.get(name, default), new.get(name, "not set")
         if isinstance(was, dict) and isinstance(now, dict):
             refuse_changes(was, now, default if isinstance(default, dict) else {}, f"{within}{name}.")
-        elif was != now and within + name not in ("data.root", "training.device"):
+        elif was != now and within + name not in MAY_CHANGE:
             raise ValueError(f"a resumed run keeps its settings: {within}{name} was {was!r} and is now {now!r}")

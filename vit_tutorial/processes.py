@@ -20,17 +20,31 @@ def count() -> int:
     return int(os.environ["WORLD_SIZE"]) if distributed.is_torchelastic_launched() else 1
 
 
-def join(device: torch.device) -> torch.device:
-    """Connect to the other processes, if there are any, until this one ends. This process's device: a GPU for each."""
+def pick_device(name: str) -> torch.device:
+    """The device called `name`; "auto" is cuda, mps or cpu. Of several processes each gets a GPU of its own.
+
+    Raises ValueError when it cannot be used here.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    if name == "cuda" and distributed.is_torchelastic_launched():
+        name = f"cuda:{os.environ['LOCAL_RANK']}"
+    try:
+        return torch.empty(0, device=name).device
+    except (AssertionError, RuntimeError) as error:  # what torch raises for an unknown name and for a missing device
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"device {name!r} cannot be used here: {reason}") from error
+
+
+def join(device: torch.device) -> None:
+    """Connect this process, which trains on `device`, to the others, if there are any, until it ends."""
     if not distributed.is_torchelastic_launched():
-        return device
+        return
     if device.type == "cuda":
-        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         torch.cuda.set_device(device)
     if not distributed.is_initialized():
         distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
         atexit.register(distributed.destroy_process_group)
-    return device
 
 
 def share(size: int) -> slice:

@@ -21,7 +21,7 @@ from vit_tutorial.checkpoint import Record, load_run, open_run, save_run
 from vit_tutorial.config import ViTConfig
 from vit_tutorial.data import DataConfig, ImageSet, load_split, normalise, resize
 from vit_tutorial.model import VisionTransformer
-from vit_tutorial.processes import averaged, connect, join, rank, share
+from vit_tutorial.processes import averaged, connect, join, pick_device, rank, share
 from vit_tutorial.strong import StrongConfig, draw_strong, strengthen
 
 
@@ -52,6 +52,7 @@ class TrainConfig:
     (0: no bound). `average` is the decay of a moving average of the weights, which is then what is validated and kept
     (0: none). The last `unmixed_epochs` do without MixUp and CutMix. `device` "auto" takes cuda, mps or cpu, whichever
     comes first. `snapshots` are the epochs whose weights are kept (0: before the first step), as far as the run goes.
+    `save_every`: epochs from one writing of the run to the next; the last and the snapshots are always written.
     Raises ValueError with the value found and what was expected.
     """
 
@@ -72,14 +73,15 @@ class TrainConfig:
     device: str = "auto"
     compile: bool = False
     snapshots: tuple[int, ...] = ()
+    save_every: int = 1
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     strong: StrongConfig = field(default_factory=StrongConfig)
 
     def __post_init__(self) -> None:
-        counts = ("epochs", "batch_size", "warmup_epochs", "unmixed_epochs", "seed")
+        counts = ("epochs", "batch_size", "save_every", "warmup_epochs", "unmixed_epochs", "seed")
         rates = ("start_rate", "peak_rate", "final_rate", "muon_factor")
         for name in (*counts, "weight_decay", "clip_norm", *rates):
-            least = int(name in ("epochs", "batch_size"))
+            least = int(name in ("epochs", "batch_size", "save_every"))
             if not least <= getattr(self, name) < math.inf:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected at least {least}")
         for name in ("label_smoothing", "average"):
@@ -128,17 +130,6 @@ def make_optimizers(model: VisionTransformer, config: TrainConfig) -> list[Optim
     group = {"params": inner, "weight_decay": config.weight_decay, "factor": config.muon_factor}
     # scaled to the size of AdamW's steps, so that both share one schedule
     return [torch.optim.Muon([group], adjust_lr_fn="match_rms_adamw"), AdamW(groups, fused=fused), *followers]
-
-
-def pick_device(name: str) -> torch.device:
-    """The device called `name`; "auto" is cuda, mps or cpu. Raises ValueError when it cannot be used here."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    try:
-        return torch.empty(0, device=name).device
-    except (AssertionError, RuntimeError) as error:  # what torch raises for an unknown name and for a missing device
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"device {name!r} cannot be used here: {reason}") from error
 
 
 def train_epoch(
@@ -245,18 +236,20 @@ def train(
     report: Callable[[dict], None] = lambda row: None,
     build: Callable[[ViTConfig], nn.Module] = VisionTransformer,
 ) -> tuple[VisionTransformer, Record]:
-    """Train a model and keep it in the folder `out`, which is complete after every epoch; `report` gets each row.
+    """Train a model and keep it in the folder `out`, which is complete whenever it is written; `report` gets each row.
 
     With `resume` the run in `out` goes on as if it had never stopped. Of the processes that torchrun started the first
     one writes and reports. `build` makes the model. Returns what `load_checkpoint(out)` returns. Raises ValueError when
     `out` holds a run already (or, with `resume`, none or another one), when it is in use, and when model, data and the
     number of processes do not fit; OSError when it cannot be written; FloatingPointError for a loss not finite.
     """
-    device, writes, out = join(pick_device(config.device)), rank() == 0, Path(out)
+    device, writes, out = pick_device(config.device), rank() == 0, Path(out)
+    join(device)
     val = load_on(device, data_config, "val")
     for name, count in {"classes": len(val.classes), "channels": val.images.shape[1]}.items():
         if getattr(model_config, name) != count:
             raise ValueError(f"the data have {count} {name}, but model.{name} is {getattr(model_config, name)}")
+    normalise(val.images[:1], data_config.mean, data_config.std)  # refused before anything is written
     torch.manual_seed(10_000 * config.seed)
     model = build(model_config).to(device)
     optimizers = make_optimizers(model, config)
@@ -282,8 +275,9 @@ def train(
                 raise FloatingPointError(f"the validation loss is {scores['loss']} after epoch {epoch}")
             row |= {f"val_{name}": scores[name] for name in ("loss", "accuracy")}
             record.history.append(row | {"seconds": round(time.perf_counter() - began, 2)})
-            if writes:
+            if writes and (epoch % config.save_every == 0 or epoch in (config.epochs, *config.snapshots)):
                 save_run(out, model, finished, optimizers, record)
+            if writes:
                 report(record.history[-1])
     return to_keep(model, optimizers).eval(), record
 
