@@ -37,7 +37,7 @@ from vit_pytorch import SimpleViT
 
 from vit_tutorial.augment import augment, draw
 from vit_tutorial.config import ViTConfig
-from vit_tutorial.data import STL10_MEAN, STL10_STD, normalise
+from vit_tutorial.data import STL10_MEAN, STL10_STD, beside, normalise
 from vit_tutorial.model import VisionTransformer, count_parameters
 from vit_tutorial.strong import draw_strong, strengthen
 
@@ -115,7 +115,7 @@ def make_batches(setting: Setting, augmented: bool) -> Callable[[], tuple[Tensor
 
     def batch() -> tuple[Tensor, Tensor]:
         """As in `train_epoch`."""
-        rows = torch.randint(count, (setting.batch_size,), generator=generator).to(device)
+        rows = beside(images, torch.randint(count, (setting.batch_size,), generator=generator))
         draws = draw(recipe.augment, len(rows), generator)
         more = draw_strong(recipe.strong, len(rows), generator)
         some, truth = strengthen(augment(images[rows], draws, c.image_size), labels[rows], more, c.classes)
@@ -167,9 +167,14 @@ def peak_memory(name: str, setting: Setting) -> float:
 
 
 def measure_memory(setting: Setting) -> dict[str, float]:
-    """Peak MiB of each contender, each in its own process, started while this one is still small."""
+    """Peak MiB of each contender; on the CPU each in its own process, started while this one is still small."""
     memory = {}
     for name in CONTENDERS:
+        if setting.device == "cuda":  # the allocator counts for itself: no fresh process is needed
+            gc.collect()
+            torch.cuda.empty_cache()
+            memory[name] = peak_memory(name, setting)
+            continue
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
             memory[name] = pool.submit(peak_memory, name, setting).result()
     return memory
