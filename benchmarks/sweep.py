@@ -63,6 +63,7 @@ GPU = (
         "model.patch_size": 8, "model.dim": 384, "model.depth": 6, "model.heads": 6, "model.positions": "learned",
         "training.epochs": 300, "training.batch_size": 256, "training.optimizer": "adamw", "training.peak_rate": 1e-3,
         "training.warmup_epochs": 10, "training.weight_decay": 0.1, "training.label_smoothing": 0.1,
+        "training.save_every": 20,
     }),
     Step("+ crop and flip", {"training.augment.crop": [0.3, 1.0], "training.augment.flip": True}),
     Step("+ colour", JITTER | {"training.augment.hue": 0.1}),

@@ -177,6 +177,23 @@ def test_a_command_is_recorded_without_the_folders_of_this_machine(monkeypatch):
 # ---- folds
 
 
+def test_outside_git_the_environment_tells_the_commit(tmp_path, monkeypatch):
+    assert len(record.commit().rstrip("+")) == 12
+    monkeypatch.setattr(record, "ROOT", tmp_path)
+    assert record.commit() == "unknown"
+    monkeypatch.setenv("VIT_COMMIT", "0123456789ab")
+    assert record.commit() == "0123456789ab"
+
+
+def test_runs_that_serve_twice_are_the_same_run():
+    """As the table in CONTRIBUTING.md says."""
+    steps = sweep.read_ladder(sweep.GPU, ["training.seed=0"])
+    plain, cnn = ["model.embedder=convolutional"], ["training.optimizer=adamw", "training.average=0"]
+    assert steps["+ MixUp and CutMix"] == seeds.read_plan("stl10", []) == seeds.read_plan("stl10", ["data.fold=0"])
+    assert steps["without the stem"] == seeds.read_plan("stl10", plain)
+    assert steps["ResNet-18"] == seeds.read_plan("stl10", cnn, "resnet18")
+
+
 def test_each_fold_is_trained_once(desk, monkeypatch):
     write_stl10(desk[0], monkeypatch, images=50, labels=50)
     folds.folds("stl10-laptop", root=str(desk[0]), set=TINY)
