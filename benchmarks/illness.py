@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from record import ROOT, circumstances, write_record
+from record import ROOT, circumstances, run, write_record
 from sklearn.datasets import load_digits
 from torch import Tensor
 
@@ -40,7 +40,7 @@ def digits() -> tuple[Tensor, Tensor, Tensor, Tensor]:
     return images[train], labels[train], images[val], labels[val]
 
 
-def run(illness: str) -> dict[str, list[float]]:
+def learn(illness: str) -> dict[str, list[float]]:
     """Train once, ill in the way named."""
     torch.manual_seed(SEED)
     images, labels, val_images, val_labels = digits()
@@ -78,13 +78,14 @@ def run(illness: str) -> dict[str, list[float]]:
 
 
 def main() -> None:
+    """Train six times, into results/illness.json."""
     record = circumstances("cpu", ["torch", "scikit-learn"])
     record |= {"data": "digits", "epochs": EPOCHS, "batch_size": BATCH, "rate": RATE, "seed": SEED, "runs": {}}
     for illness in ILLNESSES:
-        curves = record["runs"][illness] = run(illness)
+        curves = record["runs"][illness] = learn(illness)
         print(f"{illness:32}" + "".join(f"  {name} {values[-1]:.3f}" for name, values in curves.items()), flush=True)
     write_record(Path(ROOT / "results" / "illness.json"), record)
 
 
 if __name__ == "__main__":
-    main()
+    run(main)
