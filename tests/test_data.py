@@ -46,7 +46,6 @@ def test_drawn_splits_are_fixed_but_for_training():
         ({"fold": 5}, "fold is 5, expected one of 0 to 4"),
         ({"fold": 3, "val_fraction": 0.3}, "fold is 3, expected one of 0 to 2"),
         ({"mean": (0.5,)}, "1 values of mean and 3 of std"),
-        ({"mean": (0.5,), "std": (0.25,)}, "1 values of mean and 1 of std, expected 3 of each"),
         ({"std": (0.5, 0.0, 0.5)}, "std is (0.5, 0.0, 0.5)"),
     ],
 )

@@ -36,7 +36,6 @@ __all__ = [
 STL10_CLASSES = ("airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "ship", "truck")
 STL10_MEAN, STL10_STD = (0.4467, 0.4398, 0.4066), (0.2603, 0.2566, 0.2713)  # of the training images
 STL10_SIZE = 96  # pixels a side
-CHANNELS = 3  # red, green and blue, in every set
 STL10_FILES = {  # bytes and MD5 of the official files
     "train_X.bin": (5000 * 3 * 96 * 96, "918c2871b30a85fa023e0c44e0bee87f"),
     "train_y.bin": (5000, "5a34089d4802c674881badbb80307741"),
@@ -84,9 +83,8 @@ class DataConfig:
             raise ValueError(f"fold is {self.fold}, expected one of 0 to {self.folds - 1}, {parts}")
         for name in ("mean", "std"):
             object.__setattr__(self, name, tuple(getattr(self, name)))  # JSON and YAML make lists of tuples
-        if not len(self.mean) == len(self.std) == CHANNELS:
-            found = f"{len(self.mean)} values of mean and {len(self.std)} of std"
-            raise ValueError(f"{found}, expected {CHANNELS} of each, one a channel")
+        if not self.mean or len(self.mean) != len(self.std):
+            raise ValueError(f"{len(self.mean)} values of mean and {len(self.std)} of std, expected one a channel")
         if not all(value > 0 for value in self.std):  # also refuses nan
             raise ValueError(f"std is {self.std}, expected positive numbers")
 
