@@ -76,6 +76,14 @@ def test_a_device_that_is_not_here_is_refused():
         module.pick_device("abacus")
 
 
+def test_each_process_gets_a_gpu_of_its_own(monkeypatch):
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "run")
+    monkeypatch.setenv("LOCAL_RANK", "99")  # more than any machine has
+    with pytest.raises(ValueError, match="device 'cuda:99' cannot be used here"):
+        module.pick_device("cuda")
+    assert module.pick_device("cpu").type == "cpu"
+
+
 def test_fit_memorises_a_batch():
     torch.manual_seed(0)
     images, labels = torch.randn(64, 3, 16, 16), torch.arange(64) % 2
