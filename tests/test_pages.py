@@ -149,7 +149,7 @@ def test_the_quoted_message_of_a_lost_run_is_the_real_one():
 def test_sessions_last_90_minutes():
     plans = re.findall(r"^\|---\|---\|\n((?:\|.*\|\n)+)", page("teaching"), re.MULTILINE)
     totals = [sum(int(minutes) for minutes in re.findall(r"^\| (\d+) \|", plan, re.MULTILINE)) for plan in plans]
-    assert totals == [90] * 6
+    assert totals == [90] * 7
 
 
 def test_commands_of_the_homework_train_and_judge(tmp_path, capsys):
