@@ -39,6 +39,12 @@ def test_a_run_or_its_file_gives_back_model_and_record(run, model, name):
     assert record.config["data"] == {"name": "folder"}
 
 
+def test_the_state_for_resuming_is_no_checkpoint(run):
+    with pytest.raises(ValueError, match=r"state\.safetensors is for resuming the run: give its folder") as error:
+        load_checkpoint(run / "state.safetensors")
+    assert str(error.value).endswith(str(run))
+
+
 def test_half_precision_becomes_float32(run, model):
     save_file({name: tensor.half() for name, tensor in model.state_dict().items()}, run / "model.safetensors")
     loaded, _ = load_checkpoint(run)
@@ -67,6 +73,7 @@ def cut(text):
         ("config.json", None, r"config\.json is missing"),
         ("config.json", cut, r"config\.json is broken"),
         ("config.json", lambda text: b"[]", r"config\.json is broken"),
+        ("config.json", lambda text: text.replace(b'"training": {}', b'"training": 3'), "must hold settings"),
         ("config.json", lambda text: b'{"model": {}, "data": {}}', r"config\.json is broken: it has no 'classes'"),
         ("config.json", lambda text: text.replace(b'"dim"', b'"width"'), r"config\.json describes no model: .*width"),
         (

@@ -52,7 +52,9 @@ def load_checkpoint(name_or_path: str | Path, device: str | torch.device = "cpu"
     truncated, a pickle or of another architecture, and for a broken config.json.
     """
     path = find_weights(name_or_path)
-    weights, _ = read_tensors(path)
+    weights, texts = read_tensors(path)
+    if "history" in texts:
+        raise ValueError(f"{path} is for resuming the run: give its folder, {path.parent}")
     record = read_record(path.parent)
     try:
         model = VisionTransformer(ViTConfig(**record.config["model"]))
@@ -100,8 +102,8 @@ def read_record(folder: Path) -> Record:
     try:
         config = json.loads(path.read_text())
         classes, mean, std = (tuple(config[name]) for name in ("classes", "mean", "std"))
-        if not isinstance(config["model"], dict) or not isinstance(config["data"], dict):
-            raise TypeError("'model' and 'data' must hold settings")
+        if not all(isinstance(part, dict) for part in (config["model"], config["data"], config.get("training", {}))):
+            raise TypeError("'model', 'data' and 'training' must hold settings")
         path = folder / "history.json"
         history = json.loads(path.read_text()) if path.is_file() else []
     except FileNotFoundError as error:
@@ -179,6 +181,8 @@ def open_run(folder: Path, resume: bool) -> Iterator[Path]:
     """The folder of a run, made if need be, closed to other processes. Raises ValueError when it is not as expected."""
     if resume and not (folder / "state.safetensors").is_file():
         raise ValueError(f"{folder} holds no run to resume")
+    if folder.is_file():
+        raise ValueError(f"{folder} is a file, expected the folder of a run")
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / ".lock", timeout=0):
