@@ -1,56 +1,39 @@
 """The command line: train, evaluate, attend, download. A user's mistake is one line and exit code 2."""
 
 import argparse
+import inspect
 import io
 import json
 import shlex
 import sys
-from importlib import resources
 from pathlib import Path
-from typing import NoReturn
 
 import torch
-from jsonargparse import ActionConfigFile, ArgumentParser, Namespace
+from jsonargparse import Namespace
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from vit_tutorial.augment import AugmentConfig
 from vit_tutorial.checkpoint import find_weights, load_checkpoint, read_record, write_file
 from vit_tutorial.config import ViTConfig
 from vit_tutorial.data import DataConfig, load_split, normalise, read_image
 from vit_tutorial.download import download_stl10
 from vit_tutorial.look import attention_maps, rollout
 from vit_tutorial.model import VisionTransformer, count_parameters
+from vit_tutorial.parser import ConfigFile, Parser, one_line, plainly
 from vit_tutorial.plots import WIDTH, overlay, picture
 from vit_tutorial.processes import rank
+from vit_tutorial.strong import StrongConfig
 from vit_tutorial.train import TrainConfig, evaluate, pick_device, train
 
 PROGRAM = "python -m vit_tutorial"
-
-
-class Parser(ArgumentParser):
-    """jsonargparse's parser, whose every error is one line on stderr and exit code 2; names are written out."""
-
-    def __init__(self, *arguments: object, **settings: object) -> None:
-        super().__init__(*arguments, allow_abbrev=False, **settings)
-
-    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        self.exit(2, one_line(message))
-
-
-def one_line(message: object) -> str:
-    return "error: " + " ".join(str(message).split()) + "\n"
-
-
-class ConfigFile(ActionConfigFile):
-    """`--config NAME` is a recipe of the package, or else the path of a YAML file."""
-
-    def __call__(self, parser: Parser, config: Namespace, values: str, option_string: str | None = None) -> None:
-        folder = Path(str(resources.files("vit_tutorial"))) / "configs"
-        packaged = {path.stem: path for path in folder.glob("*.yaml")}
-        path = packaged.get(values, Path(values))
-        if not path.is_file():
-            parser.error(f"no config {values!r}: neither a file nor one of {sorted(packaged)}")
-        super().__call__(parser, config, str(path), option_string)
+EXPLAINED = {  # the groups of flags, and whose docstring explains them
+    "model": ViTConfig,
+    "data": DataConfig,
+    "training": TrainConfig,
+    "training.augment": AugmentConfig,
+    "training.strong": StrongConfig,
+}
 
 
 def make_parser(defaults: dict) -> Parser:
@@ -73,6 +56,7 @@ def make_parser(defaults: dict) -> Parser:
     command.add_argument("--resume", action="store_true", help="go on with the run in --out")
     for name, settings in {"model": ViTConfig, "data": DataConfig, "training": TrainConfig}.items():
         command.add_class_arguments(settings, name)
+    explain(command)
     command.set_defaults(defaults)
     commands.add_subcommand("train", command, help="train a model")
 
@@ -83,6 +67,7 @@ def make_parser(defaults: dict) -> Parser:
     command.add_argument("--split", choices=["train", "val", "test"], default="val")
     command.add_argument("--device", type=str, default="auto")
     command.add_class_arguments(DataConfig, "data")
+    explain(command)
     command.set_defaults({"data": defaults.get("data", {})})
     commands.add_subcommand("evaluate", command, help="measure a model's accuracy")
 
@@ -102,6 +87,13 @@ def make_parser(defaults: dict) -> Parser:
     return parser
 
 
+def explain(command: Parser) -> None:
+    """Show in --help what the docstrings say of the settings; jsonargparse takes only their first line."""
+    for name, group in command.groups.items():
+        words = inspect.getdoc(EXPLAINED[name]).partition("\n\n")[2]
+        group.description = words.partition("Raises ValueError")[0]
+
+
 def peek(argv: list[str]) -> argparse.Namespace:
     """The run that a command is about, before everything is parsed: its defaults come from there."""
     parser = argparse.ArgumentParser(add_help=False, exit_on_error=False, allow_abbrev=False)
@@ -111,16 +103,26 @@ def peek(argv: list[str]) -> argparse.Namespace:
     return parser.parse_known_args(argv)[0]
 
 
-def known_settings(argv: list[str]) -> dict:
-    """The settings of the run that is resumed or evaluated, to be the defaults of everything not said."""
+def known_run(argv: list[str]) -> Path | None:
+    """The folder of the run that is resumed or evaluated: its settings are the defaults of everything not said."""
     known = peek(argv)
     if argv[:1] == ["evaluate"] and known.checkpoint:
-        record = read_record(find_weights(known.checkpoint).parent)
-    elif argv[:1] == ["train"] and known.resume and known.out and (Path(known.out) / "config.json").is_file():
-        record = read_record(Path(known.out))
-    else:
-        return {}
-    return {name: record.config.get(name, {}) for name in ("model", "data", "training")}
+        return find_weights(known.checkpoint).parent
+    if argv[:1] == ["train"] and known.resume and known.out and (Path(known.out) / "config.json").is_file():
+        return Path(known.out)
+    return None
+
+
+def parser_for(argv: list[str]) -> Parser:
+    """The parser of all commands, with the defaults for this one."""
+    folder = known_run(argv)
+    if folder is None:
+        return make_parser({})
+    config = read_record(folder).config
+    try:
+        return make_parser({name: config.get(name, {}) for name in ("model", "data", "training")})
+    except KeyError as error:  # from set_defaults
+        raise ValueError(f"{folder / 'config.json'} holds an unknown setting: {plainly(error.args[0])}") from error
 
 
 def how_to_go_on(argv: list[str]) -> str:
@@ -143,16 +145,13 @@ def main(argv: list[str] | None = None) -> int:
     """Run a command; returns its exit code: 0, 2 for a user's mistake, 130 when interrupted."""
     argv = sys.argv[1:] if argv is None else argv
     try:
-        try:
-            parser = make_parser(known_settings(argv))
-        except KeyError as error:  # from set_defaults
-            raise ValueError(f"config.json of the run holds an unknown setting: {error}") from error
+        parser = parser_for(argv)
         settings = parser.instantiate(parser.parse_args(config_first(argv)))
         COMMANDS[settings.subcommand](settings[settings.subcommand])
     except KeyboardInterrupt:
         print("\n" + how_to_go_on(argv), file=sys.stderr)
         return 130
-    except (ValueError, OSError, FloatingPointError, torch.OutOfMemoryError) as error:
+    except (ValueError, OSError, FloatingPointError, torch.OutOfMemoryError, argparse.ArgumentError) as error:
         sys.stderr.write(one_line(error))
         return 2
     return 0
@@ -189,6 +188,8 @@ def run_evaluate(settings: Namespace) -> None:
 
 
 def run_attend(settings: Namespace) -> None:
+    if not Path(settings.out).parent.is_dir():
+        raise ValueError(f"--out is {settings.out}, but there is no folder {Path(settings.out).parent}")
     model, record = load_checkpoint(settings.checkpoint)
     size = model.config.image_size
     size = (size, size) if isinstance(size, int) else size

@@ -1,0 +1,72 @@
+"""The command line's parser: jsonargparse with its errors in one line and in plain words."""
+
+import re
+from importlib import resources
+from pathlib import Path
+from typing import NoReturn
+
+import yaml
+from jsonargparse import ActionConfigFile, ArgumentParser, Namespace
+
+PLAIN = {  # what jsonargparse says -> what a user needs, one after the other; anything else stays as it is
+    r'Parser key "(\S+)": ': r"\1: ",
+    r"Does not .* Union subtypes Subtypes: \[(.*)\] Errors: .* Given value: (.*)": r"Expected \1. Got value: \2",
+    r"Expected (?:a )?(.+)\. Got value: (.*)": r"expected \1, got '\2'",
+    r"typing\.Literal\[(.+?)\]": r"one of \1",
+    r"<class 'int'>": "a whole number",
+    r"<class 'float'>": "a finite number",
+    r"<class 'bool'>": "true or false",
+    r"<class 'str'>": "text",
+    r"<class 'tuple'>": "a list such as '[0.5, 1.0]'",
+    r"tuple with (\d+) elements": r"a list of \1 such as '[0.5, 1.0]'",
+    r", tuple\[int, int\]": " or a list of two such as '[64, 96]'",
+    r", <class 'NoneType'>": "",
+    r"(?<=[:,] )(?:train|evaluate|attend)\.(out|checkpoint)\b": r"--\1",
+    r"(?<=[:,] )(?:attend|download)\.(images|name)\b": r"\1",
+    r'No action for key "(\S+)" to set its default\.': r"\1",
+}
+
+
+class Parser(ArgumentParser):
+    """jsonargparse's parser, whose every error is one line on stderr and exit code 2; names are written out."""
+
+    def __init__(self, *arguments: object, **settings: object) -> None:
+        super().__init__(*arguments, allow_abbrev=False, **settings)
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        self.exit(2, one_line(plainly(message)))
+
+
+def one_line(message: object) -> str:
+    """A message as the command line shows it."""
+    return "error: " + " ".join(str(message).split()) + "\n"
+
+
+def plainly(message: str) -> str:
+    """A message of jsonargparse without the names of Python's types."""
+    message = " ".join(message.split())
+    for said, meant in PLAIN.items():
+        message = re.sub(said, meant, message)
+    return message
+
+
+class ConfigFile(ActionConfigFile):
+    """`--config NAME` is a recipe of the package, or else the path of a YAML file."""
+
+    def __call__(self, parser: Parser, config: Namespace, values: str, option_string: str | None = None) -> None:
+        folder = Path(str(resources.files("vit_tutorial"))) / "configs"
+        packaged = {path.stem: path for path in folder.glob("*.yaml")}
+        path = packaged.get(values, Path(values))
+        if not path.is_file():
+            parser.error(f"no config {values!r}: neither a file nor one of {sorted(packaged)}")
+        try:
+            with path.open() as file:  # jsonargparse, which reads it again, does not name the file in its errors
+                found = yaml.safe_load(file)
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            parser.error(f"{path} is no YAML: {error}")
+        if not isinstance(found, dict) or None in found.values():
+            parser.error(f"{path} holds {found!r:.40}, expected settings of model, data or training")
+        super().__call__(parser, config, str(path), option_string)
+        for name in parser.groups:
+            if not isinstance(group := config.get(name, Namespace()), Namespace):
+                parser.error(f"{path}: {name} is {group!r}, expected settings")
