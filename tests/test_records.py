@@ -27,6 +27,13 @@ def test_the_plain_model_is_the_one_that_the_reader_guesses_about():
     assert "a plain ViT with six blocks, `D = 128`, forty epochs" in prose()
 
 
+def test_the_better_model_passes_its_best_and_falls():
+    curves = [run["curves"]["val_accuracy"] for run in recorded("stl10-small")["runs"]]
+    means = [100 * sum(scores) / len(curves) for scores in zip(*curves, strict=True)]
+    assert f"its best, on the mean, at epoch {1 + means.index(max(means))} and" in prose()
+    assert f"and loses {max(means) - means[-1]:.1f} points while training climbs" in prose()
+
+
 def test_curves_cross_and_end_near_each_other_or_far_apart():
     for name, (least, most) in {"stl10-laptop": (0, 6), "stl10-small": (12, 30)}.items():
         for run in recorded(name)["runs"]:
@@ -74,7 +81,7 @@ def test_the_longer_a_model_has_learnt_the_surer_it_is():
             sure, right, n = (torch.tensor(bins[key], dtype=torch.float64) for key in ("confidence", "accuracy", "n"))
             gap = n * (right - sure)  # above 0 where the model is too modest
             assert gap[6:].sum() > 0 if name == "stl10-laptop" else gap.sum() < 0, name
-            assert sure[-1] < 0.94 and right[-1] > 0.95, name
+            assert sure[-1] < 0.94 and (right[-1] == 1 if name == "stl10-laptop" else abs(right[-1] - sure[-1]) < 0.07)
             if name == "stl10-small":
                 assert (gap < 0).sum() > (n > 0).sum() / 2
 
