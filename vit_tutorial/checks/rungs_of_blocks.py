@@ -35,7 +35,8 @@ def mlp(answer: Callable) -> None:
         ),
         "the residual around the MLP is missing": restacked(lambda block, x: block.mlp(block.norm2(x))),
     }
-    compare_models(answer, sizes(), quiet_attention, mistakes)
+    for _ in range(3):  # attention is quiet, so the few logits of one class token decide: both GELUs' may lie that near
+        compare_models(answer, sizes(), quiet_attention, mistakes)
 
 
 def side_by_side(block: nn.Module, x: Tensor) -> Tensor:
