@@ -112,8 +112,9 @@ def test_any_resumed_run_is_the_same_run(data, tmp_path, monkeypatch, changes):
 
 
 KILLED = """
-import os, sys
+import os, signal, sys
 from vit_tutorial import cli, train
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's job in the background ignores
 train_step, calls = train.train_step, []
 def killed(*arguments):
     calls.append(1)
