@@ -81,9 +81,11 @@ def test_the_longer_a_model_has_learnt_the_surer_it_is():
             sure, right, n = (torch.tensor(bins[key], dtype=torch.float64) for key in ("confidence", "accuracy", "n"))
             gap = n * (right - sure)  # above 0 where the model is too modest
             assert gap[6:].sum() > 0 if name == "stl10-laptop" else gap.sum() < 0, name
-            assert sure[-1] < 0.94 and (right[-1] == 1 if name == "stl10-laptop" else abs(right[-1] - sure[-1]) < 0.07)
+            assert sure[-1] < 0.94, name
             if name == "stl10-small":
                 assert (gap < 0).sum() > (n > 0).sum() / 2
+        # now of the last run, which is the one that the diagram shows
+        assert right[-1] == 1 if name == "stl10-laptop" else abs(right[-1] - sure[-1]) < 0.02
 
 
 @pytest.mark.parametrize(("name", "place"), [("stl10-laptop", "runs/stl10-laptop-1"), ("stl10-small", "stl10-small")])
