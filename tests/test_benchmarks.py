@@ -1,6 +1,7 @@
 """The benchmarks' own machinery, on models that learn in a moment: records that are kept, folds, ladders, latency."""
 
 import json
+import runpy
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -44,6 +45,17 @@ def desk(tmp_path, monkeypatch):
 
 def stored(desk, name):
     return json.loads((desk[0] / "results" / f"{name}.json").read_text())
+
+
+SCRIPTS = [path for path in sorted((ROOT / "benchmarks").glob("*.py")) if "__main__" in path.read_text()]
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
+def test_help_explains_and_starts_nothing(path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", [str(path), "--help"])
+    with pytest.raises(SystemExit) as end:
+        runpy.run_path(str(path), run_name="__main__")
+    assert end.value.code == 0 and capsys.readouterr().out.startswith("usage: ")
 
 
 # ---- records of several seeds
