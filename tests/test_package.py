@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "vit_tutorial"
 ORDER = [
     "config", "patches", "embedding", "stem", "attention", "block", "model",
-    "drawn", "data", "download", "augment", "strong", "checkpoint", "processes", "average", "train",
+    "drawn", "data", "download", "augment", "strong", "checkpoint", "processes", "average", "muon", "train",
     "judge", "look", "plots", "views", "published", "explorer", "tokens", "parser", "cli", "__main__",
 ]  # fmt: skip
 FILES = [path for folder in ("vit_tutorial", "book", "tests", "benchmarks") for path in (ROOT / folder).rglob("*.py")

@@ -21,6 +21,7 @@ from vit_tutorial.checkpoint import Record, load_run, open_run, save_run
 from vit_tutorial.config import ViTConfig
 from vit_tutorial.data import DataConfig, ImageSet, load_split, normalise, resize
 from vit_tutorial.model import VisionTransformer
+from vit_tutorial.muon import Muon
 from vit_tutorial.processes import averaged, connect, join, pick_device, rank, share
 from vit_tutorial.strong import StrongConfig, draw_strong, strengthen
 
@@ -128,8 +129,7 @@ def make_optimizers(model: VisionTransformer, config: TrainConfig) -> list[Optim
     names = set(map(id, inner))
     groups[0]["params"] = [parameter for parameter in groups[0]["params"] if id(parameter) not in names]
     group = {"params": inner, "weight_decay": config.weight_decay, "factor": config.muon_factor}
-    # scaled to the size of AdamW's steps, so that both share one schedule
-    return [torch.optim.Muon([group], adjust_lr_fn="match_rms_adamw"), AdamW(groups, fused=fused), *followers]
+    return [Muon([group]), AdamW(groups, fused=fused), *followers]
 
 
 def train_epoch(
