@@ -38,8 +38,9 @@ def test_steps_are_those_of_pytorch(dtype):
             optimizer.step()
         results.append((weights, [optimizer.state[weight]["momentum_buffer"] for weight in weights]))
     (ours, memory), (theirs, remembered) = results
-    for weight, other in zip(ours, theirs, strict=True):  # PyTorch's have the digits of bfloat16 in either case
-        assert (weight - other).float().norm() < 0.02 * other.float().norm()
+    coarse = 0.02 if dtype == torch.float32 else 0.04  # PyTorch's have the digits of bfloat16 in either case
+    for weight, other in zip(ours, theirs, strict=True):
+        assert (weight - other).float().norm() < coarse * other.float().norm()
     assert all(torch.equal(one, two) for one, two in zip(memory, remembered, strict=True))
 
 
