@@ -26,7 +26,7 @@ class Muon(Optimizer):
     """For weight matrices: Nesterov's momentum, orthogonalised; decay as in AdamW.
 
     A step's root mean square is about 0.2 times the rate, as AdamW's, whatever the
-    matrix's shape, so that both share a schedule (Liu et al. 2025, section 2.2).
+    matrix's shape, so that both share a schedule (Liu et al. 2025).
     Raises ValueError for a parameter that is no matrix.
     """
 
