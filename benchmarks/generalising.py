@@ -106,7 +106,7 @@ def make(run: Run, seed: int) -> tuple[nn.Module, TrainConfig]:
     common = {"epochs": EPOCHS, "warmup_epochs": 2, "seed": seed, "augment": run.augment}
     if run.model == "CNN":
         return CNN(CONFIG), TrainConfig(peak_rate=5e-3, **common)
-    return VisionTransformer(CONFIG), TrainConfig(optimizer="muon", peak_rate=1e-3, **common)
+    return VisionTransformer(CONFIG), TrainConfig(optimizer="muon", muon_factor=10, peak_rate=1e-3, **common)
 
 
 def measure(run: Run, val: ImageSet, seed: int) -> dict:

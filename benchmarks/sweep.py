@@ -92,7 +92,8 @@ def bases(ladder: tuple[Step, ...]) -> dict[str, str | None]:
 
 def read_ladder(ladder: tuple[Step, ...], last: list[str]) -> dict[str, Plan]:
     """The plan of each step: the changes of all steps it stands on, its own, and the `last`."""
-    settings, builds, plans, base = {None: {}}, {None: "vit"}, {}, bases(ladder)
+    # both ladders are planned, and one is recorded, at the rate that Muon had then
+    settings, builds, plans, base = {None: {"training.muon_factor": 10.0}}, {None: "vit"}, {}, bases(ladder)
     for step in ladder:
         settings[step.name] = settings[base[step.name]] | step.change
         builds[step.name] = step.build or builds[base[step.name]]

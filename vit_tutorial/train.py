@@ -60,7 +60,7 @@ class TrainConfig:
     epochs: int = 40
     batch_size: int = 64
     optimizer: Literal["adamw", "muon"] = "adamw"
-    muon_factor: float = 10.0
+    muon_factor: float = 4.0
     start_rate: float = 0.0
     peak_rate: float = 2e-3
     final_rate: float = 0.0
