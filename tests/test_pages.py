@@ -14,6 +14,7 @@ import torch
 from pages import ROOT, SMALL, fences, flat, page, sections
 from PIL import Image
 from sphinx.directives.code import LiteralIncludeReader
+from torch.nn.functional import gelu
 
 from vit_tutorial.cli import main
 from vit_tutorial.config import ViTConfig
@@ -45,6 +46,12 @@ def test_lines_of_the_paper_map_stand_in_the_cell_it_leads_to(chapter, place, mo
     cells = [cell for cell in fences(body, r"\{code-cell\} ipython3") if cell.startswith(f"# {module}\n")]
     assert any("\n".join(lines) in cell for cell in cells), f"{chapter}#{place} shows other lines of {module}"
     assert options["caption"] == module and "lineno-match" in options
+
+
+def test_both_forms_of_gelu_differ_by_as_little_as_the_paper_map_says():
+    x = torch.linspace(-10, 10, 10_001, dtype=torch.float64)
+    difference = (gelu(x) - gelu(x, approximate="tanh")).abs().max()
+    assert f"differ by {difference:.4f} at most" in flat("paper_map")
 
 
 # ---- what a page shows runs: Python and what it prints or raises, commands and what they answer

@@ -7,7 +7,8 @@ from types import ModuleType
 import package
 import pytest
 import torch
-from pages import ROOT, SMALL, fences, page, sections
+from pages import ROOT, SMALL, fences, flat, page, sections
+from torch.nn.functional import cross_entropy
 
 MODEL = ("config", "patches", "embedding", "attention", "block", "model")  # in order of import
 
@@ -56,7 +57,10 @@ COSTS = {
     )
 }
 SETTINGS = {"no-class-token": {"pool": "mean"}, "convolutional-stem": {"embedder": "stem"}}  # the package has them
-OTHER_SIZES = SETTINGS | {"distillation-token": {"positions": "learned"}}
+OTHER_SIZES = SETTINGS | {
+    "attention-pooling": {"pool": "mean"},
+    "distillation-token": {"positions": "learned"},
+}
 
 
 def test_every_change_is_in_the_table_of_costs():
@@ -82,6 +86,44 @@ def test_the_model_as_it_is_costs_what_the_page_says(changed):
     model_module = changed("")
     parameters = model_module.count_parameters(model_module.VisionTransformer(model_module.ViTConfig(**SMALL)))
     assert f"| the model as it is | {parameters:,} | 37 |" in page("since_2020")
+
+
+def test_learned_positions_have_the_parameters_the_page_says(changed):
+    model_module = changed(DIFFS["distillation-token"])
+    config = model_module.ViTConfig(**SMALL | {"positions": "learned"})
+    positions = model_module.VisionTransformer(config).embedder.positions.numel()
+    assert f"; {positions:,} of the parameters in the table are theirs" in flat("since_2020")
+
+
+def share_of_key_bias(model_module: ModuleType) -> float:
+    """The largest gradient of the key bias of a fresh model, over that of the query bias."""
+    torch.manual_seed(0)
+    model = model_module.VisionTransformer(model_module.ViTConfig(**SMALL)).double()
+    images = torch.randn(2, 3, 96, 96, dtype=torch.float64)
+    cross_entropy(model(images), torch.tensor([3, 7])).backward()
+    biases = torch.stack([block.attention.qkv.bias.grad for block in model.blocks])
+    query, key, _ = biases.abs().chunk(3, dim=1)
+    return (key.max() / query.max()).item()
+
+
+def test_the_key_bias_has_a_gradient_only_where_the_page_says_so(changed):
+    assert share_of_key_bias(changed("")) < 1e-12
+    normed = share_of_key_bias(changed(DIFFS["qk-norm"]))
+    turned = share_of_key_bias(changed(DIFFS["rotary-positions"]))
+    said = f"{100 * normed:.0f} % of the largest of the query's bias with QK-norm"
+    assert f"{said}, {100 * turned:.0f} % with the rotation below" in flat("since_2020")
+
+
+def test_a_probe_of_zeros_reads_the_mean(changed):
+    pool = changed(DIFFS["attention-pooling"]).AttentionPool(96, 4, 1e-6)
+    x = torch.randn(2, 36, 96)
+    with torch.no_grad():
+        assert not torch.allclose(pool(x), pool(x.roll(1, dims=0)))
+        torch.testing.assert_close(pool(x), pool(x.flip(1)))  # it knows no order
+        pool.probe.zero_()
+        values = pool.attention.in_proj_weight[2 * 96 :]
+        mean = pool.attention.out_proj(pool.norm(x).mean(dim=1) @ values.T)
+        torch.testing.assert_close(pool(x), mean)
 
 
 def test_rotary_scores_know_only_how_far_apart_two_patches_are(changed):

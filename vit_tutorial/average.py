@@ -10,9 +10,10 @@ from torch.optim import Optimizer
 class MovingAverage(Optimizer):
     """Follows the weights that other optimisers change: average = decay * average + (1 - decay) * weight.
 
-    In step t the decay is at most (1 + t) / (10 + t), so that the random start is soon forgotten. It is an optimiser
-    that changes nothing, so the loop steps it, and a run saves and resumes it, like the others (Polyak and Juditsky
-    1992; with a constant decay as in Szegedy et al. 2016, section 8).
+    In step t the decay is at most (1 + t) / (10 + t), so that the random start is soon
+    forgotten, as in TensorFlow's `ExponentialMovingAverage`. It is an optimiser that
+    changes nothing, so the loop steps it, and a run saves and resumes it, like the
+    others. The idea is Polyak and Juditsky's (1992).
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:

@@ -56,7 +56,10 @@ class VisionTransformer(nn.Module):
 
 
 def initialise(module: nn.Module) -> None:
-    """Glorot's uniform weights for linear layers, as in the paper's code; zero biases for every linear map."""
+    """Glorot's uniform weights for linear layers, zero biases for every linear map.
+
+    As in the blocks of the paper's code; both its ends start otherwise.
+    """
     if isinstance(module, nn.Linear):
         nn.init.xavier_uniform_(module.weight)
     if isinstance(module, nn.Linear | nn.Conv2d):

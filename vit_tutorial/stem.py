@@ -11,9 +11,10 @@ from vit_tutorial.embedding import PatchEmbedder
 class ConvolutionalStem(PatchEmbedder):
     """3 x 3 convolutions that shrink the picture step by step until one place is one token, then a linear map.
 
-    One convolution for each prime factor of the patch's side, which is its stride; the widths double up to D.
-    Neighbouring tokens have seen some of the same pixels. After Xiao et al. 2021, section 4, who have batch norms, ReLU
-    and no stride but 2.
+    One convolution for each prime factor of the patch's side, which is its stride; the
+    widths double up to D. Neighbouring tokens have seen some of the same pixels. After
+    Xiao et al. 2021, section 3, whose convolutions are all 3 x 3, with stride 2 or 1,
+    batch norm and ReLU.
     """
 
     def __init__(self, image_size: int | tuple[int, int], patch_size: int, channels: int, dim: int, **options) -> None:
