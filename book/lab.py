@@ -18,7 +18,7 @@ def copy_chapters(source: Path, target: Path) -> list[str]:
     """Copy chapters, diagrams and my_vit.py; returns the names of what has a newer form than the copy worked on."""
     target.mkdir(exist_ok=True)
     record = target / ".copied.json"
-    copied = json.loads(record.read_text()) if record.exists() else {}
+    copied = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
     kept = []
     for chapter in [*sorted(source.glob("[0-9][0-9]_*.ipynb")), *source.glob("my_vit.py")]:
         copy, digest = target / chapter.name, hashlib.sha256(chapter.read_bytes()).hexdigest()
@@ -28,7 +28,7 @@ def copy_chapters(source: Path, target: Path) -> list[str]:
         elif copied.get(chapter.name) != digest:
             kept.append(chapter.name)
     shutil.copytree(source / "figures", target / "figures", dirs_exist_ok=True)
-    record.write_text(json.dumps(copied, indent=1) + "\n")
+    record.write_text(json.dumps(copied, indent=1) + "\n", encoding="utf-8")
     return kept
 
 

@@ -8,18 +8,18 @@ def test_a_copy_that_was_worked_on_stays(tmp_path):
     source, target = tmp_path / "notebooks", tmp_path / "lab"
     (source / "figures").mkdir(parents=True)
     for name in ("01_one", "02_two"):
-        (source / f"{name}.ipynb").write_text("first")
-    (source / "my_vit.py").write_text("blank")
+        (source / f"{name}.ipynb").write_text("first", encoding="utf-8")
+    (source / "my_vit.py").write_text("blank", encoding="utf-8")
     assert lab.copy_chapters(source, target) == []
-    (target / "01_one.ipynb").write_text("mine")
-    (target / "my_vit.py").write_text("mine, too")
+    (target / "01_one.ipynb").write_text("mine", encoding="utf-8")
+    (target / "my_vit.py").write_text("mine, too", encoding="utf-8")
     for name in ("01_one", "02_two", "03_three"):
-        (source / f"{name}.ipynb").write_text("second")
-    (source / "figures" / "block.svg").write_text("<svg/>")
+        (source / f"{name}.ipynb").write_text("second", encoding="utf-8")
+    (source / "figures" / "block.svg").write_text("<svg/>", encoding="utf-8")
     assert lab.copy_chapters(source, target) == ["01_one.ipynb"]
-    assert [path.read_text() for path in sorted(target.glob("*.ipynb"))] == ["mine", "second", "second"]
-    assert (target / "my_vit.py").read_text() == "mine, too"
-    assert (target / "figures" / "block.svg").read_text() == "<svg/>"
+    assert [path.read_text(encoding="utf-8") for path in sorted(target.glob("*.ipynb"))] == ["mine", "second", "second"]
+    assert (target / "my_vit.py").read_text(encoding="utf-8") == "mine, too"
+    assert (target / "figures" / "block.svg").read_text(encoding="utf-8") == "<svg/>"
 
 
 def test_outputs_are_kept_without_bars_and_widgets():
