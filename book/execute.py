@@ -42,7 +42,6 @@ def read_text(path: Path) -> NotebookNode:
         cell.id = f"{digest}-{seen[digest]}" if seen[digest] > 1 else digest
     notebook.metadata = nbformat.from_dict(
         {
-            "jupytext": {"formats": "md:myst,ipynb"},
             "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
             "language_info": {"name": "python"},
         }

@@ -95,6 +95,7 @@ def test_notebook_is_small_and_free_of_widget_state(text):
     notebook = executed(text)
     assert text.with_suffix(".ipynb").stat().st_size < 1_500_000
     assert "widgets" not in notebook.metadata
+    assert "jupytext" not in notebook.metadata, "a chapter alone is not half of a pair: run make notebooks"
     kinds = {kind for cell in code_cells(notebook) for output in cell.outputs for kind in output.get("data", {})}
     assert execute.WIDGET not in kinds
 
