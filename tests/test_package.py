@@ -11,7 +11,8 @@ PACKAGE = ROOT / "vit_tutorial"
 ORDER = [
     "config", "patches", "embedding", "stem", "attention", "block", "model",
     "drawn", "data", "download", "augment", "strong", "checkpoint", "processes", "average", "muon", "train",
-    "judge", "look", "results", "plots", "views", "published", "explorer", "tokens", "parser", "cli", "__main__",
+    "judge", "look", "results", "fonts", "plots", "views", "published", "explorer",
+    "tokens", "parser", "cli", "__main__",
 ]  # fmt: skip
 FILES = [path for folder in ("vit_tutorial", "book", "tests", "benchmarks") for path in (ROOT / folder).rglob("*.py")
          if "node_modules" not in path.parts]  # fmt: skip
