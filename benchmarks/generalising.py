@@ -139,7 +139,7 @@ def main() -> None:
     options = parser.parse_args()
     record = circumstances("cpu", ["torch"]) | {"data": "stacks", "epochs": EPOCHS, "images_an_epoch": SHOWN}
     record["parameters"] = {name: count_parameters(make(RUNS[f"{name}, fresh"], 0)[0]) for name in ("ViT", "CNN")}
-    done = json.loads(options.out.read_text())["runs"] if options.out.exists() else {}
+    done = json.loads(options.out.read_text(encoding="utf-8"))["runs"] if options.out.exists() else {}
     val = load_split(DataConfig(), "val")
     for seed in range(options.seeds):
         for name, run in RUNS.items():

@@ -22,7 +22,9 @@ def commit() -> str:
     """The commit that was measured, with "+" where the code differs from it; outside git what VIT_COMMIT says."""
     try:
         head, changes = (
-            subprocess.run(["git", "-C", ROOT, *command], capture_output=True, text=True, check=True).stdout.strip()
+            subprocess.run(
+                ["git", "-C", ROOT, *command], capture_output=True, text=True, check=True, encoding="utf-8"
+            ).stdout.strip()
             for command in (
                 ["rev-parse", "--short=12", "HEAD"],
                 ["status", "--porcelain", "--untracked-files=no", "--", ".", ":!results"],
@@ -38,7 +40,7 @@ def device_name(device: str) -> str:
     if device == "cuda":
         return torch.cuda.get_device_name()
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         return platform.processor() or platform.machine()
@@ -69,7 +71,7 @@ def read_record(path: Path, parts: tuple[str, ...]) -> dict:
     if not path.exists():
         return {}
     try:
-        record = json.loads(path.read_text())
+        record = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:  # no JSON, no UTF-8
         raise ValueError(f"{path} is broken ({error}): mend or delete it") from error
     missing = [part for part in parts if not isinstance(record, dict) or part not in record]
@@ -82,7 +84,7 @@ def write_record(path: Path, record: dict) -> None:
     """Write JSON under a temporary name, then rename it: a record is whole or absent."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(record, indent=2) + "\n")
+    temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     temporary.replace(path)
 
 

@@ -117,7 +117,11 @@ def main() -> None:
     options = parser.parse_args()
     record = circumstances("cpu", ["torch", "scikit-learn"])
     record |= {"data": "stacks", "epochs": EPOCHS, "patch_size": PATCH, "dim": DIM, "heads": HEADS}
-    steps = json.loads(options.out.read_text())["steps"] if options.out.exists() else {"chance": {"mean": 0.1}}
+    steps = (
+        json.loads(options.out.read_text(encoding="utf-8"))["steps"]
+        if options.out.exists()
+        else {"chance": {"mean": 0.1}}
+    )
     val = inputs(load_split(DataConfig(), "val"))
     for seed in range(options.seeds):
         for name in options.steps:

@@ -107,7 +107,7 @@ def read_ladder(ladder: tuple[Step, ...], last: list[str]) -> dict[str, Plan]:
 
 def read_predictions(name: str) -> dict[str, str]:
     """The prediction for each step, from the table in the section of results/LOG.md that names the command."""
-    sections = LOG.read_text().split("\n## ") if LOG.exists() else []
+    sections = LOG.read_text(encoding="utf-8").split("\n## ") if LOG.exists() else []
     lines = [line for text in sections if f"sweep.py {name}" in text for line in text.splitlines()]
     rows = [line.strip("| ").split("|") for line in lines if line.startswith("|")]
     return {row[0].strip(): row[1].strip() for row in rows}

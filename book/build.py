@@ -18,7 +18,7 @@ KERNEL_NOISE = "[IPKernelApp] WARNING | Kernel is running over TCP"
 
 def fetch_mathjax() -> None:
     """Put MathJax in book/_build/static, from npm and only once; node comes with the environment where need be."""
-    wanted = json.loads((BOOK / "package.json").read_text())["dependencies"]["mathjax"]
+    wanted = json.loads((BOOK / "package.json").read_text(encoding="utf-8"))["dependencies"]["mathjax"]
     target = BUILT / "static" / "mathjax"
     if (target / wanted).exists():
         return
@@ -42,7 +42,7 @@ def render(folder: Path) -> int:
     """Run Sphinx, each warning an error; returns its exit status."""
     options = ["-q", "-W", "--keep-going", "-b", "html", "-c", str(BOOK), "-d", str(folder.with_name("doctrees"))]
     command = [sys.executable, "-m", "sphinx", *options, str(BOOK.parent), str(folder)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as sphinx:
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, encoding="utf-8") as sphinx:
         for line in sphinx.stderr:
             if not line.startswith(KERNEL_NOISE):
                 print(line, end="", file=sys.stderr, flush=True)

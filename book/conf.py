@@ -30,7 +30,7 @@ def package_digest() -> str:
 
 
 def not_executed(path: Path) -> bool:
-    moves = re.search(r"\b(explore|drag_tokens)\(", path.read_text())
+    moves = re.search(r"\b(explore|drag_tokens)\(", path.read_text(encoding="utf-8"))
     return EXECUTE == "none" or (EXECUTE == "explorers" and not moves)
 
 
@@ -105,7 +105,7 @@ def lead_to_index(app: Sphinx, exception: Exception | None) -> None:
     if exception is None and app.builder.format == "html":
         page = f'<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0; url={root_doc}.html">'
         link = f'<title>{html_title}</title><a href="{root_doc}.html">{html_title}</a>'
-        (Path(app.outdir) / "index.html").write_text(page + link + "\n")
+        (Path(app.outdir) / "index.html").write_text(page + link + "\n", encoding="utf-8")
 
 
 def write_landing(app: Sphinx) -> None:

@@ -42,7 +42,6 @@ def read_text(path: Path) -> NotebookNode:
         cell.id = f"{digest}-{seen[digest]}" if seen[digest] > 1 else digest
     notebook.metadata = nbformat.from_dict(
         {
-            "jupytext": {"formats": "md:myst,ipynb"},
             "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
             "language_info": {"name": "python"},
         }
@@ -64,7 +63,7 @@ def package_files(sources: list[str]) -> list[Path]:
         path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
         if path.exists() and path not in found:
             found.add(path)
-            waiting += imported(path.read_text())
+            waiting += imported(path.read_text(encoding="utf-8"))
     return sorted(found)
 
 
@@ -82,7 +81,7 @@ def imported(source: str) -> list[str]:
 def digest(notebook: NotebookNode) -> str:
     """What the outputs depend on: the code cells in order and the modules they import."""
     parts = code(notebook)
-    parts += [path.read_text() for path in package_files(parts)]
+    parts += [path.read_text(encoding="utf-8") for path in package_files(parts)]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
@@ -143,9 +142,9 @@ def execute(text: Path, force: bool) -> str:
     written = nbformat.writes(notebook) + "\n"
     if len(written) > LIMIT:
         raise ValueError(f"{len(written) / 1e6:.1f} MB, at most {LIMIT / 1e6} MB: fewer or smaller figures")
-    if not target.exists() or target.read_text() != written:
+    if not target.exists() or target.read_text(encoding="utf-8") != written:
         temporary = target.with_suffix(".tmp")
-        temporary.write_text(written)
+        temporary.write_text(written, encoding="utf-8")
         temporary.replace(target)
     return done
 

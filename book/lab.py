@@ -12,24 +12,60 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+ALONE = "--ServerApp.jpserver_extensions={'jupyterlab_jupytext':False}"  # copies made earlier are still paired
 
 
 def copy_chapters(source: Path, target: Path) -> list[str]:
     """Copy chapters, diagrams and my_vit.py; returns the names of what has a newer form than the copy worked on."""
     target.mkdir(exist_ok=True)
     record = target / ".copied.json"
-    copied = json.loads(record.read_text()) if record.exists() else {}
+    copied = read_digests(record)
     kept = []
     for chapter in [*sorted(source.glob("[0-9][0-9]_*.ipynb")), *source.glob("my_vit.py")]:
-        copy, digest = target / chapter.name, hashlib.sha256(chapter.read_bytes()).hexdigest()
-        if not copy.exists() or hashlib.sha256(copy.read_bytes()).hexdigest() == copied.get(chapter.name):
-            shutil.copyfile(chapter, copy)
-            copied[chapter.name] = digest
-        elif copied.get(chapter.name) != digest:
+        copy, content = target / chapter.name, chapter.read_bytes()
+        before = {digest(content)}  # as the chapter was copied before copies were taken out of their pairs
+        if copy.suffix == ".ipynb":
+            content = unpaired(content)
+        now, last = digest(content), copied.get(chapter.name)
+        if not copy.exists() or digest(copy.read_bytes()) in (last, now):
+            write(copy, content)
+            copied[chapter.name] = now
+        elif last not in before | {now}:
             kept.append(chapter.name)
     shutil.copytree(source / "figures", target / "figures", dirs_exist_ok=True)
-    record.write_text(json.dumps(copied, indent=1) + "\n")
+    write(record, (json.dumps(copied, indent=1) + "\n").encode())
     return kept
+
+
+def read_digests(record: Path) -> dict[str, str]:
+    """What was copied, by name; nothing where that was never written down or cannot be read."""
+    try:
+        copied = json.loads(record.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return copied if isinstance(copied, dict) else {}
+
+
+def unpaired(notebook: bytes) -> bytes:
+    """A chapter without its tie to a text file: jupytext would write that beside the copy, and refuse a later chapter
+    of the same name as long as the text is there."""
+    try:
+        content = json.loads(notebook)
+    except ValueError:  # no notebook: as it is
+        return notebook
+    content["metadata"].pop("jupytext", None)
+    return (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def write(path: Path, content: bytes) -> None:
+    """All or nothing: a copy that was cut off would look like one that was worked on."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_bytes(content)
+    part.replace(path)
 
 
 def main() -> int:
@@ -37,7 +73,7 @@ def main() -> int:
         print(
             f"lab/{name} is yours and stays; the chapter has changed since: delete or rename yours to get the new one"
         )
-    command = [sys.executable, "-m", "jupyterlab", "--notebook-dir", str(ROOT / "lab")]
+    command = [sys.executable, "-m", "jupyterlab", "--notebook-dir", str(ROOT / "lab"), ALONE]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")  # Jupyter refuses to start for root without it
     try:

@@ -37,7 +37,7 @@ def explorer() -> str:
 
 def number() -> str:
     """The accuracy that was measured, as HTML."""
-    record = json.loads((ROOT / "results" / "stacks.json").read_text())
+    record = json.loads((ROOT / "results" / "stacks.json").read_text(encoding="utf-8"))
     share, spread, count = record["mean"], record["spread"], len(record["runs"])
     images = record["config"]["data"]["val_images"]
     return (

@@ -68,17 +68,17 @@ def export(module: str, cell: str) -> str:
 def main(check: bool) -> int:
     modules: dict[str, str] = {}
     for notebook, module, cell in marked_cells():
-        before = modules.get(module) or (ROOT / module).read_text()
+        before = modules.get(module) or (ROOT / module).read_text(encoding="utf-8")
         try:
             modules[module] = export(before, cell)
         except (SyntaxError, ValueError) as error:
             print(f"{notebook}, the cell marked {module}: {error}", file=sys.stderr)
             return 2
-    changed = [module for module, text in modules.items() if text != (ROOT / module).read_text()]
+    changed = [module for module, text in modules.items() if text != (ROOT / module).read_text(encoding="utf-8")]
     for module in changed:
         print(f"{module} {'differs from its marked cells: make package' if check else 'exported'}")
         if not check:
-            (ROOT / module).write_text(modules[module])
+            (ROOT / module).write_text(modules[module], encoding="utf-8")
     if not changed:
         print(f"{len(modules)} modules equal their marked cells")
     return int(check and bool(changed))

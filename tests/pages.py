@@ -15,7 +15,7 @@ SMALL = {
 
 
 def page(name: str) -> str:
-    return (ROOT / "book" / f"{name}.md").read_text()
+    return (ROOT / "book" / f"{name}.md").read_text(encoding="utf-8")
 
 
 def flat(name: str) -> str:

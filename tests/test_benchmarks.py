@@ -44,10 +44,12 @@ def desk(tmp_path, monkeypatch):
 
 
 def stored(desk, name):
-    return json.loads((desk[0] / "results" / f"{name}.json").read_text())
+    return json.loads((desk[0] / "results" / f"{name}.json").read_text(encoding="utf-8"))
 
 
-SCRIPTS = [path for path in sorted((ROOT / "benchmarks").glob("*.py")) if "__main__" in path.read_text()]
+SCRIPTS = [
+    path for path in sorted((ROOT / "benchmarks").glob("*.py")) if "__main__" in path.read_text(encoding="utf-8")
+]
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
@@ -79,7 +81,7 @@ def test_a_run_is_told_by_its_curves_tables_and_size(desk):
     seeds.seeds("stacks", seeds=1, root="/some/where/data", set=[*DRAWN, "training.epochs=2"])
     record = stored(desk, "stacks")
     (run,) = record["runs"]
-    history = json.loads((desk[0] / "runs" / "stacks-0" / "history.json").read_text())
+    history = json.loads((desk[0] / "runs" / "stacks-0" / "history.json").read_text(encoding="utf-8"))
     assert run["curves"] == {
         name: [round(row[name], 4) for row in history] for name in history[0] if name not in ("epoch", "learning_rate")
     }
@@ -103,9 +105,9 @@ def test_a_finished_run_is_measured_and_not_trained(desk):
     expected = stored(desk, "stacks")
     (desk[0] / "results" / "stacks.json").unlink()
     path = desk[0] / "runs" / "stacks-0" / "config.json"
-    config = json.loads(path.read_text())
+    config = json.loads(path.read_text(encoding="utf-8"))
     del config["training"]["average"], config["training"]["strong"], config["data"]["fold"]
-    path.write_text(json.dumps(config))
+    path.write_text(json.dumps(config), encoding="utf-8")
     seeds.seeds("stacks", seeds=1, set=DRAWN)
     assert desk[1] == ["stacks-0"] and stored(desk, "stacks")["runs"] == expected["runs"]
 
@@ -118,10 +120,10 @@ def test_a_run_that_was_cut_off_goes_on(desk, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         seeds.seeds("stacks", seeds=1, set=[*DRAWN, "training.epochs=2"])
     path = desk[0] / "runs" / "stacks-0" / "history.json"
-    first, *rest = json.loads(path.read_text())
+    first, *rest = json.loads(path.read_text(encoding="utf-8"))
     monkeypatch.setattr(seeds, "print_row", lambda row: None)
     seeds.seeds("stacks", seeds=1, set=[*DRAWN, "training.epochs=2"])
-    assert not rest and json.loads(path.read_text())[0] == first
+    assert not rest and json.loads(path.read_text(encoding="utf-8"))[0] == first
     assert len(stored(desk, "stacks")["runs"][0]["curves"]["val_loss"]) == 2
 
 
@@ -150,7 +152,7 @@ def test_another_model_is_built_and_recorded(desk):
 )
 def test_a_mistake_is_one_line(desk, content, words, found, monkeypatch, capsys):
     if content is not None:
-        (desk[0] / "results" / "stacks.json").write_text(content)
+        (desk[0] / "results" / "stacks.json").write_text(content, encoding="utf-8")
     monkeypatch.setattr(sys, "argv", ["seeds.py", *words])
     with pytest.raises(SystemExit) as stop:
         record.run(seeds.seeds)
@@ -162,7 +164,9 @@ def test_weights_that_are_not_the_recorded_ones_are_refused(desk):
     seeds.seeds("stacks", seeds=1, set=DRAWN)
     (desk[0] / "results" / "stacks.json").unlink()
     path = desk[0] / "runs" / "stacks-0" / "history.json"
-    path.write_text(json.dumps([json.loads(path.read_text())[0] | {"val_accuracy": 1.0}]))
+    path.write_text(
+        json.dumps([json.loads(path.read_text(encoding="utf-8"))[0] | {"val_accuracy": 1.0}]), encoding="utf-8"
+    )
     with pytest.raises(ValueError, match="its history says 100.0%"):
         seeds.seeds("stacks", seeds=1, set=DRAWN)
 
@@ -173,7 +177,7 @@ def test_records_are_of_the_recipes_that_ship(path):
     place = ROOT / "results" / path.name.replace(".yaml", ".json")
     if not place.exists():
         pytest.skip(f"{place.name} is not recorded yet")
-    made = json.loads(place.read_text())
+    made = json.loads(place.read_text(encoding="utf-8"))
     seeds.refuse_others(
         place, made["config"], seeds.read_plan(path.stem, []), (*seeds.MAY_CHANGE, "training.seed", "data.split_seed")
     )
@@ -247,7 +251,7 @@ def test_the_laptops_ladder_starts_plain():
 
 def test_a_sweep_trains_the_steps_asked_for_and_goes_on(desk, capsys):
     log = "# Log\n\n## One\n`benchmarks/sweep.py gpu`\n| plain | 9 % |\n\n## Two\n`python benchmarks/sweep.py laptop`\n"
-    sweep.LOG.write_text(log + "| step | prediction |\n|---|---|\n| plain | 36 % |\n")
+    sweep.LOG.write_text(log + "| step | prediction |\n|---|---|\n| plain | 36 % |\n", encoding="utf-8")
     sweep.sweep("laptop", steps=["small CNN", "plain"], set=DRAWN)
     sweep.sweep("laptop", seeds=2, steps=["plain", "+ crop and flip"], set=DRAWN)
     assert desk[1] == [
@@ -259,7 +263,7 @@ def test_a_sweep_trains_the_steps_asked_for_and_goes_on(desk, capsys):
     assert [step["prediction"] for step in steps] == ["36 %", "none", "none"]
     assert steps[1]["change"] == sweep.LAPTOP[1].change and steps[1]["after"] == "plain"
     assert steps[2]["build"] == "cnn" and not any("confusion" in run for step in steps for run in step["runs"])
-    sweep.LOG.write_text(sweep.LOG.read_text() + "| + crop and flip | 40 % |\n")
+    sweep.LOG.write_text(sweep.LOG.read_text(encoding="utf-8") + "| + crop and flip | 40 % |\n", encoding="utf-8")
     capsys.readouterr()
     sweep.sweep("laptop", steps=["plain"], set=DRAWN)
     steps = stored(desk, "sweep-laptop")["steps"]
@@ -283,7 +287,7 @@ def test_a_sweep_refuses_unknown_steps_and_other_settings(desk):
 def test_latency_is_measured_and_recorded(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["latency.py", "stacks", "--images", "3", "--out", str(tmp_path / "latency.json")])
     latency.main()
-    made = json.loads((tmp_path / "latency.json").read_text())
+    made = json.loads((tmp_path / "latency.json").read_text(encoding="utf-8"))
     row = made["models"]["stacks"]
     assert 0 < row["cpu"]["quartiles_ms"][0] <= row["cpu"]["median_ms"] <= row["cpu"]["quartiles_ms"][1]
     assert (row["patch_size"], row["dim"], row["depth"]) == (16, 96, 4) and "stacks" in capsys.readouterr().out

@@ -36,7 +36,9 @@ torch.set_num_threads(1)
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted([*(ROOT / "book").glob("*.md"), *(ROOT / "notebooks").glob("[0-9][0-9]_*.md")])
 PAGES = pytest.mark.parametrize("name", [str(path.relative_to(ROOT).with_suffix(".html")) for path in SOURCES])
-WITH_SLIDERS = ["book/index"] + [f"notebooks/{path.stem}" for path in SOURCES if "explore(" in path.read_text()]
+WITH_SLIDERS = ["book/index"] + [
+    f"notebooks/{path.stem}" for path in SOURCES if "explore(" in path.read_text(encoding="utf-8")
+]
 MOST_BYTES = 3_000_000  # of a page, compressed
 
 MOVES = [
@@ -77,7 +79,7 @@ def site() -> Path:
     built = subprocess.run(
         [sys.executable, ROOT / "book" / "build.py", folder],
         env={"BOOK_EXECUTE": "explorers", **os.environ}, capture_output=True, text=True,
-    )  # fmt: skip
+     encoding="utf-8")  # fmt: skip
     assert built.returncode == 0, built.stdout + built.stderr
     return folder
 
@@ -123,7 +125,7 @@ class Links(HTMLParser):
     def __init__(self, path: Path) -> None:
         super().__init__()
         self.links, self.places = set(), set()
-        self.feed(path.read_text())
+        self.feed(path.read_text(encoding="utf-8"))
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         values = dict(attributes)
@@ -207,7 +209,7 @@ def test_a_page_with_sliders_is_not_too_large(site, name):
 
 def embedded(path: Path) -> list[str]:
     """The data of each explorer of a page, as its file holds them."""
-    pieces = path.read_text().split('<div class="vit-explorer"><script type="application/json">')[1:]
+    pieces = path.read_text(encoding="utf-8").split('<div class="vit-explorer"><script type="application/json">')[1:]
     return [piece.partition("</script>")[0] for piece in pieces]
 
 
@@ -223,7 +225,7 @@ def test_the_first_screen_of_the_landing_page_holds_it_all(chromium, site, schem
     assert tops[-1]["y"] + tops[-1]["height"] <= 800
     shown.locator("canvas.overlay").hover(position={"x": 10, "y": 10})
     expect(shown).to_have_attribute("data-preview", "1")
-    share = json.loads((ROOT / "results" / "stacks.json").read_text())["mean"]
+    share = json.loads((ROOT / "results" / "stacks.json").read_text(encoding="utf-8"))["mean"]
     assert f"{100 * share:.1f} %" in article.locator(".landing-number").inner_text()
     guarded.assert_clean()
     guarded.page.context.close()

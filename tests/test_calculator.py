@@ -47,10 +47,13 @@ def vit_config(c: dict) -> ViTConfig:
 
 def raw_html() -> str:
     """What the page's raw blocks put into the site, in order."""
-    blocks = re.findall(r"^```\{raw\} html\n(.*?)^```$", (ROOT / "book" / "calculator.md").read_text(), re.M | re.S)
+    blocks = re.findall(
+        r"^```\{raw\} html\n(.*?)^```$", (ROOT / "book" / "calculator.md").read_text(encoding="utf-8"), re.M | re.S
+    )
     files = [re.match(r":file: (\S+)", block) for block in blocks]
     return "\n".join(
-        (ROOT / "book" / file[1]).read_text() if file else block for file, block in zip(files, blocks, strict=True)
+        (ROOT / "book" / file[1]).read_text(encoding="utf-8") if file else block
+        for file, block in zip(files, blocks, strict=True)
     )
 
 
@@ -59,7 +62,9 @@ def opened(guarded, tmp_path) -> Page:
     """The calculator on a page of its own, opened from the disk; its functions within reach of the test."""
     head = '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
     within = "Object.assign(window, { cost, wrong, PRESETS });\n</script>"
-    (tmp_path / "page.html").write_text(f"{head}<title>t</title><body>{raw_html().replace('</script>', within)}")
+    (tmp_path / "page.html").write_text(
+        f"{head}<title>t</title><body>{raw_html().replace('</script>', within)}", encoding="utf-8"
+    )
     guarded.page.goto((tmp_path / "page.html").as_uri())
     yield guarded.page
     guarded.assert_clean()
@@ -123,7 +128,7 @@ def test_presets_agree_with_pytorch_and_with_the_configs(opened):
         found = opened.evaluate("cost", preset | {"batch": 1, "precision": "float32"})
         assert_equal(found, vit_config(preset))
         if not name.startswith("ViT"):
-            settings = yaml.safe_load((ROOT / "vit_tutorial" / "configs" / f"{name}.yaml").read_text())
+            settings = yaml.safe_load((ROOT / "vit_tutorial" / "configs" / f"{name}.yaml").read_text(encoding="utf-8"))
             settings["model"].pop("dropout", None)  # costs nothing that is counted
             same = ViTConfig(**settings["model"])
             assert vars(vit_config(preset)) | {"image_size": same.image_size} == vars(same)

@@ -163,6 +163,8 @@ def test_the_shipped_stl10_small_model_fits_a_browser():
         logits, weights = model(torch.zeros(1, 3, 96, 96), return_attention=True)
     assert logits.isfinite().all() and counter.get_total_flops() <= 1.2e9
     assert model.config.pool == "cls" and weights[0].shape == (1, 4, 65, 65)
-    run = json.loads((Path(__file__).parent.parent / "results" / "stl10-small.json").read_text())["runs"][0]
+    run = json.loads((Path(__file__).parent.parent / "results" / "stl10-small.json").read_text(encoding="utf-8"))[
+        "runs"
+    ][0]
     assert record.history[-1]["val_accuracy"] == run["val_accuracy"]
     assert record.classes == STL10_CLASSES and record.config["data"]["root"] == "data"

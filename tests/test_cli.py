@@ -20,7 +20,7 @@ TINY = {
 @pytest.fixture(scope="module")
 def config(tmp_path_factory):
     path = tmp_path_factory.mktemp("config") / "tiny.yaml"
-    path.write_text(yaml.safe_dump(TINY))
+    path.write_text(yaml.safe_dump(TINY), encoding="utf-8")
     return str(path)
 
 
@@ -153,7 +153,7 @@ def test_a_mistake_is_one_line(arguments, message, tmp_path, capsys, monkeypatch
 )
 def test_a_mistake_in_yaml_is_one_line(text, message, tmp_path, capsys):
     path = tmp_path / "config.yaml"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     assert message in refused(capsys, "train", "--config", path, "--out", tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
@@ -192,8 +192,8 @@ def test_an_interrupt_tells_how_to_go_on(config, tmp_path, capsys, monkeypatch, 
 def test_a_broken_config_of_a_run_is_one_line(run, tmp_path, capsys, old, new):
     for name in ("config.json", "model.safetensors", "state.safetensors"):
         (tmp_path / name).write_bytes(Path(run, name).read_bytes())
-    broken = (tmp_path / "config.json").read_text().replace(old, new)
-    (tmp_path / "config.json").write_text(broken)
+    broken = (tmp_path / "config.json").read_text(encoding="utf-8").replace(old, new)
+    (tmp_path / "config.json").write_text(broken, encoding="utf-8")
     refused(capsys, "evaluate", "--checkpoint", tmp_path)
     refused(capsys, "train", "--resume", "--out", tmp_path)
 
@@ -213,7 +213,7 @@ def test_evaluate_ends_in_json_and_knows_the_data_of_the_run(run, capsys, split)
         scores["n"] == 30 and scores["split"] == split and scores["data"] == "stacks" and 0 <= scores["accuracy"] <= 1
     )
     if split == "val":
-        last = json.loads(Path(run, "history.json").read_text())[-1]
+        last = json.loads(Path(run, "history.json").read_text(encoding="utf-8"))[-1]
         assert scores["accuracy"] == last["val_accuracy"] and scores["loss"] == pytest.approx(last["val_loss"])
     assert main(["evaluate", "--checkpoint", run, "--data.val_images", "10"]) == 0
     assert json.loads(capsys.readouterr().out)["n"] == 10

@@ -145,7 +145,7 @@ def test_stl10_is_read_plane_by_plane_and_column_by_column(tmp_path, monkeypatch
     assert torch.equal(found.images, pictures)
     assert found.labels.tolist() == list(range(10)) * 2 and found.labels.dtype == torch.int64
     assert found.classes == data.STL10_CLASSES
-    (tmp_path / "stl10_binary" / "class_names.txt").write_text("\n".join("abcdefghij"))
+    (tmp_path / "stl10_binary" / "class_names.txt").write_text("\n".join("abcdefghij"), encoding="utf-8")
     assert read_stl10(tmp_path, "test").classes == tuple("abcdefghij")
 
 
@@ -201,7 +201,7 @@ def folder(tmp_path):
 def test_a_folder_is_read_in_order_resized_and_cropped(folder):
     write_image(folder / "red" / ".hidden.png")
     write_image(folder / ".cache" / "0.png")
-    (folder / "README.txt").write_text("beside the classes")
+    (folder / "README.txt").write_text("beside the classes", encoding="utf-8")
     found = read_folder(folder, 32)
     assert found.images.shape == (8, 3, 32, 32) and found.images.dtype == torch.uint8
     assert found.classes == ("blue", "red") and found.labels.tolist() == [0] * 4 + [1] * 4
@@ -262,7 +262,7 @@ def test_bad_folders_are_refused_in_one_line(folder):
     refused(ValueError, "nowhere holds 1 subfolders, expected .* at least 2 classes")
     (root / "dog").mkdir()
     refused(ValueError, "dog holds no files, expected the images of class 'dog'")
-    (root / "dog" / "notes.txt").write_text("not an image")
+    (root / "dog" / "notes.txt").write_text("not an image", encoding="utf-8")
     refused(ValueError, "notes.txt cannot be read as an image")
     (root / "dog" / "notes.txt").unlink()
     whole = (root / "cat" / "0.png").read_bytes()

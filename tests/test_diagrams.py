@@ -55,7 +55,10 @@ def test_text_stays_inside_its_figure_and_apart(chromium):
                 apart = right < box[0] or box[2] < left or bottom - 2 < box[1] or box[3] - 2 < top
                 assert apart, (name, words, other)
         sizes = [
-            float(size) for size in re.findall(r'font-size="([\d.]+)"', (diagrams.FIGURES / f"{name}.svg").read_text())
+            float(size)
+            for size in re.findall(
+                r'font-size="([\d.]+)"', (diagrams.FIGURES / f"{name}.svg").read_text(encoding="utf-8")
+            )
         ]
         assert min(sizes) * 350 / width >= 8
     page.context.close()
@@ -75,5 +78,5 @@ def test_the_weights_in_the_diagrams_are_attention():
 
 def test_figures_in_chapters_exist_and_are_described():
     for text in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.md")):
-        for alt, path in re.findall(r"!\[([^\]]*)\]\(([^)\s]+)\)", text.read_text()):
+        for alt, path in re.findall(r"!\[([^\]]*)\]\(([^)\s]+)\)", text.read_text(encoding="utf-8")):
             assert (text.parent / path).is_file() and len(alt) > 20, (text.stem, path)

@@ -244,7 +244,7 @@ def test_what_has_arrived_without_a_note_of_its_version_is_not_trusted(tmp_path,
     server.cuts = 1
     with pytest.raises(ConnectionError):
         fetch(tmp_path, server, retries=0)
-    (tmp_path / "stl10_binary" / "stl10_binary.tar.gz.part.json").write_text("{")
+    (tmp_path / "stl10_binary" / "stl10_binary.tar.gz.part.json").write_text("{", encoding="utf-8")
     assert_complete(fetch(tmp_path, server))
     assert server.asked[-1] is None
 

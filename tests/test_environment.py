@@ -11,9 +11,13 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parent.parent
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-LINES = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if line and not line.startswith("#")]
+LINES = [
+    line
+    for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    if line and not line.startswith("#")
+]
 TESTED = {canonicalize_name(name): version for name, version in (line.split("==") for line in LINES)}
 WANTED = [Requirement(text) for texts in (PROJECT["dependencies"], *EXTRAS.values()) for text in texts]
 
@@ -30,10 +34,10 @@ def test_constraints_fit_any_machine():
 
 
 def test_conda_installs_the_same():
-    conda = yaml.safe_load((ROOT / "environment.yml").read_text())
+    conda = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
     python = next(Requirement(text) for text in conda["dependencies"] if str(text).startswith("python"))
     pip = next(entry["pip"] for entry in conda["dependencies"] if isinstance(entry, dict))
-    makefile = (ROOT / "Makefile").read_text()
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     extras = re.search(r"--editable '(\.\[[\w,]+\])'", makefile)[1]
     assert pip == ["--constraint constraints.txt", f"--editable {extras}"]
     assert set(re.findall(r"\w+", extras)) <= set(EXTRAS)
@@ -46,7 +50,7 @@ def test_what_the_package_and_the_tests_import_is_declared():
     known = {"yaml": "pyyaml", "PIL": "pillow", "sklearn": "scikit-learn"}
     declared = {canonicalize_name(requirement.name) for requirement in WANTED} | {"vit-tutorial"}
     for path in (ROOT / "vit_tutorial").rglob("*.py"):
-        nodes = ast.walk(ast.parse(path.read_text()))
+        nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         nodes = [node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)]
         modules = {getattr(node, "module", None) or node.names[0].name for node in nodes}
         top = {module.partition(".")[0] for module in modules} - set(sys.stdlib_module_names)
@@ -54,11 +58,13 @@ def test_what_the_package_and_the_tests_import_is_declared():
 
 
 def test_make_says_what_is_needed(tmp_path):
-    (tmp_path / "Makefile").write_text((ROOT / "Makefile").read_text())
+    (tmp_path / "Makefile").write_text((ROOT / "Makefile").read_text(encoding="utf-8"), encoding="utf-8")
     for name in ("pyproject.toml", "constraints.txt"):
         (tmp_path / name).touch()
-    run = subprocess.run(["make", "book", "PYTHON=/nowhere/python3"], cwd=tmp_path, capture_output=True, text=True)
+    run = subprocess.run(
+        ["make", "book", "PYTHON=/nowhere/python3"], cwd=tmp_path, capture_output=True, text=True, encoding="utf-8"
+    )
     assert run.returncode != 0
     assert "Python 3.11 or newer is needed" in run.stderr
-    listed = subprocess.run(["make"], cwd=tmp_path, capture_output=True, text=True).stdout
+    listed = subprocess.run(["make"], cwd=tmp_path, capture_output=True, text=True, encoding="utf-8").stdout
     assert all(f"make {target}" in listed for target in ("book", "test", "lab", "notebooks", "package", "train"))

@@ -57,7 +57,7 @@ def lab(tmp_path: Path) -> Iterator[str]:
     config = tmp_path / "config" / "labconfig"
     config.mkdir(parents=True)
     (config / "page_config.json").write_text(
-        '{"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": true}}'
+        '{"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": true}}', encoding="utf-8"
     )
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -73,7 +73,7 @@ def lab(tmp_path: Path) -> Iterator[str]:
         "--IdentityProvider.token=", "--ServerApp.password=", "--LabApp.expose_app_in_browser=True",
         "--LabApp.extension_manager=readonly",
     ]  # fmt: skip
-    log = (tmp_path / "lab.log").open("w")
+    log = (tmp_path / "lab.log").open("w", encoding="utf-8")
     server = subprocess.Popen(
         [sys.executable, "-m", "jupyterlab", *options],
         cwd=tmp_path, stdout=log, stderr=log, env={**os.environ, **settings, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"},
@@ -81,7 +81,9 @@ def lab(tmp_path: Path) -> Iterator[str]:
     try:
         deadline = time.monotonic() + 120
         while not answers(f"http://127.0.0.1:{port}/api"):
-            assert server.poll() is None and time.monotonic() < deadline, (tmp_path / "lab.log").read_text()
+            assert server.poll() is None and time.monotonic() < deadline, (tmp_path / "lab.log").read_text(
+                encoding="utf-8"
+            )
             time.sleep(0.2)
         yield f"http://127.0.0.1:{port}/lab/tree/explorer.ipynb"
     finally:
@@ -229,7 +231,7 @@ def test_every_control_lives_in_jupyterlab(lab, guarded, tmp_path):
 
     # a picture of one's own, and a file that is none
     file = shown.get_by_label("own picture")
-    (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / "notes.txt").write_text("no picture", encoding="utf-8")
     file.set_input_files(tmp_path / "notes.txt")
     expect(shown.get_by_role("alert")).to_have_text("notes.txt is no picture that this browser can read")
     Image.fromarray(draw_images(4)[3].movedim(0, -1).numpy()).save(tmp_path / "own.png")

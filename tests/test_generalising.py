@@ -15,7 +15,7 @@ CHAPTER = ROOT / "notebooks" / "07_generalising.md"
 
 
 def record(name: str) -> dict:
-    return json.loads((ROOT / "results" / f"{name}.json").read_text())["runs"]
+    return json.loads((ROOT / "results" / f"{name}.json").read_text(encoding="utf-8"))["runs"]
 
 
 def definition(name: str, source: str) -> str | None:
@@ -26,7 +26,7 @@ def definition(name: str, source: str) -> str | None:
 def test_the_cnn_of_the_chapter_is_the_one_that_was_measured():
     cells = [cell.source for cell in jupytext.read(CHAPTER, fmt="md:myst").cells if cell.cell_type == "code"]
     shown = [definition("CNN", cell) for cell in cells if definition("CNN", cell)]
-    assert shown == [definition("CNN", (ROOT / "benchmarks" / "generalising.py").read_text())]
+    assert shown == [definition("CNN", (ROOT / "benchmarks" / "generalising.py").read_text(encoding="utf-8"))]
 
 
 def test_the_recorded_runs_say_what_the_chapter_says():
@@ -42,7 +42,7 @@ def test_the_recorded_runs_say_what_the_chapter_says():
 
 
 def test_the_panels_stand_in_the_order_of_the_answer():
-    text = CHAPTER.read_text()
+    text = CHAPTER.read_text(encoding="utf-8")
     places = [
         int(place) for place in re.search(r"list\(panels\)\[place\] for place in \(([\d, ]+)\)", text)[1].split(",")
     ]

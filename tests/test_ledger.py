@@ -16,7 +16,7 @@ CHAPTERS = sorted((Path(__file__).parent.parent / "notebooks").glob("0[1-5]_*.md
 
 def ledger(path: Path) -> tuple[dict[str, list[str]], str]:
     """The rows of a chapter's table, and the text that fills in its blanks."""
-    text = path.read_text().partition("## The ledger")[2].partition("\n## ")[0]
+    text = path.read_text(encoding="utf-8").partition("## The ledger")[2].partition("\n## ")[0]
     rows = [line.strip("|").split("|") for line in text.splitlines() if line.startswith("|")][2:]
     return {name: cells for name, *cells in rows}, re.search(r"<details>(.*)</details>", text, re.DOTALL)[1]
 

@@ -45,13 +45,18 @@ def marked(cell: NotebookNode) -> str | None:
 
 def names_of_model() -> dict[str, str]:
     """Every public name of the model's modules: name -> module."""
-    sources = {module: (ROOT / "vit_tutorial" / f"{module}.py").read_text() for module in MODEL}
+    sources = {module: (ROOT / "vit_tutorial" / f"{module}.py").read_text(encoding="utf-8") for module in MODEL}
     return {name: module for module, text in sources.items() for name in package.definitions(text)}
 
 
 def names_of_package() -> set[str]:
     paths = (ROOT / "vit_tutorial").rglob("*.py")
-    return {name for path in paths for name in package.definitions(path.read_text()) if not name.startswith("_")}
+    return {
+        name
+        for path in paths
+        for name in package.definitions(path.read_text(encoding="utf-8"))
+        if not name.startswith("_")
+    }
 
 
 def prose(notebook: NotebookNode) -> str:
@@ -90,6 +95,7 @@ def test_notebook_is_small_and_free_of_widget_state(text):
     notebook = executed(text)
     assert text.with_suffix(".ipynb").stat().st_size < 1_500_000
     assert "widgets" not in notebook.metadata
+    assert "jupytext" not in notebook.metadata, "a chapter alone is not half of a pair: run make notebooks"
     kinds = {kind for cell in code_cells(notebook) for output in cell.outputs for kind in output.get("data", {})}
     assert execute.WIDGET not in kinds
 
@@ -139,13 +145,13 @@ def test_cost_in_the_head_is_the_measured_one(text):
     record = ROOT / "results" / "chapters.json"
     if not record.exists():
         pytest.skip("results/chapters.json does not exist yet: run benchmarks/chapters.py")
-    cost = json.loads(record.read_text())["chapters"][text.stem]
+    cost = json.loads(record.read_text(encoding="utf-8"))["chapters"][text.stem]
     assert (int(head[1]), head[2]) == (math.ceil(cost["seconds"] / 5) * 5, f"{cost['peak_gb']:.1f}")
 
 
 def test_marked_cells_equal_the_package():
     for notebook, module, cell in package.marked_cells():
-        source = (ROOT / module).read_text()
+        source = (ROOT / module).read_text(encoding="utf-8")
         assert package.export(source, cell) == source, f"{notebook}, {module}: run make package"
 
 

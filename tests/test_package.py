@@ -11,7 +11,8 @@ PACKAGE = ROOT / "vit_tutorial"
 ORDER = [
     "config", "patches", "embedding", "stem", "attention", "block", "model",
     "drawn", "data", "download", "augment", "strong", "checkpoint", "processes", "average", "muon", "train",
-    "judge", "look", "plots", "views", "published", "explorer", "tokens", "parser", "cli", "__main__",
+    "judge", "look", "results", "fonts", "plots", "views", "published", "explorer",
+    "tokens", "parser", "cli", "__main__",
 ]  # fmt: skip
 FILES = [path for folder in ("vit_tutorial", "book", "tests", "benchmarks") for path in (ROOT / folder).rglob("*.py")
          if "node_modules" not in path.parts]  # fmt: skip
@@ -57,14 +58,14 @@ def test_marked_cells_are_found(tmp_path):
     (tmp_path / "notebooks").mkdir()
     text = "# Title\n\n```{code-cell} python3\n# vit_tutorial/patches.py\nA = 1\n```\n\n"
     text += "```{code-cell} python3\nB = 2\n```\n"
-    (tmp_path / "notebooks" / "01_one.md").write_text(text)
+    (tmp_path / "notebooks" / "01_one.md").write_text(text, encoding="utf-8")
     assert package.marked_cells(tmp_path) == [("01_one", "vit_tutorial/patches.py", "A = 1")]
 
 
 def imports(path: Path) -> set[str]:
     """The modules of the package that a module imports when it is imported itself."""
     found = set()
-    for node in ast.parse(path.read_text()).body:
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("vit_tutorial"):
             below = node.module.removeprefix("vit_tutorial").lstrip(".")
             found |= {below.split(".")[0]} if below else {alias.name for alias in node.names}
@@ -85,7 +86,7 @@ def test_importing_the_package_needs_no_widgets():
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_files_and_classes_are_small(path):
-    source = path.read_text()
+    source = path.read_text(encoding="utf-8")
     assert len(source.splitlines()) <= 300
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ClassDef):
@@ -94,6 +95,8 @@ def test_files_and_classes_are_small(path):
 
 def test_the_package_prints_nothing_but_on_the_command_line():
     for path in PACKAGE.rglob("*.py"):
-        calls = [node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+        calls = [
+            node.func for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)
+        ]
         printed = any(isinstance(call, ast.Name) and call.id == "print" for call in calls)
         assert not printed or path.stem in ("cli", "__main__")

@@ -40,9 +40,9 @@ def test_lines_of_the_paper_map_stand_in_the_cell_it_leads_to(chapter, place, mo
     options = {name: value or None for name, value in options.items()}
     reader = LiteralIncludeReader(str(ROOT / module), options, SimpleNamespace(source_encoding="utf-8"))
     text, count = reader.read()
-    lines = (ROOT / module).read_text().splitlines()[reader.lineno_start - 1 :][:count]
+    lines = (ROOT / module).read_text(encoding="utf-8").splitlines()[reader.lineno_start - 1 :][:count]
     assert [line.strip() for line in lines] == [line.strip() for line in text.splitlines()], "not their numbers"
-    body = sections((ROOT / "notebooks" / f"{chapter}.md").read_text())[place]
+    body = sections((ROOT / "notebooks" / f"{chapter}.md").read_text(encoding="utf-8"))[place]
     cells = [cell for cell in fences(body, r"\{code-cell\} ipython3") if cell.startswith(f"# {module}\n")]
     assert any("\n".join(lines) in cell for cell in cells), f"{chapter}#{place} shows other lines of {module}"
     assert options["caption"] == module and "lineno-match" in options
@@ -66,11 +66,13 @@ def folder(tmp_path_factory) -> Path:
     train(model, data, TrainConfig(epochs=1, batch_size=10), root / "runs" / "mine")
     shutil.copytree(root / "runs" / "mine", root / "edited")
     settings = root / "edited" / "config.json"
-    settings.write_text(settings.read_text().replace('"dim": 16', '"dim": 32'))
+    settings.write_text(settings.read_text(encoding="utf-8").replace('"dim": 16', '"dim": 32'), encoding="utf-8")
     torch.save({"weight": torch.zeros(1)}, root / "weights.pth")
     (root / "renamed").mkdir()
     torch.save({"weight": torch.zeros(1)}, root / "renamed" / "model.safetensors")
-    (root / "renamed" / "config.json").write_text((root / "runs" / "mine" / "config.json").read_text())
+    (root / "renamed" / "config.json").write_text(
+        (root / "runs" / "mine" / "config.json").read_text(encoding="utf-8"), encoding="utf-8"
+    )
     (root / "data" / "stl10_binary").mkdir(parents=True)
     (root / "data" / "stl10_binary" / "train_X.bin").write_bytes(bytes(1000))
     (root / "flat").mkdir()
@@ -79,7 +81,9 @@ def folder(tmp_path_factory) -> Path:
         for number in range(5):
             Image.new("RGB", (12, 12)).save(root / "pets" / name / f"{number}.png")
     (root / "answers").mkdir()
-    (root / "answers" / "17.py").write_text("from vit_tutorial.patches import patchify as my_patchify\n")
+    (root / "answers" / "17.py").write_text(
+        "from vit_tutorial.patches import patchify as my_patchify\n", encoding="utf-8"
+    )
     return root
 
 
@@ -144,7 +148,7 @@ def test_commands_on_a_page_answer_as_shown(name, folder, capsys):
     ],
 )
 def test_a_quoted_message_stands_in_the_code(source, message):
-    assert message in page("troubleshooting") and message in (ROOT / source).read_text()
+    assert message in page("troubleshooting") and message in (ROOT / source).read_text(encoding="utf-8")
 
 
 def test_the_quoted_message_of_a_lost_run_is_the_real_one():
@@ -178,7 +182,7 @@ def test_letters_of_the_glossary_have_the_sizes_of_the_models():
 
 def test_figures_on_the_pages_are_those_of_the_records():
     def mean(record: str, *keys: str, digits: int = 0) -> str:
-        value = json.loads((ROOT / "results" / f"{record}.json").read_text())
+        value = json.loads((ROOT / "results" / f"{record}.json").read_text(encoding="utf-8"))
         for key in (*keys, "mean"):
             value = value[key]
         return f"{100 * value:.{digits}f}"
@@ -197,6 +201,6 @@ def test_figures_on_the_pages_are_those_of_the_records():
 
 def test_exercises_of_the_sessions_are_those_of_the_chapters():
     named = re.findall(r"\| exercise: ([^,|]+(?:, then fall)?)", page("teaching"))
-    chapters = "".join(path.read_text() for path in (ROOT / "notebooks").glob("[0-9][0-9]_*.md"))
+    chapters = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "notebooks").glob("[0-9][0-9]_*.md"))
     turns = re.findall(r"^### Your turn \([^)]*\): (.+)$", chapters, re.MULTILINE)
     assert len(named) == 6 and {name.strip() for name in named} <= set(turns)

@@ -68,7 +68,9 @@ def test_a_file_that_is_no_recipe_is_named(content, message, tmp_path, capsys):
 
 def test_an_unknown_setting_of_a_run_is_named_with_its_file(tmp_path, capsys):
     path = tmp_path / "config.json"
-    path.write_text((SHIPPED / "stacks" / "config.json").read_text().replace('"dim"', '"dimm"'))
+    path.write_text(
+        (SHIPPED / "stacks" / "config.json").read_text(encoding="utf-8").replace('"dim"', '"dimm"'), encoding="utf-8"
+    )
     (tmp_path / "model.safetensors").touch()
     message = f"error: {path} holds an unknown setting: model.dimm\n"
     assert refused(capsys, "evaluate", "--checkpoint", tmp_path) == message

@@ -17,8 +17,10 @@ def run(out, *arguments, processes=1):
     launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"] * (processes > 1)
     command = [sys.executable, *launcher, "-m", "vit_tutorial", *ARGUMENTS, "--out", str(out), *arguments]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
-    history = json.loads((out / "history.json").read_text()) if (out / "history.json").is_file() else None
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, encoding="utf-8")
+    history = (
+        json.loads((out / "history.json").read_text(encoding="utf-8")) if (out / "history.json").is_file() else None
+    )
     return done, history
 
 

@@ -28,14 +28,14 @@ def prose(path: Path) -> str:
     if path.suffix == ".py":
         nodes = [
             node
-            for node in ast.walk(ast.parse(path.read_text()))
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
             if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
         ]
         return "\n\n".join(filter(None, map(ast.get_docstring, nodes)))
     if path in CHAPTERS:
         cells = jupytext.read(path, fmt="md:myst").cells
         return "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
-    return path.read_text()
+    return path.read_text(encoding="utf-8")
 
 
 def words(text: str) -> set[str]:
@@ -51,14 +51,14 @@ def words(text: str) -> set[str]:
 
 @cache
 def own_words() -> set[str]:
-    return set(OWN_WORDS.read_text().split())
+    return set(OWN_WORDS.read_text(encoding="utf-8").split())
 
 
 @cache
 def dictionaries() -> tuple[SpellChecker, dict[str, str]]:
     """English, and the American forms of British words: American -> British."""
     path = Path(codespell_lib.__file__).parent / "data" / "dictionary_en-GB_to_en-US.txt"
-    pairs = (line.split("->") for line in path.read_text().splitlines())
+    pairs = (line.split("->") for line in path.read_text(encoding="utf-8").splitlines())
     return SpellChecker(), {american.strip(" ,"): british for british, american in pairs}
 
 
@@ -89,12 +89,12 @@ def test_the_dictionary_is_no_rubber_stamp():
 
 def test_no_known_misspelling():
     command = [sys.executable, "-m", "codespell_lib", "--ignore-words", OWN_WORDS, *TEXTS, *MODULES]
-    result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, encoding="utf-8")
     assert (result.returncode, result.stdout) == (0, "")
 
 
 def test_own_words_are_in_order():
-    listed = OWN_WORDS.read_text().splitlines()
+    listed = OWN_WORDS.read_text(encoding="utf-8").splitlines()
     assert listed == sorted(set(listed), key=str.lower)
 
 
@@ -138,6 +138,7 @@ def test_every_link_leads_somewhere(path):
 def test_broken_links_are_found(tmp_path):
     page = tmp_path / "page.md"
     page.write_text(
-        "## A head\n\n[one](#a-head) [two](#a-heat) [three](other.md) ![four](page.md) [five](page.md#head)\n"
+        "## A head\n\n[one](#a-head) [two](#a-heat) [three](other.md) ![four](page.md) [five](page.md#head)\n",
+        encoding="utf-8",
     )
     assert broken_links(page) == ["#a-heat", "other.md", "page.md#head"]

@@ -7,12 +7,12 @@ import pytest
 import torch
 from test_train_stl10 import ROOT, prose
 
-README = (ROOT / "README.md").read_text()
-PHOTOGRAPHS = (ROOT / "notebooks" / "09_faithfulness.md").read_text()
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PHOTOGRAPHS = (ROOT / "notebooks" / "09_faithfulness.md").read_text(encoding="utf-8")
 
 
 def recorded(name: str) -> dict:
-    return json.loads((ROOT / "results" / f"{name}.json").read_text())
+    return json.loads((ROOT / "results" / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def test_the_best_epoch_adds_up_to_two_points():

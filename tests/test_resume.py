@@ -132,11 +132,12 @@ def test_a_killed_process_is_resumed(data, whole, tmp_path, number):
     yaml.write_text(
         "model: {image_size: 16, patch_size: 8, classes: 2, dim: 16, depth: 2, heads: 2, dropout: 0.1}\n"
         f"data: {{name: folder, root: {data.root}, image_size: 12}}\n"
-        "training: {epochs: 4, batch_size: 8, device: cpu, augment: {crop: [0.5, 1], flip: true, brightness: 0.3}}\n"
+        "training: {epochs: 4, batch_size: 8, device: cpu, augment: {crop: [0.5, 1], flip: true, brightness: 0.3}}\n",
+        encoding="utf-8",
     )
     arguments = ["train", "--config", str(yaml), "--out", str(tmp_path / "run")]
     command = [sys.executable, "-c", KILLED.format(number=int(number)), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, encoding="utf-8")
     if number == signal.SIGINT:
         assert done.returncode == 130
         assert (

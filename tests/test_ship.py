@@ -38,15 +38,15 @@ def test_a_shipped_run_is_loaded_by_name(shipped, data, capsys):
     weights = load_file(shipped / "checkpoints" / "mine" / "model.safetensors")
     assert {weight.dtype for weight in weights.values()} == {torch.float16}
     assert record.config["data"]["root"] == Path(data.root).name  # no folder of this machine
-    assert str(shipped) not in (shipped / "checkpoints" / "mine" / "config.json").read_text()
+    assert str(shipped) not in (shipped / "checkpoints" / "mine" / "config.json").read_text(encoding="utf-8")
     before, after = capsys.readouterr().out.splitlines()
     assert before.startswith(f"{whole.history[-1]['val_accuracy']:.1%} of 8 images") and after.endswith(": mine")
 
 
 def test_an_unfinished_run_is_not_shipped(shipped):
-    config = json.loads((shipped / "run" / "config.json").read_text())
+    config = json.loads((shipped / "run" / "config.json").read_text(encoding="utf-8"))
     config["training"]["epochs"] = 3
-    (shipped / "run" / "config.json").write_text(json.dumps(config))
+    (shipped / "run" / "config.json").write_text(json.dumps(config), encoding="utf-8")
     with pytest.raises(ValueError, match="has 1 of its 3 epochs, expected a finished run"):
         ship.ship(shipped / "run", "mine")
     assert not (shipped / "checkpoints").exists()

@@ -21,7 +21,7 @@ def indented(hunk: str, margin: int) -> tuple[list[str], list[str]]:
 
 def apply(diff: str) -> dict[str, str]:
     """The sources of the model's modules with a difference applied; each of its old lines must stand there, once."""
-    sources = {name: (ROOT / "vit_tutorial" / f"{name}.py").read_text() for name in MODEL}
+    sources = {name: (ROOT / "vit_tutorial" / f"{name}.py").read_text(encoding="utf-8") for name in MODEL}
     for module, body in re.findall(r"^=== vit_tutorial/(\w+)\.py\n(.*?)(?=^=== |\Z)", diff, re.MULTILINE | re.DOTALL):
         for scope, hunk in re.findall(r"^@@ (\w+)\n(.*?)(?=^@@ |\Z)", body, re.MULTILINE | re.DOTALL):
             lines, spans = sources[module].splitlines(), package.definitions(sources[module])

@@ -66,7 +66,7 @@ def write_records(folder: Path) -> None:
         },
     }
     for name, record in records.items():
-        (folder / f"{name}.json").write_text(json.dumps(record))
+        (folder / f"{name}.json").write_text(json.dumps(record), encoding="utf-8")
 
 
 def run(changes: dict[str, str], until: str = "") -> tuple[dict, str]:
@@ -122,7 +122,7 @@ def told(tmp_path_factory):
 def photographs(desk, monkeypatch):
     """Forty noise images in STL-10's files, and a recipe for a model that learns in a moment."""
     write_stl10(desk / "data", monkeypatch, images=40, labels=40)
-    (desk / "tiny.yaml").write_text(json.dumps(STRONG))  # YAML holds JSON
+    (desk / "tiny.yaml").write_text(json.dumps(STRONG), encoding="utf-8")  # YAML holds JSON
     return {"REAL = False": "REAL = True", '"stl10-laptop"  #': '"../tiny.yaml"  #'}
 
 
@@ -208,7 +208,9 @@ def test_a_token_of_the_stem_sees_what_the_chapter_says(told):
 
 
 def test_the_average_remembers_as_many_steps_as_the_chapter_says():
-    training = yaml.safe_load((ROOT / "vit_tutorial" / "configs" / "stl10-small.yaml").read_text())["training"]
+    training = yaml.safe_load((ROOT / "vit_tutorial" / "configs" / "stl10-small.yaml").read_text(encoding="utf-8"))[
+        "training"
+    ]
     steps = 1 / (1 - training["average"])
     assert f"A decay of {training['average']}, as in `stl10-small`," in prose()
     assert round(steps) == 200 and "= 200 steps, three epochs" in prose()
@@ -219,7 +221,7 @@ def test_the_parts_of_a_model_cost_what_the_chapter_says(told):
     embedders = []
     for recipe in ("stl10-laptop", "stl10-small"):
         path = ROOT / "vit_tutorial" / "configs" / f"{recipe}.yaml"
-        config = ViTConfig(**yaml.safe_load(path.read_text())["model"])
+        config = ViTConfig(**yaml.safe_load(path.read_text(encoding="utf-8"))["model"])
         costs = told[0]["products_of"](config)
         whole = spent(VisionTransformer(config), torch.empty(1, 3, 96, 96), return_attention=True)
         assert sum(costs.values()) == whole
@@ -243,7 +245,7 @@ def test_commands_of_what_is_missing_can_be_run(monkeypatch):
     import seeds
     import sweep
 
-    commands = re.findall(r"^\| .*? \| `(python benchmarks/.*)` \|$", CHAPTER.read_text(), re.MULTILINE)
+    commands = re.findall(r"^\| .*? \| `(python benchmarks/.*)` \|$", CHAPTER.read_text(encoding="utf-8"), re.MULTILINE)
     assert len(commands) == 6
     for _, script, *words in map(shlex.split, commands):
         assert (ROOT / script).is_file()

@@ -100,12 +100,12 @@ def read_record(folder: Path) -> Record:
     """The record of a run from config.json and, where there is one, history.json."""
     path = folder / "config.json"
     try:
-        config = json.loads(path.read_text())
+        config = json.loads(path.read_text(encoding="utf-8"))
         classes, mean, std = (tuple(config[name]) for name in ("classes", "mean", "std"))
         if not all(isinstance(part, dict) for part in (config["model"], config["data"], config.get("training", {}))):
             raise TypeError("'model', 'data' and 'training' must hold settings")
         path = folder / "history.json"
-        history = json.loads(path.read_text()) if path.is_file() else []
+        history = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
     except FileNotFoundError as error:
         raise ValueError(f"{path} is missing: the weights alone do not say which model they are for") from error
     except KeyError as error:

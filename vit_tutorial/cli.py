@@ -18,6 +18,7 @@ from vit_tutorial.checkpoint import find_weights, load_checkpoint, read_record, 
 from vit_tutorial.config import ViTConfig
 from vit_tutorial.data import DataConfig, load_split, normalise, read_image
 from vit_tutorial.download import download_stl10
+from vit_tutorial.fonts import fitted, literal
 from vit_tutorial.look import attention_maps, rollout
 from vit_tutorial.model import VisionTransformer, count_parameters
 from vit_tutorial.parser import ConfigFile, Parser, one_line, plainly
@@ -237,9 +238,10 @@ def draw_attention(images: Tensor, weights: Tensor, grid: tuple[int, int], title
     for (plain, covered), image, weight, title in zip(axes, images, weights, titles, strict=False):
         plain.imshow(picture(image), cmap="gray" if len(image) == 1 else None)
         overlay(covered, image, weight, grid)
-        covered.text(0.04, 0.05, title, transform=covered.transAxes, fontsize=11 if columns == 1 else 8, color="white",
-                     clip_on=True, bbox={"facecolor": "black", "alpha": 0.6, "linewidth": 0})  # fmt: skip
-    return figure
+        covered.text(0.04, 0.05, literal(title), transform=covered.transAxes, fontsize=11 if columns == 1 else 8,
+                     color="white", clip_on=True,
+                     bbox={"facecolor": "black", "alpha": 0.6, "linewidth": 0})  # fmt: skip
+    return fitted(figure)
 
 
 def run_download(settings: Namespace) -> None:

@@ -214,7 +214,7 @@ def read_stl10(root: str | Path, split: Literal["train", "test"]) -> ImageSet:
         )
     images = pixels.view(-1, 3, STL10_SIZE, STL10_SIZE).transpose(2, 3).contiguous()
     names = folder / "class_names.txt"
-    classes = tuple(names.read_text().split()) if names.is_file() else STL10_CLASSES
+    classes = tuple(names.read_text(encoding="utf-8").split()) if names.is_file() else STL10_CLASSES
     if len(classes) != 10:
         raise ValueError(f"{names} holds {len(classes)} names, expected 10")
     return ImageSet(images, labels, classes)

@@ -191,7 +191,7 @@ def _ask(url: str, part: Path, position: int, timeout: float) -> tuple[HTTPRespo
     Raises _StartAnew when the answer does not go on where `part` ends (RFC 9110, sections 13.1.5 and 14.4).
     """
     try:
-        note = json.loads(_note(part).read_text())
+        note = json.loads(_note(part).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         note = {}
     headers = {"Range": f"bytes={position}-"} if position else {}
@@ -214,5 +214,5 @@ def _ask(url: str, part: Path, position: int, timeout: float) -> tuple[HTTPRespo
     length = None if length is None else int(length)
     tag = response.headers.get("ETag", "")
     version = response.headers.get("Last-Modified") if not tag or tag.startswith("W/") else tag  # weak tags do not do
-    _note(part).write_text(json.dumps({"url": url, "version": version, "length": length}))
+    _note(part).write_text(json.dumps({"url": url, "version": version, "length": length}), encoding="utf-8")
     return response, length

@@ -60,7 +60,7 @@ class ConfigFile(ActionConfigFile):
         if not path.is_file():
             parser.error(f"no config {values!r}: neither a file nor one of {sorted(packaged)}")
         try:
-            with path.open() as file:  # jsonargparse, which reads it again, does not name the file in its errors
+            with path.open(encoding="utf-8") as file:  # jsonargparse reads it again: its errors do not name the file
                 found = yaml.safe_load(file)
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             parser.error(f"{path} is no YAML: {error}")

@@ -8,6 +8,8 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from vit_tutorial.fonts import fitted, literal
+
 # one colour, one meaning, in every chapter
 CLASS_TOKEN, QUERY, KEY, VALUE, RESIDUAL = "#E69F00", "#0072B2", "#009E73", "#CC79A7", "#8C8C8C"
 HEAD = "#6A3D9A"  # heads, and layers, are tints of it
@@ -54,8 +56,8 @@ def show_images(
     for index, (axis, image) in enumerate(zip(axes.flat, images, strict=False)):
         axis.imshow(picture(image), cmap="gray" if image.shape[0] == 1 else None)
         if titles:
-            axis.set_title(titles[index], fontsize=9)
-    return figure
+            axis.set_title(literal(titles[index]), fontsize=9)
+    return fitted(figure)
 
 
 def show_matrix(
@@ -71,12 +73,13 @@ def show_matrix(
             axis.text(
                 column, row, f"{value:.2f}", ha="center", va="center", color="black" if value > middle else "white"
             )
-    axis.set(title=title, ylabel=rows, xlabel=columns)
+    axis.set(title=literal(title), ylabel=rows, xlabel=columns)
     if labels:
-        axis.set_xticks(range(values.shape[1]), labels, rotation=45, ha="right")
-        axis.set_yticks(range(values.shape[0]), labels)
+        names = [literal(label) for label in labels]
+        axis.set_xticks(range(values.shape[1]), names, rotation=45, ha="right")
+        axis.set_yticks(range(values.shape[0]), names)
     figure.colorbar(drawn, shrink=0.85)
-    return figure
+    return fitted(figure)
 
 
 def show_curves(
@@ -86,9 +89,9 @@ def show_curves(
     figure, axis = plt.subplots(figsize=(WIDTH, 3.2))
     for name, values in curves.items():
         axis.plot(range(start, start + len(values)), values, label=name)
-    axis.set(xlabel=xlabel, ylabel=ylabel, title=title)
-    axis.legend()
-    return figure
+    axis.set(xlabel=xlabel, ylabel=ylabel, title=literal(title))
+    axis.legend(axis.lines, [literal(name) for name in curves])
+    return fitted(figure)
 
 
 def overlay(axis: plt.Axes, image: Tensor, weights: Tensor, grid: tuple[int, int], opacity: float = 0.6) -> None:
@@ -106,7 +109,7 @@ def overlay(axis: plt.Axes, image: Tensor, weights: Tensor, grid: tuple[int, int
 
 def scoreboard(scores: Mapping[str, float], ceiling: float | None = None) -> Figure:
     """Validation accuracy (fractions) step by step, newest last; `ceiling` draws a dashed line."""
-    names = list(scores)
+    names = [literal(name) for name in scores]
     figure, axis = plt.subplots(figsize=(WIDTH, 0.42 * len(names) + 0.9))
     bars = axis.barh(names, [100 * score for score in scores.values()], color=[RESIDUAL] * (len(names) - 1) + [QUERY])
     axis.bar_label(bars, fmt="%.0f %%", padding=4, bbox={"facecolor": "white", "edgecolor": "none", "pad": 1})
@@ -116,7 +119,7 @@ def scoreboard(scores: Mapping[str, float], ceiling: float | None = None) -> Fig
     axis.invert_yaxis()
     axis.set(xlim=(0, 108), xlabel="validation accuracy, %")
     axis.set_title("The scoreboard on stacks", loc="left")
-    return figure
+    return fitted(figure)
 
 
 def show_grids(grids: Mapping[str, Tensor], columns: int = 3) -> Figure:
@@ -129,9 +132,9 @@ def show_grids(grids: Mapping[str, Tensor], columns: int = 3) -> Figure:
     for axis, (name, grid) in zip(axes.flat, grids.items(), strict=False):
         drawn = axis.imshow(grid.detach().cpu().float().numpy(), vmin=lowest, vmax=1)
         axis.set(xticks=[], yticks=[])
-        axis.set_title(name, fontsize=9)
+        axis.set_title(literal(name), fontsize=9)
     figure.colorbar(drawn, ax=axes, shrink=0.8)
-    return figure
+    return fitted(figure)
 
 
 def show_patches(patches: Tensor, grid: tuple[int, int], channels: int = 3) -> Figure:
@@ -144,7 +147,7 @@ def show_patches(patches: Tensor, grid: tuple[int, int], channels: int = 3) -> F
         axis.imshow(picture(patch.reshape(side, side, channels).movedim(-1, 0)))
         axis.set_title(str(number), fontsize=8, pad=2, y=-0.16)
         axis.axis("off")
-    return figure
+    return fitted(figure)
 
 
 def show_maps(
@@ -172,14 +175,14 @@ def show_maps(
         axis.set(xticks=[], yticks=[])
         axis.set_xlabel(f"0 to {weights.max():.2g}", fontsize=8, labelpad=2)
         if column == 0:
-            axis.set_ylabel(rows[row] if rows else f"layer {row + 1}")
+            axis.set_ylabel(literal(rows[row]) if rows else f"layer {row + 1}")
         if row == 0:
-            axis.set_title(columns[column] if columns else f"head {column}", fontsize=9)
+            axis.set_title(literal(columns[column]) if columns else f"head {column}", fontsize=9)
         if mark is not None:
             side = 1 if images is None else images.shape[-1] / grid[1]
             corner = (mark % grid[1] * side - 0.5, mark // grid[1] * side - 0.5)
             axis.add_patch(plt.Rectangle(corner, side, side, fill=False, color="white", linewidth=2))
-    return figure
+    return fitted(figure)
 
 
 def show_ladder(rungs: Mapping[str, tuple[Tensor, Tensor]]) -> Figure:
@@ -190,27 +193,27 @@ def show_ladder(rungs: Mapping[str, tuple[Tensor, Tensor]]) -> Figure:
     axis.hlines(range(len(rungs)), apart, sizes, color="#DDDDDD", zorder=0)
     axis.plot(apart, range(len(rungs)), "o", color=QUERY, label="largest difference")
     axis.plot(sizes, range(len(rungs)), "o", color=RESIDUAL, label="largest value")
-    axis.set_yticks(range(len(rungs)), rungs)
+    axis.set_yticks(range(len(rungs)), [literal(rung) for rung in rungs])
     axis.set_xscale("log")
     axis.set_xticks([1e-18, 1e-15, 1e-12, 1e-9, 1e-6, 1e-3, 1], ["equal", *(f"$10^{{{n}}}$" for n in range(-15, 1, 3))])
     axis.set(xlim=(3e-19, 1e3), ylim=(-0.6, len(rungs) - 0.4))
     figure.legend(loc="outside upper center", ncols=2)
-    return figure
+    return fitted(figure)
 
 
 def show_confusion(labels: Tensor, guesses: Mapping[str, Tensor], classes: Sequence[str]) -> Figure:
     """A confusion matrix a series of guesses (N,): rows are the labels (N,), each in shares that sum to 1."""
-    count = len(classes)
+    count, names = len(classes), [literal(name) for name in classes]
     figure, axes = plt.subplots(1, len(guesses), figsize=(WIDTH, 1.2 + 5 / len(guesses)), sharey=True, squeeze=False)
     for axis, (title, guess) in zip(axes[0], guesses.items(), strict=True):
         counts = torch.bincount(labels * count + guess, minlength=count**2).reshape(count, count).double()
         drawn = axis.imshow((counts / counts.sum(dim=1, keepdim=True)).numpy(), vmin=0, vmax=1)
-        axis.set_xticks(range(count), classes, rotation=90, fontsize=8)
-        axis.set_yticks(range(count), classes, fontsize=8)
-        axis.set(title=title, xlabel="the model says")
+        axis.set_xticks(range(count), names, rotation=90, fontsize=8)
+        axis.set_yticks(range(count), names, fontsize=8)
+        axis.set(title=literal(title), xlabel="the model says")
     axes[0, 0].set_ylabel("what is there")
     figure.colorbar(drawn, ax=axes, shrink=0.6, label="share of the row")
-    return figure
+    return fitted(figure)
 
 
 def show_counts(counts: Tensor, classes: Sequence[str]) -> Figure:
@@ -221,11 +224,12 @@ def show_counts(counts: Tensor, classes: Sequence[str]) -> Figure:
     for (row, column), count in np.ndenumerate(counts.numpy()):
         colour = "black" if shares[row, column] > 0.5 else "white"
         axis.text(column, row, str(count), ha="center", va="center", color=colour)
-    axis.set_xticks(range(len(classes)), classes, rotation=90)
-    axis.set_yticks(range(len(classes)), classes)
+    names = [literal(name) for name in classes]
+    axis.set_xticks(range(len(classes)), names, rotation=90)
+    axis.set_yticks(range(len(classes)), names)
     axis.set(xlabel="the model says", ylabel="what is there")
     figure.colorbar(drawn, shrink=0.7, label="share of the row")
-    return figure
+    return fitted(figure)
 
 
 def show_reliability(runs: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
@@ -246,12 +250,12 @@ def show_reliability(runs: Mapping[str, Mapping[str, Sequence[float]]]) -> Figur
         around = np.maximum([right - middle + half, middle + half - right], 0)  # rounding can lead below
         upper.errorbar(sure, right, around, fmt="o", color=QUERY, clip_on=False)
         lower.bar(sure, n, width=0.06, color=RESIDUAL)
-        upper.set(title=name, xlim=(0, 1), ylim=(0, 1))
+        upper.set(title=literal(name), xlim=(0, 1), ylim=(0, 1))
         lower.set(xlabel="how sure the model is")
         lower.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
     axes[0, 0].set_ylabel("how often it is right")
     axes[1, 0].set_ylabel("images")
-    return figure
+    return fitted(figure)
 
 
 def show_bands(groups: Mapping[str, Sequence[Sequence[float]]], xlabel: str, ylabel: str) -> Figure:
@@ -265,8 +269,8 @@ def show_bands(groups: Mapping[str, Sequence[Sequence[float]]], xlabel: str, yla
             steps, values.min(axis=0), values.max(axis=0), color=drawn.get_color(), alpha=0.25, linewidth=0
         )
     axis.set(xlabel=xlabel, ylabel=ylabel)
-    axis.legend()
-    return figure
+    axis.legend(axis.lines, [literal(name) for name in groups])
+    return fitted(figure)
 
 
 def show_steps(steps: Mapping[str, Sequence[float]], after: Mapping[str, str | None], images: int) -> Figure:
@@ -285,9 +289,9 @@ def show_steps(steps: Mapping[str, Sequence[float]], after: Mapping[str, str | N
         base, end = after[name], max(means[name] + error, *(100 * score for score in scores))
         gain = f"{means[name]:.1f} %" if base is None else f"{means[name] - means[base]:+.1f}"
         axis.text(end + 0.6, row, gain, va="center")
-    axis.set_yticks(range(len(steps)), steps)
+    axis.set_yticks(range(len(steps)), [literal(name) for name in steps])
     axis.grid(axis="y", alpha=0.3)
     axis.margins(x=0.12)
     axis.set(xlabel="validation accuracy, %")
     axis.invert_yaxis()
-    return figure
+    return fitted(figure)

@@ -13,6 +13,7 @@ import torch
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from vit_tutorial.fonts import fitted, literal
 from vit_tutorial.plots import QUERY, WIDTH, overlay
 from vit_tutorial.views import deflate
 
@@ -64,9 +65,9 @@ def picture(explorer: Explorer) -> bytes:
         corner, sides = (column * width / columns - 0.5, row * height / rows - 0.5), (width / columns, height / rows)
         for axis in (left, right):
             axis.add_patch(Rectangle(corner, *sides, **look))
-    figure.suptitle(_title(explorer, kept), fontsize=9)
+    figure.suptitle(literal(_title(explorer, kept)), fontsize=9)
     file = io.BytesIO()
-    figure.savefig(file, format="png", metadata={"Software": None})  # the same picture, the same bytes
+    fitted(figure).savefig(file, format="png", metadata={"Software": None})  # the same picture, the same bytes
     return file.getvalue()
 
 
