@@ -1,9 +1,17 @@
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 
 from vit_tutorial.drawn import STACKS, TEXTURES, pairs, patterns, stacks
 
 torch.set_num_threads(1)
+
+SUMS = {"stacks": "89b54e25617c854b", "pairs": "6e2c0e1f1c17fa7b"}
 
 
 @pytest.mark.parametrize("drawn, size, classes, masks", [(stacks, 96, 10, 2), (pairs, 48, 2, 1)])
@@ -15,6 +23,31 @@ def test_drawn_sets_have_their_shapes_and_come_from_their_seed(drawn, size, clas
     assert first.labels.bincount().tolist() == [40 // classes] * classes
     assert torch.equal(first.images, again.images) and torch.equal(first.labels, again.labels)
     assert not torch.equal(first.images, other.images)
+
+
+def checksums():
+    """The first digits of what `sha256` makes of 200 images of each set, with their labels and masks."""
+    found = {}
+    for draw in (stacks, pairs):
+        drawn = draw(200, 7)
+        parts = [tensor.numpy().tobytes() for tensor in (drawn.images, drawn.labels, drawn.masks)]
+        found[draw.__name__] = hashlib.sha256(b"".join(parts)).hexdigest()[:16]
+    return found
+
+
+def test_drawn_sets_are_the_same_on_every_machine():
+    """Trained weights, records and texts are about these very images."""
+    assert checksums() == SUMS
+
+
+@pytest.mark.parametrize(("threads", "processor"), [("2", "default"), ("3", "avx2")])
+def test_drawn_sets_do_not_depend_on_threads_and_processor(threads, processor):
+    chosen = os.environ | {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "ATEN_CPU_CAPABILITY": processor}
+    words = f"import torch; from test_drawn import checksums; torch.set_num_threads({threads}); print(checksums())"
+    here = Path(__file__).parent
+    run = subprocess.run([sys.executable, "-c", words], env=chosen, cwd=here, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.strip() == str(SUMS)
 
 
 def test_a_count_that_is_no_multiple_of_the_classes_is_balanced_up_to_rounding():

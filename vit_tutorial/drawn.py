@@ -1,4 +1,8 @@
-"""Images drawn from a seed, whose answer and whose masks are known: `stacks` and `pairs`."""
+"""Images drawn from a seed, whose answer and whose masks are known: `stacks` and `pairs`.
+
+Draws and places are float32, colours float64: the last bit of a cosine or an interpolation depends on the processor
+and on the number of threads, and in float32 it decided how a few values in a million were rounded.
+"""
 
 import math
 from dataclasses import dataclass
@@ -13,7 +17,7 @@ STACKS_CLASSES = tuple(f"{TEXTURES[top]}/{TEXTURES[bottom]}" for top, bottom in 
 STACKS_SIZE = 96  # pixels a side
 STACKS_GAP = 8  # pixels between the tiles: without it a patch that holds an edge tells which tile is the upper one
 # A texture is a*wx + b*wy + c*wx*wy + d of one wave across (wx) and one down (wy): a row of (a, b, c, d) each.
-TEXTURE_TERMS = torch.tensor([[1.0, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [1, 1, 0, -0.5]])
+TEXTURE_TERMS = torch.tensor([[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [1, 1, 0, -0.5]], dtype=torch.float64)
 
 PAIRS_CLASSES = ("different", "same")
 PAIRS_TILE, PAIRS_GRID, PAIRS_PATTERNS = 8, 6, 8  # pixels a tile, tiles a side, patterns there are
@@ -77,10 +81,10 @@ def _draw_stacks(labels: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
     stack = ((y.abs() > gap) & (y.abs() < tall))[:, :, None] & (x.abs() < half)[:, None, :]
 
     # What: period, phases and colours of both tiles; each row of pixels belongs to the top or to the bottom one.
-    period = uniform(6, 8, 2, 1)
+    period = uniform(6, 8, 2, 1).double()
     wave_x = (2 * math.pi * (x[:, None] / period + uniform(0, 1, 2, 1))).cos()  # (B, 2, X)
     wave_y = (2 * math.pi * (y[:, None] / period + uniform(0, 1, 2, 1))).cos()  # (B, 2, Y)
-    colour = uniform(-1, 1, 2, 3)
+    colour = uniform(-1, 1, 2, 3).double()
     colour = 0.42 * colour / colour.abs().amax(-1, keepdim=True)  # what sets a colour apart from mid-grey
     terms = TEXTURE_TERMS[torch.tensor(STACKS)[labels]]  # (B, 2, 4)
     row = (y > 0).long()  # 0 in the top tile, 1 in the bottom one: (B, Y)
@@ -93,7 +97,8 @@ def _draw_stacks(labels: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
 
     # Behind it: a soft background, and one or two discs that keep clear of the stack.
     soft = uniform(0.35, 0.65, 1, 1, 1) + uniform(-0.15, 0.15, 3, 1, 1) + uniform(-0.15, 0.15, 3, 4, 4)
-    images = _bytes(F.interpolate(soft, size=(size, size), mode="bilinear"))
+    wide = F.interpolate(torch.eye(4, dtype=torch.float64)[None], size=size, mode="linear")[0]  # (4, X): bilinear is
+    images = _bytes(wide.T @ soft.double() @ wide)  # linear along one axis, then along the other
     decoys = torch.zeros_like(stack)
     for share in (1.0, 0.5):  # the first disc is always there, the second in every other image
         disc = _clear_disc((across, down), (half, tall), share, generator)
