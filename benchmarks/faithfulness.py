@@ -1,49 +1,69 @@
-"""Are maps of attention faithful? Deletion and insertion curves of five scores, and the check with random weights.
+"""Are maps faithful? Every score beside what knows no model: contrast, a random order, an untrained model's maps.
 
-    python benchmarks/faithfulness.py                                                the shipped model on stacks
-    python benchmarks/faithfulness.py --checkpoint RUN --root DIR --images 400      a run on STL-10, which lies in DIR
+    python benchmarks/faithfulness.py --checkpoint '[runs/stacks-0, runs/stacks-1, runs/stacks-2]'
+    python benchmarks/faithfulness.py --checkpoint '[runs/stacks-decoys-0, runs/stacks-decoys-1, runs/stacks-decoys-2]'
+    python benchmarks/faithfulness.py --checkpoint stl10-small --root DIR       photographs: STL-10 lies in DIR
 
 Patches leave as tokens (`vit_tutorial.look.faithfulness`); what is followed is the probability of the class the model
-names on the whole image. Writes results/faithfulness-NAME.json: for each score the mean curves and areas over the first
-images of the validation split, with the bands in which 95 % of bootstrap samples of the images fall; the gap between
-both areas, and by how much it beats every other score's on the same images; what a random order does if missing patches
-are painted grey instead; and how alike (rank correlation, mean over images) a map stays while the model's parts are
-randomised from the head down. Drawn sets also get the mask's own curve, the share of each map on object and decoys, and
-the pointing game.
+names on the whole image. Writes results/faithfulness-NAME.json, all of it over the first images of the validation
+split: for each score the curves and areas of deletion and insertion and SaCo, as the mean over models with the band in
+which 95 % of bootstrap samples of the images fall, and each model's own mean under "models"; by how much a score beats
+the others on the same images ("over"); how alike a map stays while the model's parts are randomised from the head down
+("sanity": rank correlation, and the share of the five highest patches that stay among the five highest); what a random
+order does if missing patches are painted grey; and how far the first model's heads look. Drawn sets also get the mask's
+own curve, the share of each map on object and decoys, and the pointing game.
 """
 
+import math
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
-from jsonargparse import auto_cli
-from record import ROOT, circumstances, write_record
+from record import ROOT, circumstances, run, write_record
 from torch import Tensor
 
-from vit_tutorial.checkpoint import load_checkpoint
-from vit_tutorial.data import DataConfig, load_split, normalise, resize
-from vit_tutorial.look import SCORES, Curves, bootstrap, cover_of, faithfulness, mass_on, points_at, randomise
+from vit_tutorial.checkpoint import Record, load_checkpoint
+from vit_tutorial.data import DataConfig, ImageSet, load_split, normalise, resize
+from vit_tutorial.look import (
+    SCORES,
+    attention_distance,
+    attention_maps,
+    bootstrap,
+    cover_of,
+    faithfulness,
+    mass_on,
+    points_at,
+    randomise,
+    saco,
+)
 from vit_tutorial.model import VisionTransformer
 from vit_tutorial.train import evaluate, pick_device
 
 BATCH = 50  # images at a time: gradients keep the weights of every layer
+NO_MODEL = ("contrast (no model)", "random")
+SUBSETS = 9  # of SaCo: four patches each of 36, about seven of 64
 
 
 def band(values: Tensor) -> dict:
     """The mean over images (first axis) and its band, rounded."""
     low, high = bootstrap(values)
     named = {"mean": values.float().mean(dim=0), "low": low, "high": high}
-    return {name: [round(x, 4) for x in v.tolist()] if v.ndim else round(v.item(), 4) for name, v in named.items()}
+    return {name: rounded(v) for name, v in named.items()}
+
+
+def rounded(values: Tensor) -> list | float:
+    return [rounded(value) for value in values] if values.ndim else round(values.item(), 4)
+
+
+def over_models(values: list[Tensor]) -> dict:
+    """Values (B, ...) of several models: the band of their mean over models, and each model's mean over images."""
+    models = torch.stack(values)
+    return band(models.mean(dim=0)) | {"models": rounded(models.float().mean(dim=1))}
 
 
 def in_batches(function: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
     """A function of images and what belongs to them, a batch at a time."""
     return torch.cat([function(*batch) for batch in zip(*(tensor.split(BATCH) for tensor in tensors), strict=True)])
-
-
-def curves_of(model: VisionTransformer, images: Tensor, scores: Tensor, labels: Tensor, steps: int) -> Curves:
-    batches = zip(*(tensor.split(BATCH) for tensor in (images, scores, labels)), strict=True)
-    parts = [faithfulness(model, *batch, steps=steps) for batch in batches]
-    return Curves(parts[0].kept, *(torch.cat([getattr(p, name) for p in parts]) for name in ("deletion", "insertion")))
 
 
 def ranks_alike(one: Tensor, other: Tensor) -> Tensor:
@@ -56,15 +76,22 @@ def ranks_alike(one: Tensor, other: Tensor) -> Tensor:
     return torch.cosine_similarity(*ranks, dim=1)
 
 
+def top_alike(one: Tensor, other: Tensor, count: int = 5) -> Tensor:
+    """The share of the `count` highest patches of one map (B, N) that are among the other's: (B,)."""
+    chosen = [torch.zeros_like(scores).scatter(1, scores.topk(count).indices, 1.0) for scores in (one, other)]
+    return (chosen[0] * chosen[1]).sum(dim=1) / count
+
+
 def cascade(model: VisionTransformer, images: Tensor, labels: Tensor, scores: dict[str, Tensor]) -> dict:
-    """How alike each score's maps stay while parts are randomised from the head down: a list over 0, 1, ... parts."""
-    alike = {name: [] for name in SCORES if name != "random"}
+    """How alike each score's maps stay with 0, 1, ... parts randomised: name -> measure -> (B, parts)."""
+    alike = {name: {"ranks": [], "top": []} for name in SCORES if name not in NO_MODEL}
     for parts in range(model.config.depth + 3):
         copy = randomise(model, parts).eval()
         for name, rows in alike.items():
             found = in_batches(lambda *batch, score=SCORES[name]: score(copy, *batch), images, labels)  # noqa: B023
-            rows.append(ranks_alike(scores[name], found))
-    return {name: band(torch.stack(rows, dim=1)) for name, rows in alike.items()}
+            rows["ranks"].append(ranks_alike(scores[name], found))
+            rows["top"].append(top_alike(scores[name], found))
+    return {n: {part: torch.stack(found, dim=1) for part, found in rows.items()} for n, rows in alike.items()}
 
 
 def painted(model: VisionTransformer, images: Tensor, scores: Tensor, labels: Tensor, kept: list[int]) -> Tensor:
@@ -80,67 +107,147 @@ def painted(model: VisionTransformer, images: Tensor, scores: Tensor, labels: Te
 
 
 def on_the_mask(masks: Tensor, scores: dict[str, Tensor], patch_size: int) -> dict:
-    """What share of each map lies on the object and on the decoys, and the pointing game on the object."""
+    """What share of each map lies on object and decoys, and the pointing game on the object: part -> name -> (B,)."""
     found = {}
     for part, mask in (("object", masks[:, 0]), ("decoys", masks[:, 1])):
         cover = cover_of(mask, patch_size)
-        found[part] = {"even": band(cover.mean(dim=1))} | {n: band(mass_on(cover, s)) for n, s in scores.items()}
+        found[part] = {"even": cover.mean(dim=1)} | {name: mass_on(cover, s) for name, s in scores.items()}
     cover = cover_of(masks[:, 0], patch_size)
-    return found | {"pointing": {name: band(points_at(cover, values)) for name, values in scores.items()}}
+    return found | {"pointing": {name: points_at(cover, values) for name, values in scores.items()}}
+
+
+def all_scores(model: VisionTransformer, images: Tensor, labels: Tensor, seed: int) -> dict[str, Tensor]:
+    """Every score's maps (B, N), and those of an untrained model, whose weights come from `seed`."""
+    torch.manual_seed(seed)
+    fresh = randomise(model, model.config.depth + 2, seed).eval()
+    found = {n: in_batches(lambda *batch, f=f: f(model, *batch), images, labels) for n, f in SCORES.items()}
+    for name in SCORES:
+        if name not in NO_MODEL:
+            maps = in_batches(lambda *batch, f=SCORES[name]: f(fresh, *batch), images, labels)
+            found[f"{name}, untrained"] = maps
+    return found
+
+
+def put_on_trial(model: VisionTransformer, images: Tensor, maps: Tensor, labels: Tensor, steps: int) -> dict:
+    """What the model does as patches leave and come in the order of maps (B, N): measure -> (B,), or (B, S)."""
+    batches = list(zip(*(tensor.split(BATCH) for tensor in (images, maps, labels)), strict=True))
+    parts = [faithfulness(model, *batch, steps=steps) for batch in batches]
+    areas = [torch.cat(area) for area in zip(*(part.areas() for part in parts), strict=True)]
+    return {
+        "deletion": torch.cat([part.deletion for part in parts]),
+        "insertion": torch.cat([part.insertion for part in parts]),
+        "deletion_area": areas[0],
+        "insertion_area": areas[1],
+        "gap": areas[1] - areas[0],
+        "saco": torch.cat([saco(model, *batch, subsets=SUBSETS) for batch in batches]),
+    }
+
+
+def examine(model: VisionTransformer, inputs: Tensor, masks: Tensor | None, steps: int, seed: int) -> dict:
+    """All that is measured of one model, image by image."""
+    with torch.no_grad():
+        guesses = in_batches(lambda batch: model(batch).argmax(dim=1), inputs)
+    scores = all_scores(model, inputs, guesses, seed)
+    found = {"sanity": cascade(model, inputs, guesses, scores)}
+    if masks is not None:
+        found["masks"] = on_the_mask(masks, scores, model.config.patch_size)
+        cover = cover_of(masks[:, 0], model.config.patch_size)
+        scores["the mask itself"] = cover + 1e-3 * torch.rand_like(cover)  # patches covered alike in random order
+    found["scores"] = {name: put_on_trial(model, inputs, maps, guesses, steps) for name, maps in scores.items()}
+    kept = faithfulness(model, inputs[:1], scores["random"][:1], steps=steps).kept.tolist()
+    with torch.no_grad():
+        paint = in_batches(lambda *batch: painted(model, *batch, kept), inputs, scores["random"], guesses)
+    return found | {"kept": kept, "random_painted_grey": paint}
+
+
+def merged(models: list[dict]) -> dict:
+    """The same nested measurements of several models, each leaf over models."""
+    first = models[0]
+    if isinstance(first, Tensor):
+        return over_models(models)
+    return {name: merged([model[name] for model in models]) for name in first}
+
+
+def compared(scores: list[dict]) -> dict:
+    """By how much each score beats every other on the same images: name -> other -> measure."""
+    measures = ("deletion_area", "insertion_area", "gap", "saco")
+    return {
+        one: {
+            other: {part: over_models([model[one][part] - model[other][part] for model in scores]) for part in measures}
+            for other in scores[0]
+            if other != one
+        }
+        for one in SCORES
+    }
+
+
+def shared_data(runs: list[Record], root: str | None) -> tuple[DataConfig, ImageSet]:
+    """The validation split that all runs were judged on. Raises ValueError where they have different ones."""
+    configs = [made.config["data"] | ({"root": root} if root else {}) for made in runs]
+    for config in configs[1:]:
+        for name in set(config) - {"split_seed", "root"}:  # of drawn sets the seed changes the training images only
+            if config[name] != configs[0].get(name):
+                raise ValueError(f"data.{name} is {config[name]!r} in one run and {configs[0].get(name)!r} in another")
+    data = DataConfig(**configs[0])  # so the split is the run's own
+    return data, load_split(data, "val")
 
 
 def record_faithfulness(
-    checkpoint: str = "stacks",
+    checkpoint: list[str] | str = "stacks",
     root: str | None = None,
-    images: int = 400,
-    steps: int = 18,
+    images: int = 200,
+    steps: int = 12,
     name: str | None = None,
 ) -> None:
     """Write results/faithfulness-NAME.json.
 
     Args:
-        checkpoint: a run's folder or a shipped name
+        checkpoint: a run's folder or a shipped name, or several of one recipe
         root: where the data lie, by default where they lay in training
-        images: how many of the run's validation split
+        images: how many of the runs' validation split
         steps: of a curve
         name: of the record, by default that of the data
     """
-    model, run = load_checkpoint(checkpoint, pick_device("auto"))
+    places = [checkpoint] if isinstance(checkpoint, str) else checkpoint
+    loaded = [load_checkpoint(place, pick_device("auto")) for place in places]
+    data, val = shared_data([made for _, made in loaded], root)
+    model = loaded[0][0]
     device = next(model.parameters()).device
-    data = DataConfig(**run.config["data"] | ({"root": root} if root else {}))  # so the split is the run's own
-    val = load_split(data, "val")
-    record = circumstances(device.type, ["torch"]) | {"config": run.config["model"], "data": data.name}
-    record |= {"epochs": len(run.history), "accuracy": evaluate(model, val, run.mean, run.std)["accuracy"]}
-    inputs = normalise(resize(val.images[:images].to(device), model.config.image_size), run.mean, run.std)
-    with torch.no_grad():
-        guesses = in_batches(lambda batch: model(batch).argmax(dim=1), inputs)
-    torch.manual_seed(0)
-    scores = {n: in_batches(lambda *batch, f=f: f(model, *batch), inputs, guesses) for n, f in SCORES.items()}
-    record |= {"n": len(inputs), "sanity": cascade(model, inputs, guesses, scores)}
-    if val.masks is not None:
-        masks = val.masks[:images].to(device)
-        record["masks"] = on_the_mask(masks, scores, model.config.patch_size)
-        cover = cover_of(masks[:, 0], model.config.patch_size)
-        scores["the mask itself"] = cover + 1e-3 * torch.rand_like(cover)  # patches covered alike in random order
-    curves = {n: curves_of(model, inputs, values, guesses, steps) for n, values in scores.items()}
-    kept = curves["random"].kept.tolist()
-    record |= {"patches": kept[-1], "kept": kept, "scores": {}, "gap_over": {}}
-    gaps = {n: found.areas()[1] - found.areas()[0] for n, found in curves.items()}
-    for n, found in curves.items():
-        deletion, insertion = found.areas()
-        record["scores"][n] = {
-            "deletion": band(found.deletion), "insertion": band(found.insertion),
-            "deletion_area": band(deletion), "insertion_area": band(insertion), "gap": band(gaps[n]),
-        }  # fmt: skip
-        record["gap_over"][n] = {other: band(gaps[n] - gaps[other]) for other in gaps if other != n}
-    with torch.no_grad():
-        paint = in_batches(lambda *batch: painted(model, *batch, kept), inputs, scores["random"], guesses)
-    record["random_painted_grey"] = band(paint)
-    write_record(ROOT / "results" / f"faithfulness-{name or data.name}.json", record)
-    print(f"{data.name}: {len(inputs)} images, accuracy {record['accuracy']:.1%} after {len(run.history)} epochs")
-    for n, row in record["scores"].items():
-        print(f"{n:22}" + "  ".join(f"{part} {row[part]['mean']:.3f}" for part in row if part.endswith(("ea", "p"))))
+    record = circumstances(device.type, ["torch"]) | {"config": loaded[0][1].config["model"], "data": data.name}
+    record["models"] = []
+    for place, (model, made) in zip(places, loaded, strict=True):
+        accuracy = evaluate(model, val, made.mean, made.std)["accuracy"]
+        record["models"].append({"name": Path(place).name, "epochs": len(made.history), "accuracy": accuracy})
+    few = resize(val.images[:images].to(device), model.config.image_size)
+    masks = None if val.masks is None else val.masks[:images].to(device)
+    found = []
+    for seed, (model, made) in enumerate(loaded):
+        found.append(examine(model, normalise(few, made.mean, made.std), masks, steps, seed))
+        print(f"{places[seed]}: examined, accuracy {record['models'][seed]['accuracy']:.1%}", flush=True)
+    kept = found[0].pop("kept")
+    record |= {"n": len(few), "patches": kept[-1], "kept": kept, "subsets": SUBSETS}
+    record |= merged([{part: one[part] for part in found[0]} for one in found])
+    record["over"] = compared([one["scores"] for one in found])
+    record["distance"] = how_far(*loaded[0], few)
+    write_record(ROOT / "results" / f"faithfulness-{name or named(data)}.json", record)
+    for score, row in record["scores"].items():
+        measures = ("deletion_area", "insertion_area", "saco")
+        print(f"{score:32}" + "  ".join(f"{part} {row[part]['mean']:.3f}" for part in measures))
+
+
+def how_far(model: VisionTransformer, made: Record, images: Tensor) -> dict:
+    """The mean distance of each head in pixels, (depth, H), and that of an even spread."""
+    config = model.config
+    weights = attention_maps(model, normalise(images[:BATCH], made.mean, made.std))
+    alike = torch.full((1, 1, math.prod(config.grid), math.prod(config.grid)), 1 / math.prod(config.grid))
+    even = attention_distance([alike], config.grid, config.patch_size)
+    return {"heads": rounded(attention_distance(weights, config.grid, config.patch_size)), "even": rounded(even[0, 0])}
+
+
+def named(data: DataConfig) -> str:
+    """The name of a record: that of the data, and of stacks' decoys where they are others."""
+    return data.name + "-decoys" * (data.decoys == "patterned")
 
 
 if __name__ == "__main__":
-    auto_cli(record_faithfulness)
+    run(record_faithfulness)

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -52,8 +53,8 @@ class DataConfig:
     `root` is the folder of "folder", and the one that holds stl10_binary/ for "stl10". `image_size`, in pixels, is the
     side to which the images of a folder are brought on reading; the other sets have their own. `val_fraction` of
     the labelled training images are held out by `split_seed`, another part of them in each `fold`. The drawn sets draw
-    `train_images` fresh images an epoch and `val_images` fixed ones. `mean` and `std`, one a channel, are of images in
-    [0, 1]. Raises ValueError with the value found and what was expected.
+    `train_images` fresh images an epoch and `val_images` fixed ones; `decoys` are those of "stacks". `mean` and `std`,
+    one a channel, are of images in [0, 1]. Raises ValueError with the value found and what was expected.
     """
 
     name: Literal["stacks", "pairs", "stl10", "folder"] = "stacks"
@@ -64,6 +65,7 @@ class DataConfig:
     fold: int = 0
     train_images: int = 2000
     val_images: int = 1000
+    decoys: Literal["plain", "patterned"] = "plain"
     mean: tuple[float, ...] = (0.5, 0.5, 0.5)
     std: tuple[float, ...] = (0.25, 0.25, 0.25)
 
@@ -71,6 +73,8 @@ class DataConfig:
         names = ("stacks", "pairs", "stl10", "folder")
         if self.name not in names:
             raise ValueError(f"data name is {self.name!r}, expected one of {names}")
+        if self.decoys not in ("plain", "patterned"):
+            raise ValueError(f"decoys is {self.decoys!r}, expected 'plain' or 'patterned'")
         for name in ("image_size", "train_images", "val_images"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected at least 1")
@@ -109,7 +113,7 @@ def load_split(config: DataConfig, split: Literal["train", "val", "test"], epoch
     if split not in ("train", "val", "test"):
         raise ValueError(f"split is {split!r}, expected 'train', 'val' or 'test'")
     if config.drawn:
-        draw = stacks if config.name == "stacks" else pairs
+        draw = partial(stacks, decoys=config.decoys) if config.name == "stacks" else pairs
         if split == "train":
             return draw(config.train_images, TRAIN_SEED + epoch + config.split_seed * 10**6)
         return draw(config.val_images, VAL_SEED if split == "val" else TEST_SEED)

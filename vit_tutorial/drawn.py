@@ -5,7 +5,9 @@ and on the number of threads, and in float32 it decided how a few values in a mi
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +20,8 @@ STACKS_SIZE = 96  # pixels a side
 STACKS_GAP = 8  # pixels between the tiles: without it a patch that holds an edge tells which tile is the upper one
 # A texture is a*wx + b*wy + c*wx*wy + d of one wave across (wx) and one down (wy): a row of (a, b, c, d) each.
 TEXTURE_TERMS = torch.tensor([[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [1, 1, 0, -0.5]], dtype=torch.float64)
+# Radius, at least, and share of the images of each disc: a second plain one is in every other image.
+DISCS = {"plain": ((5.0, 1.0), (5.0, 0.5)), "patterned": ((10.0, 1.0),) * 3}
 
 PAIRS_CLASSES = ("different", "same")
 PAIRS_TILE, PAIRS_GRID, PAIRS_PATTERNS = 8, 6, 8  # pixels a tile, tiles a side, patterns there are
@@ -45,16 +49,20 @@ class ImageSet:
         return len(self.labels)
 
 
-def stacks(count: int, seed: int) -> ImageSet:
+def stacks(count: int, seed: int, decoys: Literal["plain", "patterned"] = "plain") -> ImageSet:
     """Draw `count` stacks of two textured tiles, whose class is (texture on top, texture below): 96 x 96 pixels.
 
-    Every class is drawn equally often, up to rounding. The masks (count, 2, 96, 96) are the stack and the decoys.
+    Every class is drawn equally often, up to rounding. Beside the stack lie discs: one or two small ones of one colour,
+    or three larger ones with slanted stripes, as strong as the tiles' patterns. The masks (count, 2, 96, 96) are the
+    stack and the discs. Raises ValueError for fewer than 1 image and for other decoys.
     """
     if count < 1:
         raise ValueError(f"count is {count}, expected at least 1 image")
+    if decoys not in ("plain", "patterned"):
+        raise ValueError(f"decoys is {decoys!r}, expected 'plain' or 'patterned'")
     generator = torch.Generator().manual_seed(seed)
     labels = _balanced(count, len(STACKS), generator)
-    parts = [_draw_stacks(part, generator) for part in labels.split(50)]  # few at a time stay in the cache
+    parts = [_draw_stacks(part, decoys, generator) for part in labels.split(50)]  # few at a time stay in the cache
     images, masks = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
     return ImageSet(images, labels, STACKS_CLASSES, masks)
 
@@ -64,12 +72,19 @@ def _balanced(count: int, classes: int, generator: Generator) -> Tensor:
     return (torch.arange(count) % classes)[torch.randperm(count, generator=generator)]
 
 
-def _draw_stacks(labels: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
+def _uniform(count: int, generator: Generator) -> Callable[..., Tensor]:
+    """A function of `low`, `high` and sizes that draws numbers between both: (count, *sizes) float32."""
+
+    def draw(low: float, high: float, *sizes: int) -> Tensor:
+        return low + (high - low) * torch.rand(count, *sizes, generator=generator)
+
+    return draw
+
+
+def _draw_stacks(labels: Tensor, decoys: str, generator: Generator) -> tuple[Tensor, Tensor]:
     """Images (B, 3, Y, X) uint8 and masks (B, 2, Y, X) bool of the given classes."""
     count, size, gap = len(labels), STACKS_SIZE, STACKS_GAP // 2
-
-    def uniform(low: float, high: float, *shape: int) -> Tensor:
-        return low + (high - low) * torch.rand(count, *shape, generator=generator)
+    uniform = _uniform(count, generator)
 
     # Where: half the width of a tile, and the middle of the stack, in whole pixels.
     half = uniform(12, 17, 1).floor()
@@ -84,8 +99,7 @@ def _draw_stacks(labels: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
     period = uniform(6, 8, 2, 1).double()
     wave_x = (2 * math.pi * (x[:, None] / period + uniform(0, 1, 2, 1))).cos()  # (B, 2, X)
     wave_y = (2 * math.pi * (y[:, None] / period + uniform(0, 1, 2, 1))).cos()  # (B, 2, Y)
-    colour = uniform(-1, 1, 2, 3).double()
-    colour = 0.42 * colour / colour.abs().amax(-1, keepdim=True)  # what sets a colour apart from mid-grey
+    colour = _contrasting(uniform(-1, 1, 2, 3).double())
     terms = TEXTURE_TERMS[torch.tensor(STACKS)[labels]]  # (B, 2, 4)
     row = (y > 0).long()  # 0 in the top tile, 1 in the bottom one: (B, Y)
     each = torch.arange(count)[:, None]
@@ -95,16 +109,36 @@ def _draw_stacks(labels: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
     pattern = (2.5 * pattern).clamp_(-1, 1)  # edges a pixel soft
     tiles = 0.5 + colour[each, row].permute(0, 2, 1)[..., None] * pattern[:, None]  # complementary: a + b = white
 
-    # Behind it: a soft background, and one or two discs that keep clear of the stack.
+    # Behind it: a soft background, and discs that keep clear of the stack.
     soft = uniform(0.35, 0.65, 1, 1, 1) + uniform(-0.15, 0.15, 3, 1, 1) + uniform(-0.15, 0.15, 3, 4, 4)
     wide = F.interpolate(torch.eye(4, dtype=torch.float64)[None], size=size, mode="linear")[0]  # (4, X): bilinear is
     images = _bytes(wide.T @ soft.double() @ wide)  # linear along one axis, then along the other
-    decoys = torch.zeros_like(stack)
-    for share in (1.0, 0.5):  # the first disc is always there, the second in every other image
-        disc = _clear_disc((across, down), (half, tall), share, generator)
-        images = torch.where(disc[:, None], _bytes(uniform(0.1, 0.9, 3, 1, 1)), images)
-        decoys |= disc
-    return torch.where(stack[:, None], _bytes(tiles), images), torch.stack([stack, decoys], dim=1)
+    discs = torch.zeros_like(stack)
+    for radius, share in DISCS[decoys]:
+        disc = _clear_disc((across, down), (half, tall), radius, share, generator)
+        filling = uniform(0.1, 0.9, 3, 1, 1) if decoys == "plain" else _slanted(count, generator)
+        images = torch.where(disc[:, None], _bytes(filling), images)
+        discs |= disc
+    return torch.where(stack[:, None], _bytes(tiles), images), torch.stack([stack, discs], dim=1)
+
+
+def _slanted(count: int, generator: Generator) -> Tensor:
+    """Stripes that run aslant, one way or the other, in colours as far apart as a tile's: (count, 3, Y, X) float64."""
+    uniform = _uniform(count, generator)
+    pixels = torch.arange(STACKS_SIZE, dtype=torch.float64)
+    period, phase = 2**0.5 * uniform(6, 8, 1).double(), uniform(0, 1, 2)  # across the stripes a period is 6 to 8 pixels
+    colour = _contrasting(uniform(-1, 1, 3).double())
+    lean = 2 * torch.randint(2, (count, 1), generator=generator) - 1
+    x = 2 * math.pi * (pixels / period + phase[:, :1])
+    y = 2 * math.pi * (pixels / period + phase[:, 1:]) * lean
+    pattern = x.cos()[:, None] * y.cos()[..., None] - x.sin()[:, None] * y.sin()[..., None]  # cos(x + y): (B, Y, X)
+    pattern = (2.5 * pattern).clamp_(-1, 1)
+    return 0.5 + colour[..., None, None] * pattern[:, None]
+
+
+def _contrasting(colour: Tensor) -> Tensor:
+    """What sets a colour apart from mid-grey, (..., 3), made 0.42 in its strongest channel."""
+    return 0.42 * colour / colour.abs().amax(-1, keepdim=True)
 
 
 def _bytes(values: Tensor) -> Tensor:
@@ -113,15 +147,15 @@ def _bytes(values: Tensor) -> Tensor:
 
 
 def _clear_disc(
-    middle: tuple[Tensor, Tensor], half: tuple[Tensor, Tensor], share: float, generator: Generator
+    middle: tuple[Tensor, Tensor], half: tuple[Tensor, Tensor], least: float, share: float, generator: Generator
 ) -> Tensor:
-    """A disc of 5 to 9 pixels radius that does not touch the stack, in a `share` of the images: (B, Y, X) bool.
+    """A disc that does not touch the stack, in a `share` of the images: (B, Y, X) bool.
 
-    `middle` and `half` are the stack's, across and down, (B, 1) each, in pixels. Of 32 places drawn the first clear one
-    is taken; an image with none (about none in a million) goes without.
+    Its radius is `least` to `least` + 4 pixels; `middle` and `half` are the stack's, across and down, (B, 1) each. Of
+    32 places drawn the first clear one is taken; an image with none goes without.
     """
     count, tries = len(half[0]), 32
-    radius = 5 + 4 * torch.rand(count, 1, generator=generator)
+    radius = least + 4 * torch.rand(count, 1, generator=generator)
     x, y = radius + (STACKS_SIZE - 2 * radius) * torch.rand(2, count, tries, generator=generator)
     clear = ((x - middle[0]).abs() > half[0] + radius + 1) | ((y - middle[1]).abs() > half[1] + radius + 1)
     first = clear.int().argmax(1, keepdim=True)

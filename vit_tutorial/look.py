@@ -52,7 +52,8 @@ def attention_distance(weights: list[Tensor], grid: tuple[int, int], patch_size:
     """The mean distance in pixels between a query patch and what it attends to: (depth, H).
 
     `weights` are `depth` tensors (B, H, T, T) over rows * columns patches of `grid`; a class token is left out and
-    rows renormalised. Dosovitskiy et al. 2021, figure 7 (right). Raises ValueError when T does not fit the grid.
+    rows renormalised; a query that gives all to the class token looks nowhere and does not count (a head of such ones
+    alone: NaN). Dosovitskiy et al. 2021, figure 7 (right). Raises ValueError when T does not fit the grid.
     """
     rows, columns = torch.meshgrid(torch.arange(grid[0]), torch.arange(grid[1]), indexing="ij")
     places = torch.stack([rows.flatten(), columns.flatten()], dim=1).to(weights[0].device, torch.float32) * patch_size
@@ -61,8 +62,10 @@ def attention_distance(weights: list[Tensor], grid: tuple[int, int], patch_size:
         raise ValueError(f"weights of {tokens} tokens do not fit a grid of {grid[0]} x {grid[1]} patches")
     apart = (places[:, None] - places).norm(dim=-1)  # (N, N), pixels
     patches = torch.stack([layer[..., -count:, -count:] for layer in weights])  # (depth, B, H, N, N)
-    patches = patches / patches.sum(dim=-1, keepdim=True)
-    return (patches * apart).sum(dim=-1).mean(dim=(1, 3))
+    patches = patches.to(torch.promote_types(patches.dtype, torch.float32))  # half precision cannot add up many
+    given, travelled = patches.sum(dim=-1), (patches * apart).sum(dim=-1)  # (depth, B, H, N)
+    looks = given != 0
+    return (travelled / given.where(looks, 1)).sum(dim=(1, 3)) / looks.sum(dim=(1, 3))
 
 
 def cover_of(masks: Tensor, patch_size: int) -> Tensor:
@@ -83,6 +86,13 @@ def points_at(cover: Tensor, scores: Tensor) -> Tensor:
     """
     cover = cover.reshape(len(cover), *[1] * (scores.ndim - 2), -1).expand_as(scores)
     return cover.gather(-1, scores.argmax(dim=-1, keepdim=True))[..., 0]
+
+
+def score_contrast(model: VisionTransformer, images: Tensor, labels: Tensor | None = None) -> Tensor:
+    """The standard deviation of a patch's pixels, mean over channels: (B, N). It never asks the model anything."""
+    size = model.config.patch_size
+    patches = images.float().unfold(2, size, size).unfold(3, size, size)
+    return patches.std(dim=(-2, -1), correction=0).mean(dim=1).flatten(1)
 
 
 def bootstrap(values: Tensor, level: float = 0.95, rounds: int = 1000) -> tuple[Tensor, Tensor]:
@@ -132,7 +142,7 @@ def asked_about(logits: Tensor, labels: Tensor | None) -> Tensor:
     count, classes = logits.shape
     if labels.shape != (count,) or not 0 <= labels.min() <= labels.max() < classes:
         raise ValueError(f"labels are {labels.tolist()}, expected {count} numbers from 0 to {classes - 1}")
-    return labels.to(logits.device)
+    return labels.to(logits.device, copy=True)
 
 
 def of_patches(model: VisionTransformer, maps: Tensor) -> Tensor:
@@ -150,6 +160,7 @@ def score_rollout(model: VisionTransformer, images: Tensor, labels: Tensor | Non
     return of_patches(model, rollout(attention_maps(model, images)))
 
 
+@torch.inference_mode(False)
 @torch.enable_grad()
 def score_gradient_attention(model: VisionTransformer, images: Tensor, labels: Tensor | None = None) -> Tensor:
     """Attention where more of it would raise the class's logit, through all layers: (B, N).
@@ -158,7 +169,7 @@ def score_gradient_attention(model: VisionTransformer, images: Tensor, labels: T
     Chefer, Gur and Wolf 2021, equations 5 and 6. Leaves the model as it was, gradients included.
     """
     with evaluating(model):
-        tokens = model.embedder(images).detach().requires_grad_()  # a graph even where all weights are frozen
+        tokens = model.embedder(images.clone()).detach().requires_grad_()  # a graph even where all weights are frozen
         logits, weights = model.encode(tokens, return_attention=True)
     wanted = logits.gather(1, asked_about(logits, labels)[:, None]).sum()
     gradients = torch.autograd.grad(wanted, weights)
@@ -168,6 +179,7 @@ def score_gradient_attention(model: VisionTransformer, images: Tensor, labels: T
     return of_patches(model, joint)
 
 
+@torch.inference_mode(False)
 @torch.enable_grad()
 def score_gradient(model: VisionTransformer, images: Tensor, labels: Tensor | None = None) -> Tensor:
     """How strongly the class's logit answers to a patch's pixels, the sum of absolute gradients: (B, N).
@@ -192,6 +204,7 @@ SCORES: dict[str, Callable[..., Tensor]] = {
     "rollout": score_rollout,
     "gradient x attention": score_gradient_attention,
     "input gradient": score_gradient,
+    "contrast (no model)": score_contrast,
     "random": score_random,
 }
 
@@ -210,8 +223,17 @@ class Curves:
 
     def areas(self) -> tuple[Tensor, Tensor]:
         """Of deletion and of insertion, (B,) each."""
-        kept, width = self.kept.float(), self.kept[-1] - self.kept[0]
-        return torch.trapezoid(self.deletion, kept) / width, torch.trapezoid(self.insertion, kept) / width
+        if len(self.kept) == 1:  # of a model of one patch: as high as its only point
+            return self.deletion[:, 0], self.insertion[:, 0]
+        share = (self.kept - self.kept[0]) / (self.kept[-1] - self.kept[0])
+        return torch.trapezoid(self.deletion, share), torch.trapezoid(self.insertion, share)
+
+
+def check_scores(model: VisionTransformer, images: Tensor, scores: Tensor) -> None:
+    """Raise ValueError for scores of another shape than one a patch of each image, or not finite."""
+    shape = (len(images), math.prod(model.config.grid))
+    if scores.shape != shape or not scores.isfinite().all():
+        raise ValueError(f"scores are {tuple(scores.shape)}, expected {shape} finite numbers")
 
 
 def faithfulness(
@@ -223,13 +245,11 @@ def faithfulness(
     place. At most `steps` + 1 points, from the class token alone (or 1 patch, without one) to all N.
     Raises ValueError for scores of another shape or not finite, and for fewer than 1 step.
     """
-    patches = math.prod(model.config.grid)
-    if scores.shape != (len(images), patches) or not scores.isfinite().all():
-        raise ValueError(f"scores are {tuple(scores.shape)}, expected ({len(images)}, {patches}) finite numbers")
+    check_scores(model, images, scores)
     if steps < 1:
         raise ValueError(f"steps is {steps}, expected at least 1")
     order = scores.argsort(dim=1, descending=True, stable=True)
-    kept = torch.linspace(int(model.config.pool == "mean"), patches, steps + 1).round().long().unique()
+    kept = torch.linspace(int(model.config.pool == "mean"), scores.shape[1], steps + 1).round().long().unique()
     labels = asked_about(drop_patches(model, images, order), labels)
 
     def curve(order: Tensor) -> Tensor:
@@ -237,6 +257,30 @@ def faithfulness(
         return torch.stack([chance.gather(1, labels[:, None])[:, 0] for chance in chances], dim=1)
 
     return Curves(kept.to(images.device), deletion=curve(order.flip(1)), insertion=curve(order))
+
+
+def saco(
+    model: VisionTransformer, images: Tensor, scores: Tensor, labels: Tensor | None = None, subsets: int = 9
+) -> Tensor:
+    """Do groups of patches with higher scores matter more, above all where scores are far apart? (B,), from -1 to 1.
+
+    In the order of their scores (B, N) patches fall into `subsets` groups; each pair of groups votes with the
+    difference of its mean scores, for the map if leaving out the higher group costs the class at least as much of its
+    probability, else against it. Wu et al. 2024, the salience-guided faithfulness coefficient; they paint patches, here
+    patches leave as tokens. Raises ValueError as `faithfulness` does, and for other than 2 to N groups.
+    """
+    check_scores(model, images, scores)
+    if not 2 <= subsets <= scores.shape[1]:
+        raise ValueError(f"subsets is {subsets}, expected 2 to {scores.shape[1]}, the number of patches")
+    groups = scores.argsort(dim=1, descending=True, stable=True).tensor_split(subsets, dim=1)
+    height = torch.stack([scores.gather(1, group).mean(dim=1) for group in groups], dim=1)  # (B, subsets)
+    rest = [torch.cat(groups[:number] + groups[number + 1 :], dim=1) for number in range(subsets)]
+    labels = asked_about(drop_patches(model, images, torch.cat(groups, dim=1)), labels)[:, None]
+    left = torch.cat([drop_patches(model, images, kept).softmax(dim=1).gather(1, labels) for kept in rest], dim=1)
+    upper, lower = torch.triu_indices(subsets, subsets, offset=1)  # each pair once
+    stake = height[:, upper] - height[:, lower]
+    votes = stake.where(left[:, upper] <= left[:, lower], -stake)
+    return votes.sum(dim=1) / stake.sum(dim=1).clamp(min=1e-12)
 
 
 def randomise(model: VisionTransformer, parts: int, seed: int = 0) -> VisionTransformer:
