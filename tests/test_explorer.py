@@ -17,9 +17,10 @@ import vit_tutorial.explorer
 from vit_tutorial.config import ViTConfig
 from vit_tutorial.data import normalise
 from vit_tutorial.explorer import MOST_BYTES, explore, page
-from vit_tutorial.look import attention_maps
+from vit_tutorial.look import attention_maps, rollout
 from vit_tutorial.model import VisionTransformer
 from vit_tutorial.published import PAGE_SCRIPT, SCRIPT, STYLE
+from vit_tutorial.views import see
 
 
 def test_floats_and_uint8_are_the_same_images():
@@ -37,6 +38,29 @@ def test_a_grey_model_in_double_precision_works():
     red, green, blue = draw_images()[0].float()
     grey = torch.frombuffer(bytearray(explorer.pictures[2]), dtype=torch.uint8).reshape(*red.shape, 4)[..., 1]
     assert (grey - 0.299 * red - 0.587 * green - 0.114 * blue).abs().max() <= 0.51
+
+
+@pytest.mark.parametrize("pool", ["cls", "mean"])
+@pytest.mark.parametrize("precision", [torch.float16, torch.bfloat16, torch.float64])
+def test_a_model_of_another_precision_is_seen_as_it_would_be_in_single(precision, pool):
+    """Only the model computes in its precision: seven layers of rollout in half would add up their roundings."""
+    images = draw_images()
+    model = build(pool, depth=7).to(precision)
+    _, found = see(model, normalise(images, MEAN, STD))
+    with torch.no_grad():
+        _, maps = model(normalise(images, MEAN, STD).to(precision), return_attention=True)
+    joint = rollout([one.float() for one in maps])
+    joint = joint.mean(dim=1, keepdim=True) if pool == "mean" else joint
+    torch.testing.assert_close(found[:, -1, -1, 0, 1:], joint[:, 0, -GRID[0] * GRID[1] :], atol=1e-6, rtol=1e-4)
+    shown = explore(model, images, CLASSES, mean=MEAN, std=STD)
+    shown.dropped = [3]
+    shown.add(draw_images()[0])
+    assert {"text/html", "image/png"} <= shown._repr_mimebundle_()[0].keys()
+
+
+def test_a_class_name_is_no_formula_in_the_picture():
+    shown = explore(build(), draw_images(), ["cost_$5_$10", "$a_$", "{$}^$"])
+    assert shown._repr_mimebundle_()[0]["image/png"]
 
 
 def test_the_models_stay_as_they_were():

@@ -25,7 +25,9 @@ def test_picture():
     image[1, 2, 5] = 255
     assert plots.picture(image).shape == (4, 6, 3)
     assert plots.picture(image)[2, 5].tolist() == [0, 255, 0]
-    assert plots.picture(torch.tensor([[[-1.0, 0.5, 2.0]]])).tolist() == [[0.0, 0.5, 1.0]]
+    for precision in (torch.float32, torch.float64, torch.float16, torch.bfloat16):
+        values = torch.tensor([[[-1.0, 0.5, 2.0]]], dtype=precision, requires_grad=True)
+        assert plots.picture(values).tolist() == [[0.0, 0.5, 1.0]]
 
 
 def test_show_images_in_a_grid_no_wider_than_a_page():

@@ -52,7 +52,7 @@ export function mount(element, data, live = null) {
   let playing = null, timer = 0; // "layer" or "epoch"
   let missing = false; // what should be shown has not arrived yet
 
-  element.classList.add("vit-explorer");
+  element.classList.add("vit-explorer", "tex2jax_ignore", "mathjax_ignore"); // a dollar in a class name is no formula
   element.innerHTML = LAYOUT;
   // JupyterLab takes arrow keys and letters for its own commands unless they end here
   element.addEventListener("keydown", (event) => event.stopPropagation());

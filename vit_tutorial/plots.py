@@ -39,7 +39,7 @@ def picture(image: Tensor) -> np.ndarray:
     """An image for `imshow`: (C, Y, X) uint8, or floats from 0 to 1 -> (Y, X, C)."""
     shown = image.detach().cpu()
     if shown.is_floating_point():
-        shown = shown.clamp(0, 1)
+        shown = shown.float().clamp(0, 1)
     return shown.movedim(0, -1).squeeze(-1).numpy()
 
 

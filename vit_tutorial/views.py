@@ -33,8 +33,8 @@ def see(model: VisionTransformer, images: Tensor, patches: list[int] | None = No
         if patches is not None:
             tokens = tokens[:, [0, *present] if class_token else [patch - 1 for patch in present]]
         logits, maps = model.encode(tokens, return_attention=True)
+    logits, maps = logits.float().cpu(), [one.float().cpu() for one in maps]  # a product of layers in half is coarse
     maps = torch.stack([torch.cat([one, rollout(maps[: layer + 1])[:, None]], 1) for layer, one in enumerate(maps)], 1)
-    logits, maps = logits.float().cpu(), maps.float().cpu()
     if not (logits.isfinite().all() and maps.isfinite().all()):
         raise ValueError("the model's logits or weights are not finite for these images, expected numbers")
     if not class_token:
