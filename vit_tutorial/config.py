@@ -45,6 +45,7 @@ class ViTConfig:
         expect(fits, f"image_size is {size}, expected one side or (rows, columns), 1 to {MOST:,} pixels")
         fits = all(side % patch == 0 for side in self.sides)
         expect(fits, f"image_size {size} is not divisible by patch_size {patch}")
+        expect(self.tokens <= 2**16, f"image_size {size} in patches of {patch} makes {self.tokens:,} tokens")
         expect(dim % self.heads == 0, f"dim {dim} is not divisible by heads {self.heads}")
         fits = self.positions != "sincos" or dim % 4 == 0
         expect(fits, f"dim {dim} is not divisible by 4, which positions 'sincos' need")

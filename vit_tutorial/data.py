@@ -1,6 +1,7 @@
 """Images to learn from: the drawn sets, STL-10 and any folder of images; splits and normalisation."""
 
 import hashlib
+from functools import partial
 from pathlib import Path
 from typing import Literal
 

@@ -193,6 +193,8 @@ def train(
     `out` holds a run already (or, with `resume`, none or another one), when it is in use, and when model, data and the
     number of processes do not fit; OSError when it cannot be written; FloatingPointError for a loss not finite.
     """
+    if not str(out).strip():
+        raise ValueError(f"out is {str(out)!r}, expected the folder of the run")
     device, writes, out = pick_device(config.device), rank() == 0, Path(out)
     join(device)
     val = load_on(device, data_config, "val")
@@ -209,8 +211,8 @@ def train(
         if resume:
             defaults = {"model": ViTConfig(), "data": DataConfig(), "training": TrainConfig()}
             load_run(out, model, optimizers, record, {name: asdict(part) for name, part in defaults.items()})
-        elif writes:
-            save_run(out, model, model, optimizers, record)  # a run stopped in its first epoch can be resumed, too
+        if writes:  # a run can be resumed in its first epoch, too, and one cut off while it was written is whole again
+            save_run(out, model, to_keep(model, optimizers), optimizers, record)
         if config.compile:
             model.compile()
         learner, first = connect(model), len(record.history) + 1
