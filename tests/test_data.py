@@ -38,7 +38,7 @@ def test_drawn_splits_are_fixed_but_for_training():
 @pytest.mark.parametrize(
     "values, found",
     [
-        ({"name": "cifar"}, "data name is 'cifar'"),
+        ({"name": "cifar"}, "name is 'cifar'"),
         ({"image_size": 0}, "image_size is 0"),
         ({"train_images": 0}, "train_images is 0"),
         ({"val_fraction": 1.0}, "val_fraction is 1.0"),

@@ -9,9 +9,9 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "vit_tutorial"
 ORDER = [
-    "config", "patches", "embedding", "stem", "attention", "block", "model",
-    "drawn", "data", "download", "augment", "strong", "checkpoint", "processes", "average", "muon", "train",
-    "judge", "look", "results", "fonts", "plots", "views", "published", "explorer",
+    "settings", "recipe", "config", "patches", "embedding", "stem", "attention", "block", "model",
+    "drawn", "data", "download", "augment", "strong", "record", "checkpoint", "processes", "average", "muon",
+    "train", "judge", "look", "results", "fonts", "plots", "views", "published", "explorer",
     "tokens", "parser", "cli", "__main__",
 ]  # fmt: skip
 FILES = [path for folder in ("vit_tutorial", "book", "tests", "benchmarks") for path in (ROOT / folder).rglob("*.py")

@@ -74,7 +74,6 @@ def test_an_unknown_setting_of_a_run_is_named_with_its_file(tmp_path, capsys):
     (tmp_path / "model.safetensors").touch()
     message = f"error: {path} holds an unknown setting: model.dimm\n"
     assert refused(capsys, "evaluate", "--checkpoint", tmp_path) == message
-    assert refused(capsys, "train", "--resume", "--out", tmp_path) == message
 
 
 def test_out_that_is_a_file_or_nowhere_is_named(tmp_path, capsys):

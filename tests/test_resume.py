@@ -260,5 +260,5 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_step(data, whole,
 
 def test_an_absurd_rate_stops_the_run_too(data, tmp_path):
     with pytest.raises(FloatingPointError, match=r"loss is (nan|inf)"):
-        train(MODEL, data, replace(TRAIN, peak_rate=1e30, start_rate=1e30, clip_norm=0.0), tmp_path)
+        train(MODEL, data, replace(TRAIN, peak_rate=1e6, start_rate=1e6, clip_norm=0.0, weight_decay=1e3), tmp_path)
     assert load_checkpoint(tmp_path)[0](torch.zeros(1, 3, 16, 16)).isfinite().all()

@@ -8,35 +8,10 @@ import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from vit_tutorial.data import beside, resize
+from vit_tutorial.recipe import AugmentConfig
 
 LUMA = (0.299, 0.587, 0.114)  # share of red, green and blue in the grey of a colour (ITU-R BT.601)
 ASPECT = 4 / 3  # a crop is at most this much wider or taller than the image
-
-
-@dataclass(frozen=True)
-class AugmentConfig:
-    """How far an image may be changed; by default not at all.
-
-    `crop`: least and largest share of the area that is kept. `flip`: mirror every other image, left to right.
-    `brightness`, `contrast`, `saturation`: 0.4 means a factor from 0.6 to 1.4; `hue`: a share of the colour circle, to
-    both sides; `rotation`: degrees, to both sides. Raises ValueError with the value and what was expected.
-    """
-
-    crop: tuple[float, float] = (1.0, 1.0)
-    flip: bool = False
-    brightness: float = 0.0
-    contrast: float = 0.0
-    saturation: float = 0.0
-    hue: float = 0.0
-    rotation: float = 0.0
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "crop", tuple(self.crop))  # JSON and YAML make lists of tuples
-        if len(self.crop) != 2 or not 0 < self.crop[0] <= self.crop[1] <= 1:
-            raise ValueError(f"crop is {self.crop}, expected two shares of the area, 0 < least <= largest <= 1")
-        for name, most in {"brightness": 1, "contrast": 1, "saturation": 1, "hue": 0.5, "rotation": 180}.items():
-            if not 0 <= getattr(self, name) <= most:
-                raise ValueError(f"{name} is {getattr(self, name)}, expected 0 to {most}")
 
 
 @dataclass(frozen=True)

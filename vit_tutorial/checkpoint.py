@@ -1,10 +1,11 @@
 """Saving, loading and resuming runs: tensors and JSON only, nothing that could run code when it is opened."""
 
-import json
+import hashlib
 import os
+import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 
@@ -16,52 +17,38 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from vit_tutorial.config import ViTConfig
-from vit_tutorial.model import VisionTransformer
+from vit_tutorial.model import VisionTransformer, matrix_values
+from vit_tutorial.record import Record, check_history, check_settings, checked, from_json, read_record, to_json
+from vit_tutorial.settings import shown
 
 SHIPPED = Path(str(resources.files("vit_tutorial"))) / "checkpoints"
 MAY_CHANGE = ("data.root", "training.device", "training.save_every")  # settings that a run's result does not depend on
-
-
-@dataclass(frozen=True)
-class Record:
-    """What a run knows besides its weights; `record["classes"]` is `record.classes`.
-
-    `config` is the run's config.json: the settings of "model", "data" and "training". `mean` and `std` are those the
-    model's images are normalised with. `history` has one row an epoch.
-    """
-
-    config: dict
-    classes: tuple[str, ...]
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    history: list[dict] = field(default_factory=list)
-
-    def __getitem__(self, name: str) -> dict | tuple | list:
-        return vars(self)[name]
-
-    def settings(self) -> str:
-        """What config.json holds."""
-        names = {"classes": self.classes, "mean": self.mean, "std": self.std}
-        return json.dumps(self.config | names, indent=2) + "\n"
+WRAPPERS = ("_orig_mod.", "module.")  # what torch.compile and DistributedDataParallel put before every name
 
 
 def load_checkpoint(name_or_path: str | Path, device: str | torch.device = "cpu") -> tuple[VisionTransformer, Record]:
     """A trained model in eval mode and its record, from a shipped name, a run's folder or a .safetensors file in one.
 
-    Weights of any precision become float32. Raises ValueError, one line with the path, for a file that is missing,
-    truncated, a pickle or of another architecture, and for a broken config.json.
+    Weights of any precision become float32. Raises ValueError, one line with the path, for a name that is also a run's
+    folder, for a file that is missing, truncated, a pickle or of another architecture, and for a broken record.
     """
     path = find_weights(name_or_path)
     weights, texts = read_tensors(path)
     if "history" in texts:
         raise ValueError(f"{path} is for resuming the run: give its folder, {path.parent}")
     record = read_record(path.parent)
-    try:
-        model = VisionTransformer(ViTConfig(**record.config["model"]))
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{path.parent / 'config.json'} describes no model: {error}") from error
+    model = build_for(ViTConfig(**record.config["model"]), weights, path)
     set_weights(model, weights, path)
     return model.to(device).eval(), record
+
+
+def build_for(config: ViTConfig, weights: dict[str, Tensor], path: Path) -> VisionTransformer:
+    """A model for weights from `path`. Raises ValueError before memory is taken for one that is far larger."""
+    held, described = sum(weight.numel() for weight in weights.values()), matrix_values(config)
+    if described > 2 * held or config.depth > len(weights):
+        largest = f"the model of its config has at least {described:,} values, the file {held:,}"
+        raise ValueError(f"{path} is of another architecture: {largest}")
+    return VisionTransformer(config)
 
 
 def load_snapshots(name_or_path: str | Path, device: str | torch.device = "cpu") -> dict[int, VisionTransformer]:
@@ -72,20 +59,33 @@ def load_snapshots(name_or_path: str | Path, device: str | torch.device = "cpu")
     model, record = load_checkpoint(name_or_path, device)
     folder = find_weights(name_or_path).parent / "snapshots"
     models = {}
-    for path in sorted(folder.glob("epoch-*.safetensors")):
-        snapshot = VisionTransformer(model.config)
-        set_weights(snapshot, read_tensors(path)[0], path)
-        models[int(path.stem.removeprefix("epoch-"))] = snapshot.to(device).eval()
+    for path in folder.glob("*.safetensors"):
+        if number := re.fullmatch(r"epoch-([0-9]{3,9})", path.stem):
+            snapshot = VisionTransformer(model.config)
+            set_weights(snapshot, read_tensors(path)[0], path)
+            models[int(number[1])] = snapshot.to(device).eval()
     if not models:
         raise ValueError(f"{folder} holds no snapshots: train with --training.snapshots '[0, 1, 2]', say")
-    return {**models, len(record.history): model}
+    return {**dict(sorted(models.items())), len(record.history): model}
+
+
+def shipped_names() -> list[str]:
+    """The names of the models that come with the package."""
+    return sorted(folder.name for folder in SHIPPED.iterdir() if folder.is_dir()) if SHIPPED.is_dir() else []
 
 
 def find_weights(name_or_path: str | Path) -> Path:
-    """The .safetensors file of a shipped name, a folder or a file. Raises ValueError, with the shipped names."""
-    names = sorted(folder.name for folder in SHIPPED.iterdir() if folder.is_dir()) if SHIPPED.is_dir() else []
+    """The .safetensors file of a shipped name, a folder or a file. Raises ValueError, with the shipped names.
+
+    A name that is also the folder of a run here is refused: ./NAME is the folder, without doubt.
+    """
+    names = shipped_names()
     path = SHIPPED / name_or_path if name_or_path in names else Path(name_or_path)
-    if path.is_dir():
+    here = Path(name_or_path)
+    if path != here and (here.is_file() or any(here.glob("*.safetensors"))):
+        both = f"{str(here)!r} is a shipped model and a run's folder here"
+        raise ValueError(f"{both}: write {os.path.join(os.curdir, here)} for the folder, or rename it for the model")
+    if path.is_dir() and str(name_or_path):
         path = path / "model.safetensors"
         if not path.is_file():
             raise ValueError(f"{path.parent} holds no model.safetensors: it is not the folder of a run")
@@ -96,30 +96,12 @@ def find_weights(name_or_path: str | Path) -> Path:
     return path
 
 
-def read_record(folder: Path) -> Record:
-    """The record of a run from config.json and, where there is one, history.json."""
-    path = folder / "config.json"
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-        classes, mean, std = (tuple(config[name]) for name in ("classes", "mean", "std"))
-        if not all(isinstance(part, dict) for part in (config["model"], config["data"], config.get("training", {}))):
-            raise TypeError("'model', 'data' and 'training' must hold settings")
-        path = folder / "history.json"
-        history = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
-    except FileNotFoundError as error:
-        raise ValueError(f"{path} is missing: the weights alone do not say which model they are for") from error
-    except KeyError as error:
-        raise ValueError(f"{path} is broken: it has no {error}") from error
-    except (TypeError, ValueError) as error:  # JSON's own error is a ValueError
-        raise ValueError(f"{path} is broken: {error}") from error
-    return Record(config, classes, mean, std, history)
-
-
-def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The tensors and the text of a .safetensors file; a pickle is refused without being opened as one."""
+@contextmanager
+def opened(path: Path) -> Iterator[safe_open]:
+    """A .safetensors file to read from. Raises ValueError for another; a pickle is not opened as one."""
     try:
         with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+            yield file
     except SafetensorError as error:
         with path.open("rb") as file:
             start = file.read(2)
@@ -128,13 +110,31 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise ValueError(f"{path} is truncated or no safetensors file ({error})") from error
 
 
-def set_weights(model: nn.Module, weights: dict[str, Tensor], path: Path) -> None:
-    """Copy weights into the model. Raises ValueError naming the first that is missing, extra or of another shape."""
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors and the text of a .safetensors file, copied into memory: the file may then change or go."""
+    with opened(path) as file:
+        names = list(file.keys())
+        wrapper = next((start for start in WRAPPERS if all(name.startswith(start) for name in names)), "")
+        tensors = {name.removeprefix(wrapper): file.get_tensor(name).clone() for name in names}
+        return tensors, file.metadata() or {}
+
+
+def check_weights(model: nn.Module, weights: dict[str, Tensor], path: Path) -> None:
+    """Raise ValueError, naming the first tensor that is missing, extra, of another shape or not finite."""
     expected = model.state_dict()
     for name in [*expected, *weights]:
         have, want = (tuple(of[name].shape) if name in of else "nothing" for of in (weights, expected))
         if have != want:
             raise ValueError(f"{path} is of another architecture: {name} holds {have}, expected {want}")
+        if weights[name].is_floating_point() != expected[name].is_floating_point():
+            raise ValueError(f"{path} is damaged: {name} is {weights[name].dtype}, expected {expected[name].dtype}")
+        if not weights[name].isfinite().all():
+            raise ValueError(f"{path} is damaged: {name} holds values that are not finite")
+
+
+def set_weights(model: nn.Module, weights: dict[str, Tensor], path: Path) -> None:
+    """Copy weights into the model. Raises ValueError naming the first that is missing, extra or of another shape."""
+    check_weights(model, weights, path)
     model.load_state_dict(weights)
 
 
@@ -142,12 +142,15 @@ def write_file(path: Path, content: bytes) -> None:
     """Write all or nothing: under a temporary name in the same folder, then renamed. Raises OSError with the path."""
     part = path.with_name(f".{path.name}.part")
     try:
+        part.unlink(missing_ok=True)  # what a killed process left, or a link that leads elsewhere
         part.write_bytes(content)
+        with part.open("rb+") as file:
+            os.fsync(file.fileno())  # before the name changes: power may fail, too
         os.replace(part, path)
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
-        if part.exists():
+        if part.is_file():
             part.unlink()
 
 
@@ -155,7 +158,8 @@ def save_run(folder: Path, model: nn.Module, finished: nn.Module, optimizers: li
     """Write a run's files, and in half precision the weights of an epoch that is among the run's snapshots.
 
     `model` is what training goes on with, `finished` what is kept for use: the moving average, or the model itself.
-    Everything `load_run` needs is in one file, so a kill between two of them does no harm.
+    The state counts: once it is written, so is the epoch. All else follows from it, and `train` writes it anew when it
+    resumes, so a kill between two files does no harm.
     """
     live, weights = (
         {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
@@ -169,59 +173,113 @@ def save_run(folder: Path, model: nn.Module, finished: nn.Module, optimizers: li
     for number, optimizer in enumerate(optimizers):
         for index, values in optimizer.state_dict()["state"].items():
             state |= {f"{number}/{index}/{name}": tensor.cpu().contiguous() for name, tensor in values.items()}
-    settings, history = record.settings(), json.dumps(record.history, indent=2) + "\n"
-    write_file(folder / "state.safetensors", save(state, {"config": settings, "history": history}))
+    settings, history = record.settings(), to_json(record.history)
+    texts = {"config": settings, "history": history, "digest": digest(state, history)}
+    write_file(folder / "state.safetensors", save(state, texts))
     write_file(folder / "model.safetensors", save(weights))
     write_file(folder / "config.json", settings.encode())
     write_file(folder / "history.json", history.encode())
 
 
+def digest(tensors: dict[str, Tensor], history: str) -> str:
+    """What tells a state from one that was damaged or changed by other hands: SHA-256 of its tensors and history."""
+    return hashlib.sha256(save(tensors) + history.encode()).hexdigest()
+
+
 @contextmanager
 def open_run(folder: Path, resume: bool) -> Iterator[Path]:
-    """The folder of a run, made if need be, closed to other processes. Raises ValueError when it is not as expected."""
-    if resume and not (folder / "state.safetensors").is_file():
-        raise ValueError(f"{folder} holds no run to resume")
+    """The folder of a run, made if need be, closed to other processes. Raises ValueError when it is not as expected.
+
+    A run that has not finished its first epoch has nothing to lose: another may begin in its place.
+    """
+    if resume:
+        read_state(folder)
     if folder.is_file():
         raise ValueError(f"{folder} is a file, expected the folder of a run")
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(folder / ".lock", timeout=0):
-            if not resume and any(folder.glob("*.safetensors")):
-                raise ValueError(f"{folder} already holds a run: resume it, or choose another folder")
-            yield folder
+        lock = FileLock(folder / ".lock", timeout=0).acquire()
     except Timeout as error:
         raise ValueError(f"another process is training in {folder}") from error
+    except (OSError, NotImplementedError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ValueError(f"{folder} cannot be locked: {reason}; choose a folder on another disk") from error
+    with lock:
+        if not resume:
+            if holds_run(folder):
+                raise ValueError(f"{folder} already holds a run: resume it, or choose another folder")
+            shutil.rmtree(folder / "snapshots", ignore_errors=True)
+        yield folder
+
+
+def holds_run(folder: Path) -> bool:
+    """Whether a folder holds weights, other than those of a run without a finished epoch."""
+    try:
+        return bool(read_state(folder)[1])
+    except (ValueError, OSError):
+        return any(folder.glob("*.safetensors"))
+
+
+def read_state(folder: Path) -> tuple[Record, list[dict]]:
+    """Settings and history of the run that can be resumed in `folder`. Raises ValueError when there is none."""
+    path = folder / "state.safetensors"
+    if not path.is_file():
+        raise ValueError(f"{folder} holds no run to resume")
+    with opened(path) as file:
+        texts = file.metadata() or {}
+    if not {"config", "history"} <= texts.keys():
+        raise ValueError(f"{path} is not the state of a run")
+    return checked(path, check_settings, texts["config"]), checked(path, check_history, texts["history"])
 
 
 def load_run(folder: Path, model: nn.Module, optimizers: list[Optimizer], record: Record, defaults: dict) -> None:
     """Bring model, optimisers and the record's history to where the run in `folder` stopped.
 
     A setting that the run is older than was at its default. Raises ValueError for a damaged file, and when the run was
-    started with other settings, naming the first.
+    started with other settings, or its config.json was edited, naming the first.
     """
-    path = folder / "state.safetensors"
+    path, edited = folder / "state.safetensors", folder / "config.json"
+    old, history = read_state(folder)
+    old, new, defaults = (from_json(to_json(part)) for part in (old.full(), record.full(), defaults))
+    refuse_changes(old, new, defaults)
+    if edited.is_file():
+        refuse_changes(old, from_json(to_json(read_record(folder).full())), defaults, f"{edited}: ")
     tensors, texts = read_tensors(path)
-    if not {"config", "history"} <= texts.keys():
-        raise ValueError(f"{path} is not the state of a run")
-    refuse_changes(json.loads(texts["config"]), json.loads(record.settings()), json.loads(json.dumps(defaults)))
+    if texts.get("digest", own := digest(tensors, texts["history"])) != own:
+        raise ValueError(f"{path} is damaged: its values are not those that were written")
     weights = {name.removeprefix("model/"): tensor for name, tensor in tensors.items() if name.startswith("model/")}
     set_weights(model, weights, path)
     for number, optimizer in enumerate(optimizers):
-        state = {}
-        for name, tensor in tensors.items():
-            if name.startswith(f"{number}/"):
-                _, index, key = name.split("/")
-                state.setdefault(int(index), {})[key] = tensor
+        state = optimizer_state(tensors, number, optimizer, path)
+        if history and not state:
+            raise ValueError(f"{path} is damaged: it lacks the state of optimizer {number}")
         optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-    record.history[:] = json.loads(texts["history"])
+    record.history[:] = history
 
 
-def refuse_changes(old: dict, new: dict, defaults: dict, within: str = "") -> None:
-    """Raise ValueError for the first setting that differs and is not among `MAY_CHANGE`."""
+def optimizer_state(tensors: dict[str, Tensor], number: int, optimizer: Optimizer, path: Path) -> dict[int, dict]:
+    """The state of optimiser `number`: by parameter, then by name. Raises ValueError for one that does not fit it."""
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    state = {}
+    for name, tensor in tensors.items():
+        if not (place := re.fullmatch(rf"{number}/([0-9]+)/(\w+)", name)):
+            continue
+        index, key = int(place[1]), place[2]
+        if index >= len(parameters) or tensor.shape not in (torch.Size(), parameters[index].shape):
+            raise ValueError(f"{path} is damaged: {name} of {tuple(tensor.shape)} fits no parameter")
+        state.setdefault(index, {})[key] = tensor
+    if len({frozenset(values) for values in state.values()}) > 1:
+        raise ValueError(f"{path} is damaged: parts of the state of optimizer {number} are missing")
+    return state
+
+
+def refuse_changes(old: dict, new: dict, defaults: dict, before: str = "", within: str = "") -> None:
+    """Raise ValueError, `before` first, for the first setting that differs and is not among `MAY_CHANGE`."""
     for name in [*old, *new]:
         default = defaults.get(name, "not set")
-        was, now = old.get(name, default), new.get(name, "not set")
+        was, now = old.get(name, default), new.get(name, default)
         if isinstance(was, dict) and isinstance(now, dict):
-            refuse_changes(was, now, default if isinstance(default, dict) else {}, f"{within}{name}.")
+            refuse_changes(was, now, default if isinstance(default, dict) else {}, before, f"{within}{name}.")
         elif was != now and within + name not in MAY_CHANGE:
-            raise ValueError(f"a resumed run keeps its settings: {within}{name} was {was!r} and is now {now!r}")
+            changed = f"{within}{name} was {shown(was)} and is now {shown(now)}"
+            raise ValueError(f"{before}a resumed run keeps its settings: {changed}")

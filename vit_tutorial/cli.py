@@ -4,6 +4,7 @@ import argparse
 import inspect
 import io
 import json
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -14,16 +15,17 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from vit_tutorial.augment import AugmentConfig
-from vit_tutorial.checkpoint import find_weights, load_checkpoint, read_record, write_file
+from vit_tutorial.checkpoint import find_weights, load_checkpoint, read_state, shipped_names, write_file
 from vit_tutorial.config import ViTConfig
 from vit_tutorial.data import DataConfig, load_split, normalise, read_image
 from vit_tutorial.download import download_stl10
 from vit_tutorial.fonts import fitted, literal
 from vit_tutorial.look import attention_maps, rollout
 from vit_tutorial.model import VisionTransformer, count_parameters
-from vit_tutorial.parser import ConfigFile, Parser, one_line, plainly
+from vit_tutorial.parser import ConfigFile, Parser, one_line
 from vit_tutorial.plots import WIDTH, overlay, picture
 from vit_tutorial.processes import rank
+from vit_tutorial.record import PARTS, Record, read_record
 from vit_tutorial.strong import StrongConfig
 from vit_tutorial.train import TrainConfig, evaluate, pick_device, train
 
@@ -104,31 +106,26 @@ def peek(argv: list[str]) -> argparse.Namespace:
     return parser.parse_known_args(argv)[0]
 
 
-def known_run(argv: list[str]) -> Path | None:
-    """The folder of the run that is resumed or evaluated: its settings are the defaults of everything not said."""
+def known_run(argv: list[str]) -> Record | None:
+    """The record of the run that is resumed or evaluated: its settings are the defaults of everything not said."""
     known = peek(argv)
     if argv[:1] == ["evaluate"] and known.checkpoint:
-        return find_weights(known.checkpoint).parent
-    if argv[:1] == ["train"] and known.resume and known.out and (Path(known.out) / "config.json").is_file():
-        return Path(known.out)
+        return read_record(find_weights(known.checkpoint).parent)
+    if argv[:1] == ["train"] and known.resume and known.out:
+        return read_state(Path(known.out))[0]
     return None
 
 
 def parser_for(argv: list[str]) -> Parser:
     """The parser of all commands, with the defaults for this one."""
-    folder = known_run(argv)
-    if folder is None:
-        return make_parser({})
-    config = read_record(folder).config
-    try:
-        return make_parser({name: config.get(name, {}) for name in ("model", "data", "training")})
-    except KeyError as error:  # from set_defaults
-        raise ValueError(f"{folder / 'config.json'} holds an unknown setting: {plainly(error.args[0])}") from error
+    record = known_run(argv)
+    return make_parser({name: record.config.get(name, {}) for name in PARTS} if record else {})
 
 
 def how_to_go_on(argv: list[str]) -> str:
     """What to tell a user who interrupted the command."""
-    if argv[0] != "train" or not (Path(peek(argv).out) / "state.safetensors").is_file():
+    out = peek(argv).out if argv[:1] == ["train"] else None
+    if not out or not (Path(out) / "state.safetensors").is_file():
         return "interrupted"
     return f"interrupted; go on with: {PROGRAM} {shlex.join(argv + ['--resume'] * ('--resume' not in argv))}"
 
@@ -165,7 +162,8 @@ def run_train(settings: Namespace) -> None:
     if rank() > 0:
         return
     print(f"The run is in {settings.out}: {count_parameters(model):,} parameters after epoch {len(record.history)}.")
-    print(f"Measure it with: {PROGRAM} evaluate --checkpoint {shlex.quote(settings.out)} --split val")
+    place = os.path.join(os.curdir, settings.out) if settings.out in shipped_names() else settings.out
+    print(f"Measure it with: {PROGRAM} evaluate --checkpoint {shlex.quote(place)} --split val")
 
 
 def print_row(row: dict) -> None:

@@ -1,8 +1,11 @@
 """The sizes of a Vision Transformer, checked before a single weight is made."""
 
-from dataclasses import dataclass, fields
-from math import isfinite
-from typing import Literal, get_args, get_origin
+from dataclasses import dataclass
+from typing import Literal
+
+from vit_tutorial.settings import expect_between, settle_types
+
+MOST = 10**6  # of any size: what is larger is a slip of the finger
 
 
 def expect(fits: bool, message: str) -> None:
@@ -34,30 +37,21 @@ class ViTConfig:
     norm_eps: float = 1e-6
 
     def __post_init__(self) -> None:
-        if isinstance(self.image_size, list):  # what JSON makes of a tuple
-            object.__setattr__(self, "image_size", tuple(self.image_size))
-        for field in fields(self):
-            value, choices = getattr(self, field.name), get_args(field.type)
-            found = f"{field.name} is {value!r}, expected"
-            if field.type is int:
-                expect(type(value) is int and value >= 1, f"{found} a whole number of at least 1")
-            if field.type is float:
-                expect(type(value) in (int, float) and isfinite(value), f"{found} a finite number")
-            if get_origin(field.type) is Literal:
-                expect(value in choices, f"{found} one of {choices}")
+        settle_types(self)  # whole numbers, finite numbers, one of the choices: anything else is refused here
+        expect_between(self, 1, MOST, "patch_size", "channels", "classes", "dim", "depth", "heads")
+        expect_between(self, 0, MOST, "mlp_ratio")
         size, patch, dim = self.image_size, self.patch_size, self.dim
-        expect(
-            len(self.sides) == 2 and all(type(side) is int and side > 0 for side in self.sides),
-            f"image_size is {size!r}, expected one side or (rows, columns) in pixels",
-        )
+        fits = all(1 <= side <= MOST for side in self.sides)
+        expect(fits, f"image_size is {size}, expected one side or (rows, columns), 1 to {MOST:,} pixels")
         fits = all(side % patch == 0 for side in self.sides)
         expect(fits, f"image_size {size} is not divisible by patch_size {patch}")
+        expect(self.tokens <= 2**16, f"image_size {size} in patches of {patch} makes {self.tokens:,} tokens")
         expect(dim % self.heads == 0, f"dim {dim} is not divisible by heads {self.heads}")
         fits = self.positions != "sincos" or dim % 4 == 0
         expect(fits, f"dim {dim} is not divisible by 4, which positions 'sincos' need")
         expect(dim * self.mlp_ratio >= 1, f"mlp_ratio {self.mlp_ratio} leaves no hidden unit at dim {dim}")
         expect(0 <= self.dropout < 1, f"dropout is {self.dropout}, expected 0 <= dropout < 1")
-        expect(self.norm_eps > 0, f"norm_eps is {self.norm_eps}, expected a positive number")
+        expect(0 < self.norm_eps < 1, f"norm_eps is {self.norm_eps}, expected a small positive number")
 
     @property
     def sides(self) -> tuple[int, int]:

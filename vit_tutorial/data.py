@@ -1,7 +1,6 @@
 """Images to learn from: the drawn sets, STL-10 and any folder of images; splits and normalisation."""
 
 import hashlib
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -13,6 +12,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from vit_tutorial.drawn import PAIRS_CLASSES, STACKS_CLASSES, ImageSet, pairs, patterns, stacks
+from vit_tutorial.recipe import DataConfig
 
 __all__ = [
     "PAIRS_CLASSES",
@@ -44,63 +44,6 @@ STL10_FILES = {  # bytes and MD5 of the official files
     "test_y.bin": (8000, "36f9794fa4beb8a2c72628de14fa638e"),
 }
 VAL_SEED, TEST_SEED, TRAIN_SEED = 1, 2, 1000  # of the drawn sets; an epoch of training draws with 1000 + epoch
-
-
-@dataclass(frozen=True)
-class DataConfig:
-    """Which images, and how they are split and normalised.
-
-    `root` is the folder of "folder", and the one that holds stl10_binary/ for "stl10". `image_size`, in pixels, is the
-    side to which the images of a folder are brought on reading; the other sets have their own. `val_fraction` of
-    the labelled training images are held out by `split_seed`, another part of them in each `fold`. The drawn sets draw
-    `train_images` fresh images an epoch and `val_images` fixed ones; `decoys` are those of "stacks". `mean` and `std`,
-    one a channel, are of images in [0, 1]. Raises ValueError with the value found and what was expected.
-    """
-
-    name: Literal["stacks", "pairs", "stl10", "folder"] = "stacks"
-    root: str = "data"
-    image_size: int = 96
-    val_fraction: float = 0.2
-    split_seed: int = 0
-    fold: int = 0
-    train_images: int = 2000
-    val_images: int = 1000
-    decoys: Literal["plain", "patterned"] = "plain"
-    mean: tuple[float, ...] = (0.5, 0.5, 0.5)
-    std: tuple[float, ...] = (0.25, 0.25, 0.25)
-
-    def __post_init__(self) -> None:
-        names = ("stacks", "pairs", "stl10", "folder")
-        if self.name not in names:
-            raise ValueError(f"data name is {self.name!r}, expected one of {names}")
-        if self.decoys not in ("plain", "patterned"):
-            raise ValueError(f"decoys is {self.decoys!r}, expected 'plain' or 'patterned'")
-        for name in ("image_size", "train_images", "val_images"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}, expected at least 1")
-        if not 0 < self.val_fraction < 1:
-            raise ValueError(f"val_fraction is {self.val_fraction}, expected 0 < val_fraction < 1")
-        if self.split_seed < 0:
-            raise ValueError(f"split_seed is {self.split_seed}, expected at least 0")
-        if not 0 <= self.fold < self.folds:
-            parts = f"of which each holds out {self.val_fraction:g} of the images"
-            raise ValueError(f"fold is {self.fold}, expected one of 0 to {self.folds - 1}, {parts}")
-        for name in ("mean", "std"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))  # JSON and YAML make lists of tuples
-        if not self.mean or len(self.mean) != len(self.std):
-            raise ValueError(f"{len(self.mean)} values of mean and {len(self.std)} of std, expected one a channel")
-        if not all(value > 0 for value in self.std):  # also refuses nan
-            raise ValueError(f"std is {self.std}, expected positive numbers")
-
-    @property
-    def folds(self) -> int:
-        """How often `val_fraction` of the images can be held out without holding out one twice."""
-        return int(1 / self.val_fraction + 1e-9)
-
-    @property
-    def drawn(self) -> bool:
-        """Whether the images are drawn from a seed, afresh each epoch."""
-        return self.name in ("stacks", "pairs")
 
 
 def load_split(config: DataConfig, split: Literal["train", "val", "test"], epoch: int = 0) -> ImageSet:

@@ -30,8 +30,10 @@ def pick_device(name: str) -> torch.device:
     if name == "cuda" and distributed.is_torchelastic_launched():
         name = f"cuda:{os.environ['LOCAL_RANK']}"
     try:
-        return torch.empty(0, device=name).device
-    except (AssertionError, RuntimeError) as error:  # what torch raises for an unknown name and for a missing device
+        one = torch.ones(1, device=name)
+        one.item()  # "meta" has no values
+        return one.device
+    except (AssertionError, RuntimeError, ImportError) as error:  # for an unknown name and for a missing device
         reason = str(error).splitlines()[0]
         raise ValueError(f"device {name!r} cannot be used here: {reason}") from error
 

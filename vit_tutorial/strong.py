@@ -10,35 +10,12 @@ from torch import Generator, Tensor
 
 from vit_tutorial.augment import LUMA
 from vit_tutorial.data import beside
+from vit_tutorial.recipe import StrongConfig
 
 GREY, SOLARISE, BLUR = 1, 2, 3  # what three-augment does to an image; 0: nothing
 BLUR_WIDTHS = (0.1, 2.0)  # least and largest standard deviation in pixels, as in DeiT III's code
 ERASED_AREA = (0.02, 1 / 3)  # least and largest share of the area, as in timm; the paper goes up to 0.4
 ERASED_ASPECT = 10 / 3  # an erased box is at most this much wider or taller than the image
-
-
-@dataclass(frozen=True)
-class StrongConfig:
-    """What strong recipes add; by default nothing.
-
-    `three`: share of images of which each turns grey, is solarised or is blurred (three-augment, Touvron et al. 2022,
-    "DeiT III"). `erase`: share of images that lose a rectangle (Zhong et al. 2020). `mixup`, `cutmix`: alpha of the
-    Beta(alpha, alpha) that says how much of each image stays, 0: off (Zhang et al. 2018; Yun et al. 2019); with both
-    on, each image draws which. Raises ValueError with the value and what was expected.
-    """
-
-    three: float = 0.0
-    erase: float = 0.0
-    mixup: float = 0.0
-    cutmix: float = 0.0
-
-    def __post_init__(self) -> None:
-        for name in ("three", "erase"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} is {getattr(self, name)}, expected a share of the images, 0 to 1")
-        for name in ("mixup", "cutmix"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise ValueError(f"{name} is {getattr(self, name)}, expected a finite alpha above 0, or 0 for off")
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,8 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -15,15 +14,16 @@ from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import OneCycleLR
 from tqdm import tqdm
 
-from vit_tutorial.augment import AugmentConfig, augment, draw
+from vit_tutorial.augment import augment, draw
 from vit_tutorial.average import MovingAverage
 from vit_tutorial.checkpoint import Record, load_run, open_run, save_run
 from vit_tutorial.config import ViTConfig
-from vit_tutorial.data import DataConfig, ImageSet, load_split, normalise, resize
+from vit_tutorial.data import ImageSet, load_split, normalise, resize
 from vit_tutorial.model import VisionTransformer
 from vit_tutorial.muon import Muon
 from vit_tutorial.processes import averaged, connect, join, pick_device, rank, share
-from vit_tutorial.strong import StrongConfig, draw_strong, strengthen
+from vit_tutorial.recipe import DataConfig, TrainConfig
+from vit_tutorial.strong import draw_strong, strengthen
 
 
 def fit(
@@ -43,56 +43,6 @@ def fit(
         schedule.step()
         history.append(sum(losses) / len(losses))
     return history
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """How to train. Rates are the optimiser's: a linear climb from `start_rate`, half a cosine down to `final_rate`.
-
-    `muon_factor` is the rate of Muon's matrices in units of AdamW's. `clip_norm` bounds the length of the gradient
-    (0: no bound). `average` is the decay of a moving average of the weights, which is then what is validated and kept
-    (0: none). The last `unmixed_epochs` do without MixUp and CutMix. `device` "auto" takes cuda, mps or cpu, whichever
-    comes first. `snapshots` are the epochs whose weights are kept (0: before the first step), as far as the run goes.
-    `save_every`: epochs from one writing of the run to the next; the last and the snapshots are always written.
-    Raises ValueError with the value found and what was expected.
-    """
-
-    epochs: int = 40
-    batch_size: int = 64
-    optimizer: Literal["adamw", "muon"] = "adamw"
-    muon_factor: float = 4.0
-    start_rate: float = 0.0
-    peak_rate: float = 2e-3
-    final_rate: float = 0.0
-    warmup_epochs: int = 1
-    weight_decay: float = 0.05
-    label_smoothing: float = 0.0
-    clip_norm: float = 1.0
-    average: float = 0.0
-    unmixed_epochs: int = 0
-    seed: int = 0
-    device: str = "auto"
-    compile: bool = False
-    snapshots: tuple[int, ...] = ()
-    save_every: int = 1
-    augment: AugmentConfig = field(default_factory=AugmentConfig)
-    strong: StrongConfig = field(default_factory=StrongConfig)
-
-    def __post_init__(self) -> None:
-        counts = ("epochs", "batch_size", "save_every", "warmup_epochs", "unmixed_epochs", "seed")
-        rates = ("start_rate", "peak_rate", "final_rate", "muon_factor")
-        for name in (*counts, "weight_decay", "clip_norm", *rates):
-            least = int(name in ("epochs", "batch_size", "save_every"))
-            if not least <= getattr(self, name) < math.inf:
-                raise ValueError(f"{name} is {getattr(self, name)}, expected at least {least}")
-        for name in ("label_smoothing", "average"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}, expected 0 <= {name} < 1")
-        object.__setattr__(self, "snapshots", tuple(self.snapshots))  # JSON and YAML make lists of tuples
-        if any(epoch < 0 for epoch in self.snapshots):
-            raise ValueError(f"snapshots is {self.snapshots}, expected epochs from 0 on")
-        if self.optimizer not in ("adamw", "muon"):
-            raise ValueError(f"optimizer is {self.optimizer!r}, expected 'adamw' or 'muon'")
 
 
 def learning_rate(step: int, steps: int, warmup: int, start: float, peak: float, final: float) -> float:
@@ -243,6 +193,8 @@ def train(
     `out` holds a run already (or, with `resume`, none or another one), when it is in use, and when model, data and the
     number of processes do not fit; OSError when it cannot be written; FloatingPointError for a loss not finite.
     """
+    if not str(out).strip():
+        raise ValueError(f"out is {str(out)!r}, expected the folder of the run")
     device, writes, out = pick_device(config.device), rank() == 0, Path(out)
     join(device)
     val = load_on(device, data_config, "val")
@@ -259,8 +211,8 @@ def train(
         if resume:
             defaults = {"model": ViTConfig(), "data": DataConfig(), "training": TrainConfig()}
             load_run(out, model, optimizers, record, {name: asdict(part) for name, part in defaults.items()})
-        elif writes:
-            save_run(out, model, model, optimizers, record)  # a run stopped in its first epoch can be resumed, too
+        if writes:  # a run can be resumed in its first epoch, too, and one cut off while it was written is whole again
+            save_run(out, model, to_keep(model, optimizers), optimizers, record)
         if config.compile:
             model.compile()
         learner, first = connect(model), len(record.history) + 1
