@@ -45,7 +45,9 @@ def test_drawn_sets_do_not_depend_on_threads_and_processor(threads, processor):
     chosen = os.environ | {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads, "ATEN_CPU_CAPABILITY": processor}
     words = f"import torch; from test_drawn import checksums; torch.set_num_threads({threads}); print(checksums())"
     here = Path(__file__).parent
-    run = subprocess.run([sys.executable, "-c", words], env=chosen, cwd=here, capture_output=True, text=True)
+    run = subprocess.run(
+        [sys.executable, "-c", words], env=chosen, cwd=here, capture_output=True, text=True, encoding="utf-8"
+    )
     assert run.returncode == 0, run.stderr
     assert run.stdout.strip() == str(SUMS)
 
