@@ -52,9 +52,35 @@ def test_half_precision_becomes_float32(run, model):
     torch.testing.assert_close(loaded.state_dict(), model.state_dict(), atol=1e-3, rtol=1e-3)
 
 
-def test_a_shipped_name_wins_and_an_unknown_one_lists_them(run, tmp_path, monkeypatch):
+@pytest.fixture
+def elsewhere(tmp_path_factory, monkeypatch):
+    """An empty folder to work in."""
+    monkeypatch.chdir(folder := tmp_path_factory.mktemp("elsewhere"))
+    return folder
+
+
+@pytest.mark.parametrize("kind", ["model.safetensors", "state.safetensors", None])
+def test_a_shipped_name_that_is_a_run_here_is_refused(run, elsewhere, monkeypatch, kind):
+    """Neither is measured in the other's name: ./NAME is the folder, and without a run there is no doubt."""
+    monkeypatch.setattr(checkpoint, "SHIPPED", run.parent)
+    here = elsewhere / run.name
+    here.mkdir()
+    if kind:
+        (here / kind).write_bytes((run / "model.safetensors").read_bytes())
+        with pytest.raises(ValueError, match=rf"is a shipped model and a run's folder here: write \./{run.name} for"):
+            load_checkpoint(run.name)
+    else:
+        assert load_checkpoint(run.name)[1].classes == ("cat", "dog")
+    (here / "model.safetensors").unlink(missing_ok=True)
+    with pytest.raises(ValueError, match="holds no model"):
+        load_checkpoint(f"./{run.name}")
+
+
+def test_a_shipped_name_is_known_and_an_unknown_one_lists_them(run, elsewhere, monkeypatch):
     monkeypatch.setattr(checkpoint, "SHIPPED", run.parent)
     assert load_checkpoint(run.name)[1].classes == ("cat", "dog")
+    with pytest.raises(ValueError, match="no checkpoint ''"):
+        load_checkpoint("")
     with pytest.raises(ValueError, match=rf"'nothing'.*{run.name}"):
         load_checkpoint("nothing")
 

@@ -7,7 +7,7 @@ import torch
 import yaml
 from PIL import Image
 
-from vit_tutorial import cli
+from vit_tutorial import cli, commands
 from vit_tutorial.cli import main
 
 TINY = {
@@ -251,7 +251,7 @@ def test_attend_turns_and_crops_photos_and_takes_many(run, photo, tmp_path):
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_an_image_has_the_models_size_and_channels(photo, channels):
-    image = cli.read_image(Path(photo), (40, 80), channels)
+    image = commands.read_image(Path(photo), (40, 80), channels)
     assert image.shape == (channels, 40, 80) and image.dtype == torch.uint8
     assert image[:, :, 5].min() > 200 and image[:, :, -5].max() < 50
 
@@ -289,5 +289,5 @@ def test_a_file_that_is_no_image_is_one_line(run, config, tmp_path, capsys):
 
 def test_download_is_given_the_folder(monkeypatch, tmp_path):
     asked = []
-    monkeypatch.setattr(cli, "download_stl10", asked.append)
+    monkeypatch.setattr(commands, "download_stl10", asked.append)
     assert main(["download", "stl10", "--root", str(tmp_path)]) == 0 and asked == [str(tmp_path)]

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from vit_tutorial import fonts, plots
-from vit_tutorial.cli import draw_attention
+from vit_tutorial.commands import draw_attention
 from vit_tutorial.fonts import fitted, literal
 
 MONEY = ["cost_$5_$10", "$a$", "one $", r"back\slash \$ $x^2$", "_private", "100 % ~ #1 {&}"]

@@ -12,7 +12,7 @@ ORDER = [
     "settings", "recipe", "config", "patches", "embedding", "stem", "attention", "block", "model",
     "drawn", "data", "download", "augment", "strong", "record", "checkpoint", "processes", "average", "muon",
     "train", "judge", "look", "results", "fonts", "plots", "views", "published", "explorer",
-    "tokens", "parser", "cli", "__main__",
+    "tokens", "console", "parser", "commands", "cli", "__main__",
 ]  # fmt: skip
 FILES = [path for folder in ("vit_tutorial", "book", "tests", "benchmarks") for path in (ROOT / folder).rglob("*.py")
          if "node_modules" not in path.parts]  # fmt: skip
@@ -99,4 +99,4 @@ def test_the_package_prints_nothing_but_on_the_command_line():
             node.func for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)
         ]
         printed = any(isinstance(call, ast.Name) and call.id == "print" for call in calls)
-        assert not printed or path.stem in ("cli", "__main__")
+        assert not printed or path.stem in ("console", "__main__")

@@ -5,11 +5,13 @@ from dataclasses import replace
 import pytest
 import torch
 
+from vit_tutorial import processes
 from vit_tutorial import train as module
 from vit_tutorial.augment import AugmentConfig
 from vit_tutorial.checkpoint import load_checkpoint, read_tensors
 from vit_tutorial.config import ViTConfig
 from vit_tutorial.data import DataConfig, ImageSet, load_split
+from vit_tutorial.judge import probabilities
 from vit_tutorial.model import VisionTransformer
 from vit_tutorial.strong import StrongConfig
 from vit_tutorial.train import TrainConfig, evaluate, fit, learning_rate, make_optimizers, parameter_groups, train
@@ -71,9 +73,10 @@ def test_a_bad_setting_is_named_with_its_value(field, value):
         TrainConfig(**{field: value})
 
 
-def test_a_device_that_is_not_here_is_refused():
-    with pytest.raises(ValueError, match="device 'abacus' cannot be used here"):
-        module.pick_device("abacus")
+@pytest.mark.parametrize("name", ["abacus", "meta", "", "cpu:x", "vulkan"])
+def test_a_device_that_is_not_here_is_refused(name):
+    with pytest.raises(ValueError, match=f"device '{name}' cannot be used here"):
+        module.pick_device(name)
 
 
 def test_each_process_gets_a_gpu_of_its_own(monkeypatch):
@@ -188,3 +191,35 @@ def test_drawn_images_are_fresh_every_epoch(tmp_path, monkeypatch):
     model = ViTConfig(patch_size=32, dim=16, depth=1, heads=1)
     train(model, small, TrainConfig(epochs=2, device="cpu"), tmp_path)
     assert seen == [("val", 0), ("train", 1), ("train", 2)]
+
+
+@pytest.mark.parametrize("precision", [torch.float16, torch.bfloat16, torch.float64])
+def test_a_model_of_any_precision_is_judged(precision):
+    torch.manual_seed(0)
+    model = VisionTransformer(replace(MODEL, image_size=8)).eval()
+    images = ImageSet(torch.randint(256, (5, 3, 8, 8), dtype=torch.uint8), torch.arange(5) % 2, ("a", "b"))
+    expected = evaluate(model, images, (0.5,) * 3, (0.25,) * 3)
+    chances = probabilities(model, images, (0.5,) * 3, (0.25,) * 3)
+    model.to(precision)
+    assert evaluate(model, images, (0.5,) * 3, (0.25,) * 3)["loss"] == pytest.approx(expected["loss"], abs=1e-2)
+    torch.testing.assert_close(probabilities(model, images, (0.5,) * 3, (0.25,) * 3), chances, atol=1e-2, rtol=0)
+
+
+def test_no_images_are_not_judged():
+    nothing = ImageSet(torch.zeros(0, 3, 8, 8, dtype=torch.uint8), torch.zeros(0, dtype=torch.long), ("a", "b"))
+    with pytest.raises(ValueError, match="no images to evaluate"):
+        evaluate(VisionTransformer(MODEL), nothing, (0.5,) * 3, (0.25,) * 3)
+
+
+@pytest.mark.parametrize("sizes", [{"dim": 10**6}, {"depth": 10**6, "dim": 1024}, {"mlp_ratio": 1e5, "dim": 4096}])
+def test_a_model_too_large_for_the_machine_is_refused_before_it_is_built(data, tmp_path, sizes):
+    with pytest.raises(ValueError, match=r"the model needs [\d,]+ GB to be trained, this machine has \d+"):
+        train(replace(MODEL, **sizes), data, TRAIN, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_processes_cannot_share_is_refused_before_anything_is_written(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(processes, "count", lambda: 3)
+    with pytest.raises(ValueError, match="a batch of 8 images cannot be shared evenly by 3 processes"):
+        train(MODEL, data, TRAIN, tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -1,9 +1,23 @@
 """A Vision Transformer built by hand, chapter by chapter, ready to train and to look into."""
 
-from vit_tutorial.checkpoint import load_checkpoint
-from vit_tutorial.config import ViTConfig
-from vit_tutorial.look import attention_maps, rollout
-from vit_tutorial.model import VisionTransformer
+from importlib import import_module
 
-__all__ = ["ViTConfig", "VisionTransformer", "attention_maps", "load_checkpoint", "rollout"]
+HOMES = {  # imported when they are asked for: the command line answers before PyTorch is there
+    "ViTConfig": "config",
+    "VisionTransformer": "model",
+    "attention_maps": "look",
+    "load_checkpoint": "checkpoint",
+    "rollout": "look",
+}
+__all__ = list(HOMES)
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> object:
+    if name not in HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *HOMES])

@@ -2,7 +2,17 @@
 
 import sys
 
-from vit_tutorial.cli import main
+
+def run() -> int:
+    """The command line; an interrupt while it is being imported is one line, too."""
+    try:
+        from vit_tutorial.cli import main
+
+        return main()
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        return 130
+
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run())

@@ -45,7 +45,7 @@ def load_checkpoint(name_or_path: str | Path, device: str | torch.device = "cpu"
 def build_for(config: ViTConfig, weights: dict[str, Tensor], path: Path) -> VisionTransformer:
     """A model for weights from `path`. Raises ValueError before memory is taken for one that is far larger."""
     held, described = sum(weight.numel() for weight in weights.values()), matrix_values(config)
-    if described > 2 * held or config.depth > len(weights):
+    if described > 20 * held + 10**7 or config.depth > len(weights):
         largest = f"the model of its config has at least {described:,} values, the file {held:,}"
         raise ValueError(f"{path} is of another architecture: {largest}")
     return VisionTransformer(config)

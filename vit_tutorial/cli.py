@@ -2,34 +2,23 @@
 
 import argparse
 import inspect
-import io
 import json
 import os
 import shlex
 import sys
+import time
+from functools import partial
 from pathlib import Path
 
-import torch
 from jsonargparse import Namespace
-from matplotlib.figure import Figure
-from torch import Tensor
 
-from vit_tutorial.augment import AugmentConfig
-from vit_tutorial.checkpoint import find_weights, load_checkpoint, read_state, shipped_names, write_file
 from vit_tutorial.config import ViTConfig
-from vit_tutorial.data import DataConfig, load_split, normalise, read_image
-from vit_tutorial.download import download_stl10
-from vit_tutorial.fonts import fitted, literal
-from vit_tutorial.look import attention_maps, rollout
-from vit_tutorial.model import VisionTransformer, count_parameters
-from vit_tutorial.parser import ConfigFile, Parser, one_line
-from vit_tutorial.plots import WIDTH, overlay, picture
-from vit_tutorial.processes import rank
+from vit_tutorial.console import PROGRAM, in_words, one_line, print_row, say
+from vit_tutorial.parser import ConfigFile, Parser
+from vit_tutorial.recipe import AugmentConfig, DataConfig, StrongConfig, TrainConfig
 from vit_tutorial.record import PARTS, Record, read_record
-from vit_tutorial.strong import StrongConfig
-from vit_tutorial.train import TrainConfig, evaluate, pick_device, train
 
-PROGRAM = "python -m vit_tutorial"
+__all__ = ["main", "make_parser", "print_row"]
 EXPLAINED = {  # the groups of flags, and whose docstring explains them
     "model": ViTConfig,
     "data": DataConfig,
@@ -110,8 +99,12 @@ def known_run(argv: list[str]) -> Record | None:
     """The record of the run that is resumed or evaluated: its settings are the defaults of everything not said."""
     known = peek(argv)
     if argv[:1] == ["evaluate"] and known.checkpoint:
+        from vit_tutorial.checkpoint import find_weights
+
         return read_record(find_weights(known.checkpoint).parent)
     if argv[:1] == ["train"] and known.resume and known.out:
+        from vit_tutorial.checkpoint import read_state
+
         return read_state(Path(known.out))[0]
     return None
 
@@ -140,110 +133,43 @@ def config_first(argv: list[str]) -> list[str]:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run a command; returns its exit code: 0, 2 for a user's mistake, 130 when interrupted."""
+    """Run a command; returns its exit code: 0, 2 for a user's mistake, 130 when interrupted.
+
+    Any error is one line; with VIT_TRACEBACK in the environment it is raised, to see where it comes from.
+    """
     argv = sys.argv[1:] if argv is None else argv
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a name that the terminal cannot show is no error
+            stream.reconfigure(errors="backslashreplace")
     try:
         parser = parser_for(argv)
         settings = parser.instantiate(parser.parse_args(config_first(argv)))
         COMMANDS[settings.subcommand](settings[settings.subcommand])
     except KeyboardInterrupt:
-        print("\n" + how_to_go_on(argv), file=sys.stderr)
+        say("\n" + how_to_go_on(argv), "stderr")
         return 130
-    except (ValueError, OSError, FloatingPointError, torch.OutOfMemoryError, argparse.ArgumentError) as error:
-        sys.stderr.write(one_line(error))
+    except Exception as error:
+        if os.environ.get("VIT_TRACEBACK"):
+            raise
+        line = one_line(in_words(error))
+        tell_torchrun(line)
+        say(line.rstrip(), "stderr")
         return 2
     return 0
 
 
-def run_train(settings: Namespace) -> None:
-    model, record = train(
-        settings.model, settings.data, settings.training, settings.out, settings.resume, report=print_row
-    )
-    if rank() > 0:
-        return
-    print(f"The run is in {settings.out}: {count_parameters(model):,} parameters after epoch {len(record.history)}.")
-    place = os.path.join(os.curdir, settings.out) if settings.out in shipped_names() else settings.out
-    print(f"Measure it with: {PROGRAM} evaluate --checkpoint {shlex.quote(place)} --split val")
+def tell_torchrun(line: str) -> None:
+    """Let torchrun, where it started this process, end its own report with our line."""
+    path = os.environ.get("TORCHELASTIC_ERROR_FILE")
+    if path:
+        Path(path).write_text(json.dumps({"message": line, "timestamp": int(time.time())}), encoding="utf-8")
 
 
-def print_row(row: dict) -> None:
-    parts = [
-        f"{part} loss {row[part + '_loss']:.3f} accuracy {row[part + '_accuracy']:6.1%}" for part in ("train", "val")
-    ]
-    print(
-        f"epoch {row['epoch']:3}: {', '.join(parts)}, rate {row['learning_rate']:.1e}, {row['seconds']:.0f} s",
-        flush=True,
-    )
+def run_command(name: str, settings: Namespace) -> None:
+    """Carry out a command. What computes is imported only now: --help and a slip of the pen need not wait for it."""
+    from vit_tutorial import commands
+
+    getattr(commands, f"run_{name}")(settings)
 
 
-def run_evaluate(settings: Namespace) -> None:
-    model, record = load_checkpoint(settings.checkpoint, pick_device(settings.device))
-    data = load_split(settings.data, settings.split)
-    if data.classes != record.classes:
-        raise ValueError(f"the data have classes {data.classes}, the model was trained for {record.classes}")
-    scores = evaluate(model, data, record.mean, record.std)
-    about = {"checkpoint": settings.checkpoint, "data": settings.data.name, "split": settings.split}
-    print(json.dumps(scores | about | {"epochs": len(record.history)}))
-
-
-def run_attend(settings: Namespace) -> None:
-    if not Path(settings.out).parent.is_dir():
-        raise ValueError(f"--out is {settings.out}, but there is no folder {Path(settings.out).parent}")
-    model, record = load_checkpoint(settings.checkpoint)
-    size = model.config.image_size
-    size = (size, size) if isinstance(size, int) else size
-    images = torch.stack([read_image(Path(path), size, model.config.channels) for path in settings.images])
-    inputs = normalise(images, record.mean, record.std)
-    with torch.no_grad():
-        best, classes = model(inputs).softmax(dim=1).max(dim=1)
-    weights, name = chosen_attention(model, attention_maps(model, inputs), settings)
-    titles = [f"{record.classes[label]}\n{share:.0%}" for label, share in zip(classes, best, strict=True)]
-    figure, file = draw_attention(images, weights, model.config.grid, titles, name), io.BytesIO()
-    figure.savefig(file, format=Path(settings.out).suffix[1:] or "png")
-    write_file(Path(settings.out), file.getvalue())
-    print(f"{settings.out}: {name}, over {len(images)} image{'s' * (len(images) > 1)}")
-
-
-def chosen_attention(model: VisionTransformer, maps: list[Tensor], settings: Namespace) -> tuple[Tensor, str]:
-    """The attention the user asked for, (B, N), and its name. Without a class token it is the mean over queries."""
-    for name, count in {"layer": len(maps), "head": model.config.heads}.items():
-        if settings[name] is not None and settings.rollout:
-            raise ValueError(f"--rollout goes through all layers and heads, but --{name} was given, too")
-        if settings[name] is not None and not 0 <= settings[name] < count:
-            raise ValueError(f"{name} is {settings[name]}, but the model has {name}s 0 to {count - 1}")
-    layer = len(maps) - 1 if settings.layer is None else settings.layer
-    if settings.rollout:
-        weights, name = rollout(maps), "rollout through all layers"
-    elif settings.head is None:
-        weights, name = maps[layer].mean(dim=1), f"layer {layer}, mean over heads"
-    else:
-        weights, name = maps[layer][:, settings.head], f"layer {layer}, head {settings.head}"
-    if model.config.pool == "cls":
-        return weights[:, 0, 1:], f"attention of the class token: {name}"
-    return weights.mean(dim=1), f"attention, mean over queries: {name}"
-
-
-def draw_attention(images: Tensor, weights: Tensor, grid: tuple[int, int], titles: list[str], name: str) -> Figure:
-    """Each image, and beside it the image under its attention (N,) with the prediction written on it."""
-    columns = min(2, len(images))
-    rows = -(-len(images) // columns)
-    height = WIDTH / 2 / columns * images.shape[-2] / images.shape[-1]
-    figure = Figure(figsize=(WIDTH, rows * height + 0.25), dpi=150, layout="constrained")
-    figure.supxlabel(f"{name} (yellow: most)", fontsize=8)
-    axes = figure.subplots(rows, 2 * columns, squeeze=False).reshape(-1, 2)
-    for axis in axes.flat:
-        axis.axis("off")
-    for (plain, covered), image, weight, title in zip(axes, images, weights, titles, strict=False):
-        plain.imshow(picture(image), cmap="gray" if len(image) == 1 else None)
-        overlay(covered, image, weight, grid)
-        covered.text(0.04, 0.05, literal(title), transform=covered.transAxes, fontsize=11 if columns == 1 else 8,
-                     color="white", clip_on=True,
-                     bbox={"facecolor": "black", "alpha": 0.6, "linewidth": 0})  # fmt: skip
-    return fitted(figure)
-
-
-def run_download(settings: Namespace) -> None:
-    download_stl10(settings.root)
-
-
-COMMANDS = {"train": run_train, "evaluate": run_evaluate, "attend": run_attend, "download": run_download}
+COMMANDS = {name: partial(run_command, name) for name in ("train", "evaluate", "attend", "download")}

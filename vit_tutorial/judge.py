@@ -11,10 +11,11 @@ def probabilities(
     model: nn.Module, data: ImageSet, mean: tuple[float, ...], std: tuple[float, ...], batch_size: int = 250
 ) -> Tensor:
     """The probability of each class for each image: (n, classes), on the CPU; the model is left in eval mode."""
-    device, size, parts = next(model.parameters()).device, model.config.image_size, []
+    weight, size, parts = next(model.parameters()), model.config.image_size, []
     model.eval()
     for images in data.images.split(batch_size):
-        logits = model(normalise(resize(images.to(device), size), mean, std))
+        inputs = normalise(resize(images.to(weight.device), size), mean, std)
+        logits = model(inputs.to(weight.dtype)).float()  # weights may be of any precision
         parts.append(logits.softmax(dim=1).cpu())
     return torch.cat(parts)
 

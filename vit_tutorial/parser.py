@@ -8,6 +8,10 @@ from typing import NoReturn
 import yaml
 from jsonargparse import ActionConfigFile, ArgumentParser, Namespace
 
+from vit_tutorial.console import one_line
+from vit_tutorial.settings import shown
+
+MAY_BE_BLANK = ("config", "data.image_size")  # what --print_config shows, and what follows from the model
 PLAIN = {  # what jsonargparse says -> what a user needs, one after the other; anything else stays as it is
     r'Parser key "(\S+)": ': r"\1: ",
     r"Does not .* Union subtypes Subtypes: \[(.*)\] Errors: .* Given value: (.*)": r"Expected \1. Got value: \2",
@@ -37,11 +41,6 @@ class Parser(ArgumentParser):
         self.exit(2, one_line(plainly(message)))
 
 
-def one_line(message: object) -> str:
-    """A message as the command line shows it."""
-    return "error: " + " ".join(str(message).split()) + "\n"
-
-
 def plainly(message: str) -> str:
     """A message of jsonargparse without the names of Python's types."""
     message = " ".join(message.split())
@@ -59,14 +58,34 @@ class ConfigFile(ActionConfigFile):
         path = packaged.get(values, Path(values))
         if not path.is_file():
             parser.error(f"no config {values!r}: neither a file nor one of {sorted(packaged)}")
-        try:
-            with path.open(encoding="utf-8") as file:  # jsonargparse reads it again: its errors do not name the file
-                found = yaml.safe_load(file)
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            parser.error(f"{path} is no YAML: {error}")
-        if not isinstance(found, dict) or None in found.values():
-            parser.error(f"{path} holds {found!r:.40}, expected settings of model, data or training")
+        try:  # jsonargparse reads the file again, and does not name it in its errors
+            refuse_blanks(read_yaml(path))
+        except ValueError as error:
+            parser.error(f"{path} {error}")
         super().__call__(parser, config, str(path), option_string)
         for name in parser.groups:
             if not isinstance(group := config.get(name, Namespace()), Namespace):
                 parser.error(f"{path}: {name} is {group!r}, expected settings")
+
+
+def read_yaml(path: Path) -> dict:
+    """The settings in a YAML file. Raises ValueError for anything else, and for aliases: a few stand for billions."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text)):
+            raise ValueError("holds an alias (*name): write the value out")
+        found = yaml.safe_load(text)
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise ValueError(f"is no YAML: {str(error) or type(error).__name__}") from error
+    if not isinstance(found, dict):
+        raise ValueError(f"holds {shown(found)}, expected settings of model, data or training")
+    return found
+
+
+def refuse_blanks(settings: dict, within: str = "") -> None:
+    """Raise ValueError for the first setting without a value."""
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            refuse_blanks(value, f"{within}{name}.")
+        elif value is None and within + str(name) not in MAY_BE_BLANK:
+            raise ValueError(f"holds no value for {within}{name}")

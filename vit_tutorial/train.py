@@ -1,6 +1,7 @@
 """Learning: the schedule, the optimiser's groups, one epoch, the whole run."""
 
 import math
+import os
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -19,7 +20,7 @@ from vit_tutorial.average import MovingAverage
 from vit_tutorial.checkpoint import Record, load_run, open_run, save_run
 from vit_tutorial.config import ViTConfig
 from vit_tutorial.data import ImageSet, load_split, normalise, resize
-from vit_tutorial.model import VisionTransformer
+from vit_tutorial.model import VisionTransformer, matrix_values
 from vit_tutorial.muon import Muon
 from vit_tutorial.processes import averaged, connect, join, pick_device, rank, share
 from vit_tutorial.recipe import DataConfig, TrainConfig
@@ -93,8 +94,8 @@ def train_epoch(
     """One pass over the images: the epoch's mean loss and accuracy, and its last learning rate.
 
     Order, augmentation and dropout follow from the seed and the number of the epoch alone, so that a resumed run goes
-    on as if it had never stopped. Of several processes each takes its share of every batch. Raises FloatingPointError,
-    naming the step, when the loss is not finite.
+    on as if it had never stopped, on the same machine with as many threads. Of several processes each takes its share
+    of every batch. Raises FloatingPointError, naming the step, when the loss is not finite.
     """
     torch.manual_seed(10_000 * config.seed + epoch + (rank() << 32))  # dropout: another one in each process
     generator = torch.Generator().manual_seed(10_000 * config.seed + epoch + 2**31)  # order and augmentation
@@ -165,13 +166,20 @@ def evaluate(
     std: tuple[float, ...],
     batch_size: int = 256,
 ) -> dict[str, float]:
-    """Accuracy (a fraction), mean loss and n over all images, in float32; the model is left in eval mode."""
-    device = next(model.parameters()).device
+    """Accuracy (a fraction), mean loss and n over all images; the model is left in eval mode.
+
+    Weights may be of any precision; the loss is summed in float32. Raises ValueError when there are no images.
+    """
+    if len(data) == 0:
+        raise ValueError("there are no images to evaluate")
+    weight = next(model.parameters())
+    device = weight.device
     model.eval()
     loss, hits = 0.0, 0
     for images, labels in zip(data.images.split(batch_size), data.labels.split(batch_size), strict=True):
         labels = labels.to(device)
-        logits = model(normalise(resize(images.to(device), model.config.image_size), mean, std))
+        inputs = normalise(resize(images.to(device), model.config.image_size), mean, std)
+        logits = model(inputs.to(weight.dtype)).float()
         loss += F.cross_entropy(logits, labels, reduction="sum").item()
         hits += (logits.argmax(dim=1) == labels).sum().item()
     return {"accuracy": hits / len(data), "loss": loss / len(data), "n": len(data)}
@@ -188,10 +196,12 @@ def train(
 ) -> tuple[VisionTransformer, Record]:
     """Train a model and keep it in the folder `out`, which is complete whenever it is written; `report` gets each row.
 
-    With `resume` the run in `out` goes on as if it had never stopped. Of the processes that torchrun started the first
-    one writes and reports. `build` makes the model. Returns what `load_checkpoint(out)` returns. Raises ValueError when
-    `out` holds a run already (or, with `resume`, none or another one), when it is in use, and when model, data and the
-    number of processes do not fit; OSError when it cannot be written; FloatingPointError for a loss not finite.
+    With `resume` the run in `out` goes on as if it had never stopped, to the last digit on the same machine with as
+    many threads and processes; elsewhere sums are rounded in another order. What a kill left unwritten is written
+    first. Of the processes that torchrun started the first one writes and reports. `build` makes the model. Returns
+    what `load_checkpoint(out)` returns. Raises ValueError when `out` holds a run already (or, with `resume`, none or
+    another one), when it is in use, and when model, data, memory and the number of processes do not fit; OSError when
+    it cannot be written; FloatingPointError for a loss not finite.
     """
     if not str(out).strip():
         raise ValueError(f"out is {str(out)!r}, expected the folder of the run")
@@ -202,6 +212,9 @@ def train(
         if getattr(model_config, name) != count:
             raise ValueError(f"the data have {count} {name}, but model.{name} is {getattr(model_config, name)}")
     normalise(val.images[:1], data_config.mean, data_config.std)  # refused before anything is written
+    share(config.batch_size)  # so is a batch that the processes cannot share
+    if build is VisionTransformer:
+        refuse_too_large(model_config)
     torch.manual_seed(10_000 * config.seed)
     model = build(model_config).to(device)
     optimizers = make_optimizers(model, config)
@@ -232,6 +245,17 @@ def train(
             if writes:
                 report(record.history[-1])
     return to_keep(model, optimizers).eval(), record
+
+
+def refuse_too_large(config: ViTConfig) -> None:
+    """Raise ValueError for a model that this machine cannot train, before the system runs out of memory and kills."""
+    needed = 16 * matrix_values(config)  # four bytes each for a weight, its gradient and two moments
+    try:
+        there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # not every system says
+        return
+    if needed > there:
+        raise ValueError(f"the model needs {needed / 1e9:,.0f} GB to be trained, this machine has {there / 1e9:,.0f}")
 
 
 def to_keep(model: nn.Module, optimizers: list[Optimizer]) -> nn.Module:
