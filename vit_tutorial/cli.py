@@ -23,6 +23,7 @@ from vit_tutorial.fonts import fitted, literal
 from vit_tutorial.look import attention_maps, rollout
 from vit_tutorial.model import VisionTransformer, count_parameters
 from vit_tutorial.parser import ConfigFile, Parser, one_line
+from vit_tutorial.paths import user_word
 from vit_tutorial.plots import WIDTH, overlay, picture
 from vit_tutorial.processes import rank
 from vit_tutorial.record import PARTS, Record, read_record
@@ -141,7 +142,7 @@ def config_first(argv: list[str]) -> list[str]:
 
 def main(argv: list[str] | None = None) -> int:
     """Run a command; returns its exit code: 0, 2 for a user's mistake, 130 when interrupted."""
-    argv = sys.argv[1:] if argv is None else argv
+    argv = [user_word(word) for word in (sys.argv[1:] if argv is None else argv)]
     try:
         parser = parser_for(argv)
         settings = parser.instantiate(parser.parse_args(config_first(argv)))

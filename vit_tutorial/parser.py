@@ -8,6 +8,8 @@ from typing import NoReturn
 import yaml
 from jsonargparse import ActionConfigFile, ArgumentParser, Namespace
 
+from vit_tutorial.paths import user_path
+
 PLAIN = {  # what jsonargparse says -> what a user needs, one after the other; anything else stays as it is
     r'Parser key "(\S+)": ': r"\1: ",
     r"Does not .* Union subtypes Subtypes: \[(.*)\] Errors: .* Given value: (.*)": r"Expected \1. Got value: \2",
@@ -56,7 +58,7 @@ class ConfigFile(ActionConfigFile):
     def __call__(self, parser: Parser, config: Namespace, values: str, option_string: str | None = None) -> None:
         folder = Path(str(resources.files("vit_tutorial"))) / "configs"
         packaged = {path.stem: path for path in folder.glob("*.yaml")}
-        path = packaged.get(values, Path(values))
+        path = packaged.get(values, user_path(values))
         if not path.is_file():
             parser.error(f"no config {values!r}: neither a file nor one of {sorted(packaged)}")
         try:
