@@ -15,7 +15,6 @@ import argparse
 import json
 import statistics
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import torch
 from record import ROOT, circumstances, write_record
@@ -27,6 +26,7 @@ from vit_tutorial.config import ViTConfig
 from vit_tutorial.data import STACKS_CLASSES, DataConfig, ImageSet, load_split
 from vit_tutorial.drawn import STACKS
 from vit_tutorial.model import VisionTransformer, count_parameters
+from vit_tutorial.paths import user_path
 from vit_tutorial.train import TrainConfig, evaluate, make_optimizers, train_epoch
 
 EPOCHS, SHOWN = 12, 2000  # images an epoch
@@ -135,7 +135,7 @@ def summary(runs: list[dict]) -> dict:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=3, help="how many seeds, from 0 (default: 3)")
-    parser.add_argument("--out", type=Path, default=ROOT / "results" / "generalising.json")
+    parser.add_argument("--out", type=user_path, default=ROOT / "results" / "generalising.json")
     options = parser.parse_args()
     record = circumstances("cpu", ["torch"]) | {"data": "stacks", "epochs": EPOCHS, "images_an_epoch": SHOWN}
     record["parameters"] = {name: count_parameters(make(RUNS[f"{name}, fresh"], 0)[0]) for name in ("ViT", "CNN")}

@@ -9,7 +9,6 @@ of the models alternate, so that whatever slows the machine down slows all of th
 import argparse
 import time
 from collections.abc import Callable
-from pathlib import Path
 from statistics import quantiles
 
 import torch
@@ -19,6 +18,7 @@ from vit_tutorial.checkpoint import load_checkpoint
 from vit_tutorial.cli import one_line
 from vit_tutorial.data import normalise
 from vit_tutorial.model import count_parameters
+from vit_tutorial.paths import user_path
 
 WARM_UP = 20  # images that are not counted
 
@@ -55,7 +55,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="+", help="shipped names or the folders of runs")
     parser.add_argument("--images", type=int, default=300, help="how many are measured (default: 300)")
-    parser.add_argument("--out", type=Path, default=ROOT / "results" / "latency.json")
+    parser.add_argument("--out", type=user_path, default=ROOT / "results" / "latency.json")
     options = parser.parse_args()
     if options.images < 2:
         parser.error(f"--images is {options.images}, expected at least 2")

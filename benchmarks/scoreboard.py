@@ -13,7 +13,6 @@ import json
 import statistics
 from collections.abc import Callable
 from functools import lru_cache
-from pathlib import Path
 
 import torch
 from record import ROOT, circumstances, write_record
@@ -24,6 +23,7 @@ from vit_tutorial import VisionTransformer, ViTConfig
 from vit_tutorial.attention import MultiHeadSelfAttention
 from vit_tutorial.data import DataConfig, ImageSet, load_split, normalise
 from vit_tutorial.embedding import ConvolutionalPatchEmbedder
+from vit_tutorial.paths import user_path
 from vit_tutorial.train import fit
 
 EPOCHS, PATCH, DIM, HEADS = 20, 16, 96, 4
@@ -113,7 +113,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=3, help="how many seeds, from 0 (default: 3)")
     parser.add_argument("--steps", nargs="+", default=["pixels", *STEPS], choices=["pixels", *STEPS], metavar="STEP")
-    parser.add_argument("--out", type=Path, default=ROOT / "results" / "scoreboard.json")
+    parser.add_argument("--out", type=user_path, default=ROOT / "results" / "scoreboard.json")
     options = parser.parse_args()
     record = circumstances("cpu", ["torch", "scikit-learn"])
     record |= {"data": "stacks", "epochs": EPOCHS, "patch_size": PATCH, "dim": DIM, "heads": HEADS}

@@ -13,6 +13,7 @@ from safetensors.torch import save
 
 from vit_tutorial.checkpoint import SHIPPED, load_checkpoint, write_file
 from vit_tutorial.data import DataConfig, load_split
+from vit_tutorial.paths import user_path
 from vit_tutorial.train import evaluate
 
 LARGEST = 26  # MB
@@ -39,7 +40,7 @@ def ship(source: Path, name: str, root: str = "data") -> None:
     folder.mkdir(parents=True, exist_ok=True)
     write_file(folder / "model.safetensors", content)
     write_file(folder / "config.json", replace(record, config=config).settings().encode())
-    write_file(folder / "history.json", (Path(source) / "history.json").read_bytes())
+    write_file(folder / "history.json", (user_path(source) / "history.json").read_bytes())
     val = load_split(DataConfig(**data | {"root": root}), "val")
     for place in (source, folder):
         scores = evaluate(load_checkpoint(place)[0], val, record.mean, record.std)

@@ -60,4 +60,4 @@ def main(folder: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1] if len(sys.argv) > 1 else BUILT / "html").resolve()))
+    sys.exit(main(Path(sys.argv[1] if len(sys.argv) > 1 else BUILT / "html").expanduser().resolve()))

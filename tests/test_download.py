@@ -1,118 +1,14 @@
 import gzip
-import hashlib
-import io
-import random
 import socket
-import tarfile
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import servers
+from servers import ARCHIVE, CONTENTS, assert_complete, fetch, make_archive, random_bytes
 
-from vit_tutorial import data
 from vit_tutorial.download import download_stl10
 
-NAMES = ("test_X.bin", "test_y.bin", "train_X.bin", "train_y.bin")
-
-
-def random_bytes(seed: int, count: int) -> bytes:
-    return random.Random(seed).randbytes(count)
-
-
-CONTENTS = {
-    "class_names.txt": b"cat\ndog\n",
-    "fold_indices.txt": b"0 1 2\n",
-    **{name: random_bytes(seed, 200_000 if "X" in name else 50) for seed, name in enumerate(NAMES)},
-    "unlabeled_X.bin": random_bytes(9, 3_000_000),
-}
-
-
-def make_archive(contents: dict[str, bytes], compresslevel: int = 1) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=compresslevel) as archive:
-        for name, content in contents.items():
-            member = tarfile.TarInfo(f"stl10_binary/{name}")
-            member.size = len(content)
-            archive.addfile(member, io.BytesIO(content))
-    return buffer.getvalue()
-
-
-ARCHIVE = make_archive(CONTENTS)
-
-
-class Server(ThreadingHTTPServer):
-    """Sends `content`; cuts or stalls each of the first `cuts` answers after `after` bytes; notes what it did."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.content, self.tag, self.ranges = ARCHIVE, '"one"', True
-        self.cuts, self.after, self.stall, self.status = 0, 150_000, False, 200
-        self.asked: list[str | None] = []
-        self.sent = 0
-        self.released = threading.Event()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/stl10_binary.tar.gz"
-
-    def handle_error(self, request, client_address) -> None:
-        """A client that hangs up early is what is tested: no traceback."""
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Server
-
-    def log_message(self, *values) -> None:
-        """Quiet."""
-
-    def do_GET(self) -> None:
-        server, wanted = self.server, self.headers.get("Range")
-        server.asked.append(wanted)
-        if server.status != 200:
-            return self.send_error(server.status)
-        same = self.headers.get("If-Range") in (None, server.tag)
-        start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted and server.ranges and same else 0
-        self.send_response(206 if start else 200)
-        if start:
-            self.send_header("Content-Range", f"bytes {start}-{len(server.content) - 1}/{len(server.content)}")
-        self.send_header("ETag", server.tag)
-        self.send_header("Content-Length", str(len(server.content) - start))
-        self.end_headers()
-        cut = server.cuts > 0
-        server.cuts -= cut
-        for at in range(start, start + server.after if cut else len(server.content), 10_000):
-            self.wfile.write(server.content[at : at + 10_000])
-            server.sent += 10_000
-        if cut and server.stall:
-            server.released.wait(10)
-
-
-@pytest.fixture
-def server(monkeypatch):
-    table = {name: (len(CONTENTS[name]), hashlib.md5(CONTENTS[name]).hexdigest()) for name in NAMES}
-    monkeypatch.setattr(data, "STL10_FILES", table)
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    server = Server()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server
-    server.released.set()
-    server.shutdown()
-    server.server_close()
-    thread.join()
-
-
-def fetch(root: Path, server: Server, **options) -> Path:
-    return download_stl10(root, server.url, **{"timeout": 5, "retries": 2, "wait": 0.01} | options)
-
-
-def assert_complete(folder: Path) -> None:
-    """The labelled files and nothing else, byte for byte."""
-    wanted = {name: content for name, content in CONTENTS.items() if name != "unlabeled_X.bin"}
-    assert {path.name: path.read_bytes() for path in folder.iterdir()} == wanted
+server = servers.server
 
 
 def test_it_stops_after_the_last_labelled_file_and_does_nothing_the_second_time(tmp_path, server):

@@ -1,4 +1,5 @@
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -44,6 +45,53 @@ def test_conda_installs_the_same():
     assert not python.specifier.contains("3.10")
     assert all(python.specifier.contains(version) for version in ("3.11", "3.12", "3.13"))
     assert PROJECT["requires-python"] == ">=3.11"
+
+
+@pytest.fixture
+def conda(tmp_path):
+    """A copy of what make needs, and a conda environment with a Python that does nothing."""
+    folder, prefix = tmp_path / "re po", tmp_path / "envs" / "vit"
+    folder.mkdir()
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        (folder / name).write_text((ROOT / name).read_text(encoding="utf-8"), encoding="utf-8")
+    (prefix / "lib" / "python3.12" / "site-packages").mkdir(parents=True)
+    return folder, prefix
+
+
+def would_do(folder: Path, target: str, **environment: str) -> str:
+    settings = {name: value for name, value in os.environ.items() if name != "CONDA_PREFIX"}
+    command = ["make", "--dry-run", target]
+    run = subprocess.run(command, cwd=folder, env=settings | environment, capture_output=True, encoding="utf-8")
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+@pytest.mark.parametrize("target", ["lab", "book", "test", "notebooks", "package", "train"])
+def test_make_uses_the_conda_environment_that_is_active_and_installs_nothing(conda, target):
+    folder, prefix = conda
+    (prefix / "lib" / "python3.12" / "site-packages" / "_editable_impl_vit_tutorial.pth").write_text(
+        str(folder), encoding="utf-8"
+    )
+    done = would_do(folder, target, CONDA_PREFIX=str(prefix))
+    assert f"{prefix}/bin/python" in done
+    assert "pip install" not in done and ".venv" not in done
+
+
+@pytest.mark.parametrize("holds", [None, "", "/another/clone"])
+def test_make_passes_over_a_conda_environment_that_has_something_else(conda, holds):
+    folder, prefix = conda
+    if holds is not None:
+        path = prefix / "lib" / "python3.12" / "site-packages" / "_editable_impl_vit_tutorial.pth"
+        path.write_text(holds, encoding="utf-8")
+    done = would_do(folder, "lab", CONDA_PREFIX=str(prefix))
+    assert "pip install" in done and ".venv/bin/python book/lab.py" in done
+    assert would_do(folder, "lab") == done
+
+
+def test_the_readme_says_what_follows_conda():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8").partition("conda env create")[2]
+    name = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))["name"]
+    assert f"conda activate {name}" in readme[:200] and "make lab" in readme[:300]
 
 
 def test_what_the_package_and_the_tests_import_is_declared():

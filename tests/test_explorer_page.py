@@ -181,3 +181,11 @@ def test_a_phone_and_a_dark_page_can_read_it(opened, theme):
     assert shown.page.evaluate("document.documentElement.scrollWidth") <= 390
     inside = shown.locator("p, .panes div, label, .controls span, select, button:enabled, code")
     assert set(inside.evaluate_all("all => all.map(one => getComputedStyle(one).color)")) == {text}
+
+
+def test_a_dollar_in_a_class_name_is_a_dollar(opened):
+    """Pages and JupyterLab set formulas with MathJax, which leaves such elements out (its option ignoreHtmlClass)."""
+    names = ["cost_$5_$10", "$x$", r"\(y\)"]
+    (shown,) = opened(explore(build(), draw_images(), names))
+    assert {"tex2jax_ignore", "mathjax_ignore"} <= set(shown.get_attribute("class").split())
+    assert shown.locator(".prediction b").inner_text() in names

@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "vit_tutorial"
 ORDER = [
-    "settings", "recipe", "config", "patches", "embedding", "stem", "attention", "block", "model",
+    "paths", "settings", "recipe", "config", "patches", "embedding", "stem", "attention", "block", "model",
     "drawn", "data", "download", "augment", "strong", "record", "checkpoint", "processes", "average", "muon",
     "train", "judge", "look", "results", "fonts", "plots", "views", "published", "explorer",
     "tokens", "console", "parser", "commands", "cli", "__main__",

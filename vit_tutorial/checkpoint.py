@@ -18,6 +18,7 @@ from torch.optim import Optimizer
 
 from vit_tutorial.config import ViTConfig
 from vit_tutorial.model import VisionTransformer, matrix_values
+from vit_tutorial.paths import user_path
 from vit_tutorial.record import Record, check_history, check_settings, checked, from_json, read_record, to_json
 from vit_tutorial.settings import shown
 
@@ -80,8 +81,8 @@ def find_weights(name_or_path: str | Path) -> Path:
     A name that is also the folder of a run here is refused: ./NAME is the folder, without doubt.
     """
     names = shipped_names()
-    path = SHIPPED / name_or_path if name_or_path in names else Path(name_or_path)
-    here = Path(name_or_path)
+    here = user_path(name_or_path)
+    path = SHIPPED / name_or_path if name_or_path in names else here
     if path != here and (here.is_file() or any(here.glob("*.safetensors"))):
         both = f"{str(here)!r} is a shipped model and a run's folder here"
         raise ValueError(f"{both}: write {os.path.join(os.curdir, here)} for the folder, or rename it for the model")

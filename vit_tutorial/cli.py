@@ -15,6 +15,7 @@ from jsonargparse import Namespace
 from vit_tutorial.config import ViTConfig
 from vit_tutorial.console import PROGRAM, in_words, one_line, print_row, say
 from vit_tutorial.parser import ConfigFile, Parser
+from vit_tutorial.paths import user_word
 from vit_tutorial.recipe import AugmentConfig, DataConfig, StrongConfig, TrainConfig
 from vit_tutorial.record import PARTS, Record, read_record
 
@@ -137,7 +138,7 @@ def main(argv: list[str] | None = None) -> int:
 
     Any error is one line; with VIT_TRACEBACK in the environment it is raised, to see where it comes from.
     """
-    argv = sys.argv[1:] if argv is None else argv
+    argv = [user_word(word) for word in (sys.argv[1:] if argv is None else argv)]
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a name that the terminal cannot show is no error
             stream.reconfigure(errors="backslashreplace")

@@ -1,22 +1,28 @@
 """Fetch the labelled part of STL-10: a stream that is resumed after a cut and stopped after the last file needed."""
 
 import errno
+import gzip
 import json
 import os
+import re
 import tarfile
 import time
 import urllib.request
+import zlib
+from collections.abc import Iterator
 from contextlib import closing
 from http.client import HTTPException, HTTPResponse
+from io import BufferedIOBase
 from pathlib import Path, PurePosixPath
 from urllib.error import HTTPError
 
 from tqdm import tqdm
 
 from vit_tutorial import data
+from vit_tutorial.paths import user_path
 
 STL10_URL = "http://ai.stanford.edu/~acoates/stl10/stl10_binary.tar.gz"
-TEXTS = ("class_names.txt", "fold_indices.txt")  # taken where they come before the last of the labelled files
+UNPACKED = 4 * 10**9  # bytes, of which the archive has 3.1: what unpacks to more is something else
 CHUNK = 2**16  # bytes
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -28,13 +34,14 @@ def download_stl10(
 
     The archive is 2.6 GB, nearly all of it unlabelled images behind the labelled ones, and is left as soon as these
     have arrived. What has arrived is kept in a .part file; after a cut, in this call or in a later one, the rest is
-    asked for. Each file is checked before it gets its name. Files already there and right: nothing is fetched.
+    asked for. Each file is checked before it gets its name, and what cannot be checked is not taken. Files already
+    there and right, also in `root` itself: nothing is fetched.
     `timeout`: seconds without data that count as a cut; `wait`: seconds before the first of `retries`, then doubled.
     Raises ConnectionError (network), ValueError (not the files expected) or OSError (disk), each with one line.
     """
     if not url.startswith(("http://", "https://")):
         raise ValueError(f"{url!r} is no address of a file, expected http://... or https://...")
-    folder = Path(root) / "stl10_binary"
+    folder = _folder(user_path(root))
     if not _missing(folder):
         return folder
     try:
@@ -47,10 +54,10 @@ def download_stl10(
                 break
             except _StartAnew:
                 _forget(part)
-            except (tarfile.TarError, EOFError) as error:
+            except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error) as error:
                 _forget(part)
                 raise ValueError(f"{url} is damaged or no tar.gz archive ({error}): run the download again") from error
-            except ValueError:
+            except ValueError:  # what has arrived holds other files than STL-10's
                 _forget(part)
                 raise
         else:
@@ -61,6 +68,13 @@ def download_stl10(
             raise OSError(f"{folder}: no space left on the disk, about 0.7 GB are needed") from error
         raise
     return folder
+
+
+def _folder(root: Path) -> Path:
+    """Where the files belong: root/stl10_binary, unless `root` has them or is that folder itself."""
+    inside = root / "stl10_binary"
+    here = all((root / name).is_file() for name in data.STL10_FILES)
+    return root if here or (root.resolve().name == "stl10_binary" and not inside.is_dir()) else inside
 
 
 def _missing(folder: Path) -> set[str]:
@@ -80,34 +94,63 @@ def _unpack(stream: "_Arriving", folder: Path) -> None:
     total = sum(data.STL10_FILES[name][0] for name in missing)
     with (
         tqdm(total=total, unit="B", unit_scale=True, desc="STL-10") as bar,
-        tarfile.open(fileobj=stream, mode="r|gz", bufsize=CHUNK) as archive,
+        gzip.GzipFile(fileobj=stream, mode="rb") as archive,
     ):
-        for member in archive:
-            name = PurePosixPath(member.name).name  # only the name: an archive does not say where to write
-            if not member.isfile() or name not in (*missing, *TEXTS):
+        for name, size in _members(archive, stream.url):
+            if name not in missing:
                 continue
-            expected = data.STL10_FILES[name][0] if name in missing else min(member.size, 10**6)
-            if member.size != expected:
-                raise ValueError(f"{name} in {stream.url} has {member.size} bytes, expected {expected}")
+            if size != data.STL10_FILES[name][0]:
+                raise ValueError(f"{name} in {stream.url} has {size} bytes, expected {data.STL10_FILES[name][0]}")
             bar.set_description(name)
-            _write(archive, member, folder / name, bar if name in missing else None)
+            _write(archive, folder / name, bar)
             missing.discard(name)
             if not missing:
                 return
     raise ValueError(f"{stream.url} ends without {', '.join(sorted(missing))}")
 
 
-def _write(archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path, bar: tqdm | None) -> None:
+def _members(archive: BufferedIOBase, url: str) -> Iterator[tuple[str, int]]:
+    """The files of an archive that is being read, name and bytes, each while `archive` stands at its beginning.
+
+    Only the name: an archive does not say where to write. Members that tell more of another one (long names and the
+    like), which tarfile would read into memory at any length, are passed over: the files wanted need none.
+    """
+    while header := _read(archive, tarfile.BLOCKSIZE):
+        if not any(header):  # the end of the archive
+            return
+        member = tarfile.TarInfo.frombuf(header, "utf-8", "surrogateescape")
+        start = archive.tell()
+        end = start + -(-member.size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
+        if end > UNPACKED:
+            raise ValueError(f"{url} unpacks to more than {UNPACKED / 1e9:g} GB, expected STL-10")
+        if member.type in (tarfile.REGTYPE, tarfile.AREGTYPE):
+            yield PurePosixPath(member.name).name, member.size
+        while archive.tell() < end:
+            _read(archive, min(CHUNK, end - archive.tell()))
+
+
+def _read(archive: BufferedIOBase, count: int) -> bytes:
+    """`count` bytes, or none at the end of the archive. Raises EOFError where it ends in between."""
+    read = archive.read(count)
+    if 0 < len(read) < count:
+        raise EOFError("it ends early")
+    return read
+
+
+def _write(archive: BufferedIOBase, path: Path, bar: tqdm) -> None:
     """Copy one file out of the archive under a temporary name, check it, rename it."""
     temporary = path.with_name(path.name + ".tmp")
+    left = data.STL10_FILES[path.name][0]
     try:
-        with archive.extractfile(member) as source, temporary.open("wb") as target:
-            while chunk := source.read(CHUNK):
+        with temporary.open("wb") as target:
+            while left:
+                chunk = _read(archive, min(CHUNK, left))
+                if not chunk:
+                    raise EOFError("it ends early")
                 target.write(chunk)
-                if bar is not None:
-                    bar.update(len(chunk))
-        if path.name in data.STL10_FILES:
-            data.check_stl10_file(temporary, path.name)
+                left -= len(chunk)
+                bar.update(len(chunk))
+        data.check_stl10_file(temporary, path.name)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -163,10 +206,10 @@ class _Arriving:
                     self.response, self.length = _ask(self.url, self.part, self.position, self.timeout)
                     self.answered = True
                 chunk = self.response.read1(count) if self.position != self.length else b""
-                if chunk or self.length in (None, self.position):
+                if chunk or self.length == self.position:
                     return chunk
                 reason = "the connection was cut"
-            except (OSError, HTTPException) as error:
+            except (OSError, HTTPException, ValueError) as error:  # ValueError: an address that is none
                 if getattr(error, "errno", None) in DISK_FULL:
                     raise
                 reason = f"no data for {self.timeout:g} s" if isinstance(error, TimeoutError) else _reason(error)
@@ -190,10 +233,7 @@ def _ask(url: str, part: Path, position: int, timeout: float) -> tuple[HTTPRespo
 
     Raises _StartAnew when the answer does not go on where `part` ends (RFC 9110, sections 13.1.5 and 14.4).
     """
-    try:
-        note = json.loads(_note(part).read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        note = {}
+    note = _read_note(part)
     headers = {"Range": f"bytes={position}-"} if position else {}
     if position and note.get("version"):
         headers["If-Range"] = note["version"]
@@ -205,14 +245,34 @@ def _ask(url: str, part: Path, position: int, timeout: float) -> tuple[HTTPRespo
         raise
     if position:
         span, _, length = response.headers.get("Content-Range", "").partition("/")
-        same = note.get("url") == url and str(note.get("length")) == length
+        length = _count(length)
+        if note.get("length") is None:  # it was not told, and the version alone vouches for the file
+            same = bool(note.get("version"))
+        else:
+            same = note["length"] == length
+        same = same and note.get("url") == url
         if response.status != 206 or not span.startswith(f"bytes {position}-") or not same:
             response.close()
             raise _StartAnew
-        return response, int(length)
-    length = response.headers.get("Content-Length")
-    length = None if length is None else int(length)
+        return response, length
+    length = _count(response.headers.get("Content-Length", ""))
     tag = response.headers.get("ETag", "")
     version = response.headers.get("Last-Modified") if not tag or tag.startswith("W/") else tag  # weak tags do not do
     _note(part).write_text(json.dumps({"url": url, "version": version, "length": length}), encoding="utf-8")
     return response, length
+
+
+def _read_note(part: Path) -> dict:
+    """The note beside `part`; empty where there is none, or anything else but one."""
+    try:
+        note = json.loads(_note(part).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError, RecursionError):
+        return {}
+    if not isinstance(note, dict) or not isinstance(note.get("version"), str | None):
+        return {}
+    return {} if re.search(r"[^ -~]", note.get("version") or "") else note  # it becomes a line of a request
+
+
+def _count(text: str) -> int | None:
+    """The number of bytes that a server tells; None where that is no number."""
+    return int(text) if re.fullmatch(r"[0-9]{1,18}", text.strip()) else None

@@ -9,6 +9,7 @@ import yaml
 from jsonargparse import ActionConfigFile, ArgumentParser, Namespace
 
 from vit_tutorial.console import one_line
+from vit_tutorial.paths import user_path
 from vit_tutorial.settings import shown
 
 MAY_BE_BLANK = ("config", "data.image_size")  # what --print_config shows, and what follows from the model
@@ -55,7 +56,7 @@ class ConfigFile(ActionConfigFile):
     def __call__(self, parser: Parser, config: Namespace, values: str, option_string: str | None = None) -> None:
         folder = Path(str(resources.files("vit_tutorial"))) / "configs"
         packaged = {path.stem: path for path in folder.glob("*.yaml")}
-        path = packaged.get(values, Path(values))
+        path = packaged.get(values, user_path(values))
         if not path.is_file():
             parser.error(f"no config {values!r}: neither a file nor one of {sorted(packaged)}")
         try:  # jsonargparse reads the file again, and does not name it in its errors

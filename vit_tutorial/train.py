@@ -22,6 +22,7 @@ from vit_tutorial.config import ViTConfig
 from vit_tutorial.data import ImageSet, load_split, normalise, resize
 from vit_tutorial.model import VisionTransformer, matrix_values
 from vit_tutorial.muon import Muon
+from vit_tutorial.paths import user_path
 from vit_tutorial.processes import averaged, connect, join, pick_device, rank, share
 from vit_tutorial.recipe import DataConfig, TrainConfig
 from vit_tutorial.strong import draw_strong, strengthen
@@ -205,7 +206,7 @@ def train(
     """
     if not str(out).strip():
         raise ValueError(f"out is {str(out)!r}, expected the folder of the run")
-    device, writes, out = pick_device(config.device), rank() == 0, Path(out)
+    device, writes, out = pick_device(config.device), rank() == 0, user_path(out)
     join(device)
     val = load_on(device, data_config, "val")
     for name, count in {"classes": len(val.classes), "channels": val.images.shape[1]}.items():

@@ -13,13 +13,15 @@ from vit_tutorial.checks.core import NotSolved, ask, called, compare, distinct, 
 from vit_tutorial.checks.counting import described
 from vit_tutorial.config import ViTConfig
 from vit_tutorial.model import VisionTransformer
+from vit_tutorial.paths import user_path
 
 Wrong = Callable[[VisionTransformer, Tensor], Tensor]  # our model and images -> the logits of a mistake
 
 
 def from_file(path: str | Path) -> type:
     """The class MyViT in a Python file. Raises NotSolved when there is no such file, or none in it."""
-    if not Path(path).is_file():
+    path = user_path(path)
+    if not path.is_file():
         raise NotSolved(f"there is no file {path} here; the blank one lies beside the chapters")
     try:
         names = runpy.run_path(str(path))
