@@ -254,7 +254,36 @@ def vision_transformer() -> Drawing:
     return d
 
 
-DIAGRAMS = (patches_to_tokens, attention, heads, block, vision_transformer, norm_placement)
+def crop_box() -> Drawing:
+    d = Drawing(
+        "A crop's box, measured from -1 to 1",
+        "The image reaches from -1 to 1 across and down, so its sides are 2 long and its area is 4. A box in it has "
+        "its middle at x, y; half its width is w, half its height h, so its area is 2w times 2h. Its share of the "
+        "image is the product of w and h.",
+        WIDTH, 316,
+    )  # fmt: skip
+    left, top, unit = 56, 46, 118  # pixels of this drawing from 0 to 1
+    middle, half = (0.25, 0.3), (0.6, 0.45)
+    d.rect(left, top, 2 * unit, 2 * unit, PAPER, INK, line=1.3)
+    for place, name in enumerate(("-1", "0", "1")):
+        d.text(left + place * unit, top - 14, name, 12, colour=FAINT, code=True)
+        d.text(left - 18, top + place * unit, name, 12, colour=FAINT, code=True)
+    x, y, w, h = left + (1 + middle[0]) * unit, top + (1 + middle[1]) * unit, half[0] * unit, half[1] * unit
+    d.rect(x - w, y - h, 2 * w, 2 * h, blend(QUERY, 0.15), QUERY, line=2)
+    d.line((x, y), (x + w, y), colour=QUERY, width=2)
+    d.line((x, y), (x, y - h), colour=QUERY, width=2)
+    d.add("circle", cx=x, cy=y, r=4, fill=INK)
+    d.text(x - 6, y + 16, "x, y", 13, code=True)
+    d.text(x + w / 2, y + 14, "w", 13, code=True, bold=True)
+    d.text(x - 12, y - h / 2, "h", 13, code=True, bold=True)
+    areas = {"image": "2 · 2 = 4", "box": "2w · 2h = 4wh", "share of the area": "4wh / 4 = wh"}
+    for at, (name, area) in enumerate(areas.items()):
+        d.text(316, 90 + 70 * at, name, 13, "start", bold=True)
+        d.text(316, 112 + 70 * at, area, 13, "start", code=True)
+    return d
+
+
+DIAGRAMS = (patches_to_tokens, attention, heads, block, vision_transformer, norm_placement, crop_box)
 
 
 def main(folder: Path) -> None:

@@ -82,10 +82,11 @@ def _warp(images: Tensor, draws: Draws, rows: int, columns: int) -> Tensor:
     x, y, width, height = boxes.unbind(1)
     flips = ones if draws.flips is None else draws.flips
     angles = 0 * ones if draws.angles is None else draws.angles.deg2rad()
-    cos, sin, tall = angles.cos(), angles.sin(), rows / columns
+    cos, sin = angles.cos(), angles.sin()
+    pixels_down = rows / columns  # of a unit down, for one pixel of a unit across
     # From a place in the result back to one in the image, both from -1 to 1: turned back, flipped, put into the box.
-    across = torch.stack([width * flips * cos, -width * flips * sin * tall, x], dim=1)
-    down = torch.stack([height * sin / tall, height * cos, y], dim=1)
+    across = torch.stack([width * flips * cos, -width * flips * sin * pixels_down, x], dim=1)
+    down = torch.stack([height * sin / pixels_down, height * cos, y], dim=1)
     theta = beside(images, torch.stack([across, down], dim=1))  # (B, 2, 3)
     places = F.affine_grid(theta, [*images.shape[:2], rows, columns], align_corners=False)
     return F.grid_sample(images, places, padding_mode="reflection", align_corners=False)

@@ -98,13 +98,16 @@ def train_epoch(
     on as if it had never stopped, on the same machine with as many threads. Of several processes each takes its share
     of every batch. Raises FloatingPointError, naming the step, when the loss is not finite.
     """
+    # all that is random follows from these two seeds
     torch.manual_seed(10_000 * config.seed + epoch + (rank() << 32))  # dropout: another one in each process
     generator = torch.Generator().manual_seed(10_000 * config.seed + epoch + 2**31)  # order and augmentation
+    # the images in a new order, cut into batches; of each this process takes a slice
     size = min(config.batch_size, len(data))
     steps = len(data) // size  # the few images left over wait: a small batch would give each of them more weight
     order = torch.randperm(len(data), generator=generator).to(data.images.device)
-    mine = share(size)
-    losses, hits = torch.zeros(2, steps, device=data.images.device)
+    local_slice = share(size)
+    losses, correct = torch.zeros(2, steps, device=data.images.device)
+    # mixing is off in the last epochs
     unmixed = epoch > config.epochs - config.unmixed_epochs
     strong = replace(config.strong, mixup=0.0, cutmix=0.0) if unmixed else config.strong
     model.train()
@@ -114,20 +117,21 @@ def train_epoch(
                 (epoch - 1) * steps + step, config.epochs * steps, config.warmup_epochs * steps,
                 config.start_rate, config.peak_rate, config.final_rate,
             )  # fmt: skip
-            rows = order[step * size : (step + 1) * size][mine]
-            draws, more = draw(config.augment, size, generator)[mine], draw_strong(strong, size, generator)[mine]
+            rows = order[step * size : (step + 1) * size][local_slice]
+            draws = draw(config.augment, size, generator)[local_slice]
+            mix_draws = draw_strong(strong, size, generator)[local_slice]
             images = augment(data.images[rows], draws, model.config.image_size)
-            images, labels = strengthen(images, data.labels[rows], more, len(data.classes))
+            images, labels = strengthen(images, data.labels[rows], mix_draws, len(data.classes))
             images = normalise(images, record.mean, record.std)
-            losses[step], hits[step] = train_step(model, optimizers, images, labels, rate, config)
+            losses[step], correct[step] = train_step(model, optimizers, images, labels, rate, config)
             if bar.update():  # true a few times a second: reading a number makes us wait for the device
                 so_far = slice(max(0, step - 19), step + 1)
                 stop_if_not_finite(losses[: step + 1], epoch)
-                loss, accuracy = losses[so_far].mean().item(), hits[so_far].mean().item()
+                loss, accuracy = losses[so_far].mean().item(), correct[so_far].mean().item()
                 bar.set_postfix_str(f"loss {loss:.3f}, accuracy {accuracy:.1%}, rate {rate:.1e}", refresh=False)
-    losses, hits = averaged(losses), averaged(hits)
+    losses, correct = averaged(losses), averaged(correct)  # over the processes
     stop_if_not_finite(losses, epoch)
-    return {"train_loss": losses.mean().item(), "train_accuracy": hits.mean().item(), "learning_rate": rate}
+    return {"train_loss": losses.mean().item(), "train_accuracy": correct.mean().item(), "learning_rate": rate}
 
 
 def train_step(

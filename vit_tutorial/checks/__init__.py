@@ -6,11 +6,13 @@ A check compares with the package's own code on fresh random input and names the
 from vit_tutorial.checks.attention import attend
 from vit_tutorial.checks.block import layer_norm, pre_norm
 from vit_tutorial.checks.capstone import my_vit
+from vit_tutorial.checks.comparing import paired_bootstrap
 from vit_tutorial.checks.core import Result
 from vit_tutorial.checks.dropping import drop_patches
 from vit_tutorial.checks.fields import field
 from vit_tutorial.checks.generalising import boxes, upside_down
 from vit_tutorial.checks.heads import head_parts, lean_biases
+from vit_tutorial.checks.judging import calibration_error
 from vit_tutorial.checks.maps import gaze, rollout, sharpness
 from vit_tutorial.checks.mending import mended
 from vit_tutorial.checks.sequences import overlap, patchify, which_patch
@@ -25,6 +27,7 @@ __all__ = [
     "attend",
     "bill",
     "boxes",
+    "calibration_error",
     "drop_patches",
     "enlarge",
     "field",
@@ -36,6 +39,7 @@ __all__ = [
     "mended",
     "my_vit",
     "overlap",
+    "paired_bootstrap",
     "parameters",
     "patchify",
     "pre_norm",
