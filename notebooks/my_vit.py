@@ -16,8 +16,8 @@ all your names and shapes are these, leave `load` out:
     blocks.0.attention.qkv.weight     (3D, D)              .bias (3D)        all of q, then all of k, then all of v
     blocks.0.attention.out.weight     (D, D)               .bias (D)
     blocks.0.norm2.weight             (D)                  .bias (D)
-    blocks.0.mlp.0.weight             (D * mlp_ratio, D)   .bias
-    blocks.0.mlp.3.weight             (D, D * mlp_ratio)   .bias (D)
+    blocks.0.mlp.0.weight             (M, D)               .bias (M)         M = round(D * mlp_ratio)
+    blocks.0.mlp.3.weight             (D, M)               .bias (D)
     head.0.weight                     (D)                  .bias (D)         the last norm
     head.1.weight                     (classes, D)         .bias (classes)
 

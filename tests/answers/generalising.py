@@ -267,14 +267,14 @@ WRONG = {
         (whole_kernels, "and you added kernel to the 1 you started from"),
         (last_stride_only, "only the stride just before counts here"),
         (own_stride_only, "spread by its own stride alone"),
-        (from_the_first, "start at the last"),
+        (from_the_first, "the layers count from the wrong end"),
         (no_minus_one, "n places lie n - 1 steps apart"),
         (kernels_multiplied, "kernels do not multiply"),
         (strides_multiplied, "the product of the strides"),
         (a_radius, "that is how far it sees to one side"),
         (this_chapters, "this_chapters returned 31 for kernels [1]"),
         (only_twos, "expected"),
-        (as_a_pair, "returned a tuple, a whole number of pixels was expected"),
+        (as_a_pair, "as_a_pair returned (31, 31), one whole number was expected"),
     ],
 }
 RIGHT = {

@@ -175,8 +175,10 @@ WRONG = {
         (own_stride_after_the_first, "each later layer was spread by its own stride"),
         (first_kernel_for_all, "all kernels count"),
         (first_stride_for_all, "all strides count"),
-        (layer_by_layer, "returned a list"),
-        (yielded, "returned a generator"),
+        (layer_by_layer, "returned [3, 7, 15, 31], one whole number was expected"),
+        (yielded, "a generator: one whole number was expected"),
+        (emptied, "changed the list that it was given"),
+        (folded, "returned 31.0, a float: a number of pixels is an int"),
     ],
 }
-RIGHT = {"boxes": [by_logarithms, room_from_the_left], "field": [emptied, folded, by_products]}
+RIGHT = {"boxes": [by_logarithms, room_from_the_left], "field": [by_products]}

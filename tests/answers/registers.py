@@ -218,6 +218,7 @@ class OneTable(nn.Module):
         super().__init__()
         self.split = [1, r, 1, n]
         self.table = nn.Parameter(0.02 * torch.randn(sum(self.split), width))
+        nn.init.zeros_(self.table[0])
 
     def forward(self, x):
         token, registers, place, places = self.table.split(self.split)
@@ -231,6 +232,7 @@ class FromEmbeddings(nn.Module):
         self.first, self.places = nn.Embedding(1 + registers, dim), nn.Embedding(1 + patches, dim)
         for table in (self.first, self.places):
             nn.init.trunc_normal_(table.weight, std=0.02)
+        nn.init.zeros_(self.first.weight[0])
 
     def forward(self, tokens):
         places = self.places(torch.arange(self.places.num_embeddings))

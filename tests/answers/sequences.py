@@ -205,8 +205,11 @@ WRONG = {
         (empty_mind, "returned None, a tensor of shape (B, N, P*P*C) was expected"),
         (misspelt, "raised NameError: name 'image' is not defined"),
         (not_a_number, "numbers that are not finite"),
+        (walked, "you walk from one to the next"),
+        (filled_in, "you walk from one to the next"),
+        (split_and_stacked, "you walk from one to the next"),
     ],
 }
 RIGHT = {
-    "patchify": [permuted, walked, unfolded, filled_in, split_and_stacked, convolved, patchify],
+    "patchify": [permuted, unfolded, convolved, patchify],
 }

@@ -104,7 +104,7 @@ def joined_logits(model, optimizer, images, labels, parts):
     return loss
 
 
-def sums(model, optimizer, images, labels, parts):
+def clears_at_the_end(model, optimizer, images, labels, parts):
     total = torch.zeros((), dtype=torch.float64)
     for some, theirs in zip(torch.tensor_split(images, parts), torch.tensor_split(labels, parts), strict=True):
         loss = F.cross_entropy(model(some), theirs, reduction="sum") / len(images)
@@ -113,6 +113,11 @@ def sums(model, optimizer, images, labels, parts):
     optimizer.step()
     optimizer.zero_grad()
     return total
+
+
+def sums(model, optimizer, images, labels, parts):
+    optimizer.zero_grad()
+    return clears_at_the_end(model, optimizer, images, labels, parts)
 
 
 def divided_at_the_end(net, optim, x, y, n):
@@ -144,14 +149,16 @@ def graphs_kept(model, optimizer, images, labels, parts):
 
 
 def another_optimizer(model, optimizer, images, labels, parts):
-    return stepping()(model, torch.optim.SGD(model.parameters(), lr=0.3), images, labels, parts)
+    return stepping()(
+        model, torch.optim.SGD(model.parameters(), lr=optimizer.param_groups[0]["lr"]), images, labels, parts
+    )
 
 
 def by_hand(model, optimizer, images, labels, parts):
     total = stepping(step="never")(model, optimizer, images, labels, parts)
     with torch.no_grad():
         for parameter in model.parameters():
-            parameter -= 0.3 * parameter.grad
+            parameter -= optimizer.param_groups[0]["lr"] * parameter.grad
     return total
 
 
@@ -174,6 +181,7 @@ def with_a_closure(model, optimizer, images, labels, parts):
 WRONG = {
     "accumulated": [
         (stepping(clear="never"), "gradients of the step before are still there"),
+        (clears_at_the_end, "gradients of the step before are still there"),
         (stepping(clear="part"), "only the last part counts"),
         (stepping(step="part"), "you correct after every part"),
         (stepping(clear="part", step="part", share=lambda mine, all, parts: 1), "you correct after every part"),
@@ -194,7 +202,7 @@ WRONG = {
         (drops_the_rest, "images are left over"),
         (squared_error, "the weights are not those of steps on whole batches"),
         (one_image_at_a_time, "the model saw parts of [1, 1"),
-        (left_in_eval_mode, "left in eval mode or frozen"),
+        (left_in_eval_mode, "was shown images all in eval mode"),
         (graphs_kept, "a part is still in memory when the next one comes"),
         (another_optimizer, "the optimizer's memory is lost"),
         (by_hand, "the optimizer's memory is lost"),

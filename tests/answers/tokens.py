@@ -273,7 +273,7 @@ WRONG = {
         (rows_for_columns, "rows and columns are swapped"),
         (square_grids, "square_grids raised "),
         (bilinear, "the stretching is not bicubic"),
-        (in_place, "the old embedder was changed"),
+        (in_place, "changed the old embedder itself"),
         (frozen, "0 numbers of the new embedder can be learned, expected "),
         (by_the_other_embedder, "returned a ManualPatchEmbedder, expected a ConvolutionalPatchEmbedder"),
         (state_alone, "returned a OrderedDict, an embedder was expected"),

@@ -8,18 +8,20 @@ from vit_tutorial.checks.block import layer_norm, pre_norm
 from vit_tutorial.checks.capstone import my_vit
 from vit_tutorial.checks.comparing import paired_bootstrap
 from vit_tutorial.checks.core import Result
+from vit_tutorial.checks.cropping import boxes
 from vit_tutorial.checks.dropping import drop_patches
 from vit_tutorial.checks.fields import field
-from vit_tutorial.checks.generalising import boxes, upside_down
 from vit_tutorial.checks.heads import head_parts, lean_biases
 from vit_tutorial.checks.judging import calibration_error
 from vit_tutorial.checks.maps import gaze, rollout, sharpness
 from vit_tutorial.checks.mending import mended
+from vit_tutorial.checks.notepads import registers
 from vit_tutorial.checks.sequences import overlap, patchify, which_patch
 from vit_tutorial.checks.steps import accumulated
-from vit_tutorial.checks.tokens import enlarge, kernel, registers
+from vit_tutorial.checks.tokens import enlarge, kernel
 from vit_tutorial.checks.training import schedule, smoothed
 from vit_tutorial.checks.transformer import bill, parameters, renamed
+from vit_tutorial.checks.turning import upside_down
 
 __all__ = [
     "Result",

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from types import CodeType, FunctionType
 
 import torch
 import torch.nn.functional as F
@@ -19,7 +20,34 @@ from vit_tutorial.config import ViTConfig
 from vit_tutorial.data import DataConfig, load_split, normalise
 from vit_tutorial.model import VisionTransformer, count_parameters
 
+ALLOWED = ("vit_tutorial.config",)
 OTHERS = ("vit_tutorial", "torchvision", "timm", "transformers")
+
+
+def borrowed(model: nn.Module) -> str | None:
+    """The name of something that the code of the model's classes takes from a package of models; None for nothing."""
+    kinds = {kind for module in model.modules() for kind in type(module).__mro__}
+    mine = [kind for kind in kinds if kind.__module__.partition(".")[0] not in ("torch", "builtins")]
+    left = [value for kind in mine for value in vars(kind).values() if isinstance(value, FunctionType)]
+    seen: set[FunctionType] = set()
+    while left:
+        function = left.pop()
+        if function in seen:
+            continue
+        seen.add(function)
+        for name in used_names(function.__code__):
+            value = function.__globals__.get(name)
+            home = name if value is None else getattr(value, "__module__", None) or getattr(value, "__name__", "")
+            if home.partition(".")[0] in OTHERS and home not in ALLOWED:
+                return name
+            if isinstance(value, FunctionType) and home == function.__module__:
+                left.append(value)
+    return None
+
+
+def used_names(code: CodeType) -> set[str]:
+    inner = (constant for constant in code.co_consts if isinstance(constant, CodeType))
+    return set(code.co_names).union(*map(used_names, inner))
 
 
 def a_class(answer: Callable) -> None:
@@ -34,6 +62,8 @@ def a_class(answer: Callable) -> None:
         for kind in type(module).__mro__:
             if kind.__module__.partition(".")[0] in OTHERS:
                 raise NotSolved(f"{kind.__name__} comes from {kind.__module__}; this one is to be yours")
+    if found := borrowed(model):
+        raise NotSolved(f"{found} is used in your class; what it does is to be yours")
     if type(model).forward is nn.Module.forward:
         raise NotSolved(f"{called(answer)} has no forward(self, images) yet")
 
@@ -53,7 +83,7 @@ def logits(answer: Callable) -> None:
 
 
 def size(answer: Callable) -> None:
-    configs = [other_sizes(), other_sizes()]
+    configs = [other_sizes(up=False), other_sizes(up=True)]
     got = [count_parameters(built(answer, c)) for c in configs]
     want = [count_parameters(VisionTransformer(c)) for c in configs]
     if got == want:

@@ -1,12 +1,26 @@
 """What all checks share: fresh input, an answer that is tried with care, and what was found told in one line."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import wraps
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
+from vit_tutorial.checks.state import (
+    SEED,
+    copied,
+    disturbed,
+    disturbed_module,
+    memory,
+    record,
+    restore,
+    settings,
+    stance,
+)
+
+AND = "; and "  # joins the sentences of two slips
 TOLERANCE = {"rtol": 1e-3, "atol": 1e-5}  # of float32 in another order of sums
 
 
@@ -31,11 +45,12 @@ class NotSolved(Exception):
 def checked(check: Callable[..., str]) -> Callable[..., Result]:
     """Make a check of a function that raises NotSolved, or returns what there is to say when all is right.
 
-    Within it the random numbers are fresh, and what was drawn before or comes after is not disturbed.
+    Within it the random numbers are fresh; what was drawn before or comes after is not disturbed, nor is a setting.
     """
 
     @wraps(check)
     def run(answer: object) -> Result:
+        before = settings()
         try:
             with torch.random.fork_rng(devices=[]), torch.enable_grad():
                 torch.seed()
@@ -44,6 +59,8 @@ def checked(check: Callable[..., str]) -> Callable[..., Result]:
             return Result(False, f"not solved yet: {error}")
         except Exception as error:  # an answer so odd that the check itself stumbles: still no traceback of ours
             return Result(False, f"not solved yet: {called(answer)} gave something unexpected ({one_line(error)})")
+        finally:
+            restore(before)
 
     return run
 
@@ -63,29 +80,67 @@ def distinct(count: int, low: int, high: int) -> list[int]:
     return (low + torch.randperm(high - low + 1)[:count]).tolist()
 
 
-def ask(answer: Callable, *inputs: object, expected: str, case: str | None = None) -> object:
+def ask(
+    answer: Callable,
+    *inputs: object,
+    expected: str,
+    case: str | None = None,
+    noun: str = "model",
+    free: Collection[object] = (),
+    apart: bool = False,
+    clues: Mapping[str, str] | None = None,
+    **advice: str,
+) -> object:
     """What the learner's function or class makes of `inputs`; it gets copies of tensors, through which gradients flow.
 
     `expected` says what it should return ("a tensor of shape (B, N, D)"), `case` what is special about these inputs
-    ("images that are not square"). Raises NotSolved for what cannot be called, an exception, None, and an input that
-    was changed in place.
+    ("images that are not square"), `noun` what a module among them is called, `clues` what a piece of an error's text
+    points to; `advice` goes to `disturbed`. Raises NotSolved for what cannot be called, an exception, None, where an
+    input that is not `free`, or a setting of PyTorch, is not as it was, and where what comes back is to be kept `apart`
+    from the inputs and lies in their memory.
     """
     if not callable(answer):
         raise NotSolved(f"{type(answer).__name__} was given, a function or a class was expected")
-    name = called(answer)
-    copies = [value.clone() if isinstance(value, Tensor) else value for value in inputs]
+    name, copies = called(answer), [copied(value) for value in inputs]
+    records, around = [record(value) for value in inputs], settings()
+    standing = stance(answer) if isinstance(answer, nn.Module) else None
     try:
         got = answer(*copies)
     except (Exception, SystemExit) as error:
         shapes = " and ".join(str(tuple(value.shape)) for value in inputs if isinstance(value, Tensor))
         where = case or (f"input of shape {shapes}" if shapes else f"{', '.join(map(repr, inputs))}")
-        raise NotSolved(f"{name} raised {one_line(error)}, for {where}") from None
+        clue = next((f": {said}" for text, said in (clues or {}).items() if text in str(error)), "")
+        raise NotSolved(f"{name} raised {one_line(error)}, for {where}{clue}") from None
     if got is None:
         raise NotSolved(f"{name} returned None, {expected} was expected")
-    for value, copy in zip(inputs, copies, strict=True):
-        if isinstance(value, Tensor) and not same(copy, value):
-            raise NotSolved(f"{name} changed its input in place: make a new tensor (x = x + y, not x += y)")
+    if found := restore(around):
+        why = "what is drawn next is no chance any more" if found == [SEED] else "it holds for all that runs after"
+        raise NotSolved(f"{name} changed {found[0]}, and {why}: leave it alone")
+    if standing and (said := disturbed_module(answer, standing, "model")):
+        raise NotSolved(f"{name} {said}")
+    for copy, value, before in zip(copies, inputs, records, strict=True):
+        watched = not any(value is one for one in free)
+        if watched and (said := disturbed(copy, value, before, noun, **advice)):
+            raise NotSolved(f"{name} {said}")
+    if apart and memory(got) & memory(copies):
+        raise NotSolved(
+            f"{name} returned a tensor that it was given, not a new one: who changes one changes both; clone it"
+        )
     return got
+
+
+class Watching(TorchFunctionMode):
+    """Within it `seen` collects the functions of PyTorch that are called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[Callable] = []
+
+    def __torch_function__(
+        self, function: Callable, types: object, args: tuple = (), kwargs: dict | None = None
+    ) -> object:
+        self.seen.append(function)
+        return function(*args, **kwargs or {})
 
 
 def same(got: Tensor, want: Tensor) -> bool:
@@ -105,8 +160,8 @@ def compare(
     """Raise NotSolved unless `got` is the tensor `want`: a tensor, its device, shape, type, values and gradient.
 
     `mistakes` maps a sentence to what the mistake that it names would have given for the same input: the first that
-    fits is said, whether it differs from `want` in its shape or only in its values. A gradient is asked for where
-    `want` has one.
+    fits is said, whether it differs from `want` in its shape or only in its values; those of two slips come last, since
+    one slip is likelier. A gradient is asked for where `want` has one.
     """
     name, where = called(answer), f" for {case}" if case else ""
     if not isinstance(got, Tensor):
@@ -114,7 +169,7 @@ def compare(
         raise NotSolved(f"{name} returned a {kind}, a tensor of shape {tuple(want.shape)} was expected{where}")
     if got.device != want.device:
         raise NotSolved(f"{name} returned a tensor on {got.device}, expected it on {want.device}, where its input is")
-    for sentence, wrong in (mistakes or {}).items():
+    for sentence, wrong in sorted((mistakes or {}).items(), key=lambda mistake: mistake[0].count(AND)):
         if same(got, wrong) and not same(got, want):
             raise NotSolved(sentence)
     if got.shape != want.shape:

@@ -1,22 +1,47 @@
 """Counting by hand: what differs from the right count is put down to the parts that explain it."""
 
+import math
+import operator
 from collections.abc import Callable, Iterator, Mapping
 from itertools import combinations
+from numbers import Real
 
-from vit_tutorial.checks.core import NotSolved, ask, called, distinct
+import torch
+from torch import Tensor
+
+from vit_tutorial.checks.core import AND, NotSolved, ask, called, distinct
 from vit_tutorial.config import ViTConfig
 
 BLOCK = "one block"  # the part that is quoted when nothing explains a difference
+ROUNDED = "the MLP is round(c.dim * c.mlp_ratio) wide"
 VIT_B16 = ViTConfig(image_size=224, patch_size=16, classes=1000, dim=768, depth=12, heads=12)
 
 
-def other_sizes() -> ViTConfig:
-    """A config in which no size is ViT-B/16's, no two sizes are alike and the image is not square."""
+def whole(answer: Callable, got: object, advice: str) -> int:
+    """An int, or what Python takes for one: of NumPy, or a tensor of one. NotSolved with `advice` for a fraction."""
+    if isinstance(got, tuple | list):
+        raise NotSolved(f"{called(answer)} returned {got}, one whole number was expected")
+    number = got.item() if isinstance(got, Tensor) and got.numel() == 1 else got
+    try:
+        if isinstance(number, bool):
+            raise TypeError
+        return operator.index(got)
+    except TypeError:
+        fraction = isinstance(number, Real) and not isinstance(number, bool) and math.isfinite(number)
+        kind, shown = type(got).__name__, " ".join(str(got).split())[:80]
+        said = advice if fraction else "one whole number was expected"
+        raise NotSolved(f"{called(answer)} returned {shown}, a {kind}: {said}") from None
+
+
+def other_sizes(up: bool) -> ViTConfig:
+    """No size is ViT-B/16's, no two are alike, the image is not square, and the MLP's width is rounded `up` or down."""
     sizes = distinct(7, 2, 11)
     depth = min(sizes)  # a deep model takes long to count
     patch, channels, heads, rows, columns, classes = (size for size in sizes if size != depth)
     others = {"channels": channels + 1, "classes": 5 * classes + 1, "dim": 12 * heads, "depth": depth}
-    return ViTConfig((rows * patch, columns * patch), patch, heads=heads, mlp_ratio=2.5, **others)
+    ratios = (hundredths / 100 for hundredths in (210 + torch.randperm(80)).tolist())
+    ratio = next(ratio for ratio in ratios if 0.1 < abs(12 * heads * ratio % 1 - 0.6 * up) < 0.4)
+    return ViTConfig((rows * patch, columns * patch), patch, heads=heads, mlp_ratio=ratio, **others)
 
 
 def described(c: ViTConfig) -> str:
@@ -35,7 +60,10 @@ def number(answer: Callable, c: ViTConfig) -> int:
     except (TypeError, ValueError, OverflowError, RuntimeError):
         shown = f"the {type(got).__name__} {got!r}"
         shown = shown if len(shown) < 60 else f"a {type(got).__name__}"
-        raise NotSolved(f"{called(answer)} returned {shown}, a whole number was expected, for {described(c)}") from None
+        broken = isinstance(got, float) and c.dim * c.mlp_ratio % 1
+        also = f": {ROUNDED}" if broken else ""
+        said = f"returned {shown}, a whole number was expected, for {described(c)}{also}"
+        raise NotSolved(f"{called(answer)} {said}") from None
     return round(float(got))
 
 
@@ -57,7 +85,7 @@ def explained(parts: Mapping[str, list[int]], differences: list[int], configs: l
                 f"{abs(column[place]):,} too {'few' if column[place] > 0 else 'many'}: {name}"
                 for column, (name, _) in zip(made, found, strict=True)
             ]
-            return f"{'; and '.join(said)} (for {described(configs[place])})"
+            return f"{AND.join(said)} (for {described(configs[place])})"
     return None
 
 
@@ -65,7 +93,8 @@ def compare_counts(
     answer: Callable, want: Callable[[ViTConfig], int], parts: Callable[[ViTConfig], dict[str, int]], unit: str
 ) -> None:
     """Raise NotSolved unless `answer` counts as `want` does, naming the parts that explain the difference."""
-    configs = [VIT_B16, other_sizes(), other_sizes()]  # two, so that no slip fits the numbers of one by chance
+    # two others, so that no slip fits the numbers of one by chance: one width is to be rounded down, one up
+    configs = [VIT_B16, other_sizes(up=False), other_sizes(up=True)]
     name, got, right = called(answer), [number(answer, c) for c in configs], [want(c) for c in configs]
     differences = [w - g for w, g in zip(right, got, strict=True)]
     if not any(differences):

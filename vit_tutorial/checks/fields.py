@@ -6,7 +6,7 @@ from collections.abc import Callable
 import torch
 
 from vit_tutorial.checks.core import NotSolved, ask, called, checked, distinct
-from vit_tutorial.checks.training import as_number
+from vit_tutorial.checks.counting import whole
 
 
 def jumps(strides: list[int]) -> list[int]:
@@ -55,8 +55,9 @@ WRONG_FIELDS = {
     "kernel times stride, multiplied through, counts pixels that nobody sees": (
         lambda k, s: math.prod(kernel * stride for kernel, stride in zip(k, s, strict=True))
     ),
-    "you went through the layers from the first: with field = (field - 1) * stride + kernel start at the last": (
-        lambda k, s: widened(k, s, lambda field, kernel, stride: (field - 1) * stride + kernel)
+    "the layers count from the wrong end: both lists begin with the first layer; with seen += (kernel - 1) * apart "
+    "go from the first to the last, with field = (field - 1) * stride + kernel from the last to the first": (
+        lambda k, s: field_of(k[::-1], s[::-1])
     ),
     "n places lie n - 1 steps apart: (field - 1) * stride + kernel": (
         lambda k, s: widened(k[::-1], s[::-1], lambda field, kernel, stride: field * stride + kernel)
@@ -92,11 +93,12 @@ def field(answer: Callable) -> str:
     """`my_field(kernels, strides)` -> how many pixels on a side one place has seen after these convolutions."""
     stacks = [([3, 3, 3, 3], [2, 2, 2, 2]), ([1], [3]), ([16], [16])]
     for layers in (2, 3, 3, 4, 5):
-        stacks.append(([int(torch.randint(2, 8, ())) for _ in range(layers)], distinct(layers, 1, 6)))
+        strides = distinct(layers, 1, 6)  # none larger than its kernel, or pixels between those seen would be skipped
+        stacks.append(([max(2, stride + int(torch.randint(0, 4, ()))) for stride in strides], strides))
     found = []
     for kernels, strides in stacks:
-        got = ask(answer, list(kernels), list(strides), expected="a whole number of pixels")
-        found.append(as_number(answer, got, "a whole number of pixels"))
+        got = ask(answer, kernels, strides, expected="a whole number of pixels")
+        found.append(whole(answer, got, "a number of pixels is an int: begin with 1, not 1.0, and divide with //"))
     wanted = [field_of(*stack) for stack in stacks]
     for sentence, wrong in WRONG_FIELDS.items():
         if found != wanted and found == [wrong(*stack) for stack in stacks]:
@@ -104,6 +106,6 @@ def field(answer: Callable) -> str:
     for (kernels, strides), got, want in zip(stacks, found, wanted, strict=True):
         if got != want:
             raise NotSolved(
-                f"{called(answer)} returned {got:g} for kernels {kernels} and strides {strides}, expected {want}"
+                f"{called(answer)} returned {got} for kernels {kernels} and strides {strides}, expected {want}"
             )
     return f"{len(stacks)} stacks of convolutions; that of this chapter sees {wanted[0]} pixels"

@@ -1,7 +1,6 @@
 """The checks of chapter 03 that take a layer apart: what each head adds, and which biases are not needed."""
 
 from collections.abc import Callable, Iterable
-from copy import deepcopy
 from itertools import permutations
 
 import torch
@@ -10,8 +9,9 @@ from torch import Tensor, nn
 
 from vit_tutorial.attention import MultiHeadSelfAttention, attend
 from vit_tutorial.checks.attention import OVER_QUERIES, UNSCALED, two
-from vit_tutorial.checks.core import NotSolved, ask, called, checked, compare, compare_gradients, distinct, same
+from vit_tutorial.checks.core import NotSolved, ask, checked, compare, compare_gradients, distinct
 from vit_tutorial.checks.slips import slips
+from vit_tutorial.checks.state import in_two_modes
 
 
 def drawn_layer(B: int, H: int, T: int, K: int, dtype: torch.dtype) -> tuple[MultiHeadSelfAttention, Tensor]:
@@ -20,7 +20,7 @@ def drawn_layer(B: int, H: int, T: int, K: int, dtype: torch.dtype) -> tuple[Mul
     layer = MultiHeadSelfAttention(D, H).to(dtype)
     for parameter in layer.parameters():
         nn.init.normal_(parameter, std=D**-0.5 if parameter.ndim > 1 else 1.0)
-    return layer, torch.randn(B, T, D, dtype=dtype)
+    return in_two_modes(layer), torch.randn(B, T, D, dtype=dtype)
 
 
 def drawn_sizes() -> list[tuple[int, int, int, int, torch.dtype]]:
@@ -29,27 +29,14 @@ def drawn_sizes() -> list[tuple[int, int, int, int, torch.dtype]]:
     return [(B, H, 11, K, torch.float32), (others[0], others[1], 13, others[2], torch.float64)]
 
 
-def kept(answer: Callable, layer: nn.Module, before: nn.Module, word: str = "layer") -> None:
-    """Raise NotSolved where the learner's function has changed the layer that it was given; `before` is its copy."""
-    now, then = layer.state_dict(), before.state_dict()
-    if set(now) != set(then) or not all(same(now[name], value) for name, value in then.items()):
-        raise NotSolved(f"{called(answer)} changed the {word} itself: leave its weights and biases as they were")
-    if [part.training for part in layer.modules()] != [part.training for part in before.modules()]:
-        left = "train" if layer.training else "eval"
-        raise NotSolved(f"{called(answer)} left the {word} in {left} mode: leave its mode as it was")
-    if [value.requires_grad for value in layer.parameters()] != [value.requires_grad for value in before.parameters()]:
-        raise NotSolved(f"{called(answer)} left the {word} frozen: its weights and biases have lost requires_grad")
-
-
 @checked
 def head_parts(answer: Callable) -> str:
     """my_head_parts(layer, tokens): (B, T, D) -> (B, H, T, D), what each head adds to the layer's output."""
     for B, H, T, K, dtype in [*drawn_sizes(), (1, 1, 1, 5, torch.float32)]:
         layer, tokens = drawn_layer(B, H, T, K, dtype)
-        before, tokens = deepcopy(layer), tokens.requires_grad_()
+        tokens.requires_grad_()
         sizes = f"B={B}, H={H}, T={T}, K={K}, D={H * K}"
-        got = ask(answer, layer, tokens, expected="a tensor of shape (B, H, T, D)", case=sizes)
-        kept(answer, layer, before)
+        got = ask(answer, layer, tokens, expected="a tensor of shape (B, H, T, D)", case=sizes, noun="layer")
         want = parts(layer, tokens)
         compare(answer, got, want, slips_of_parts(layer, tokens) if B > 1 else None, sizes)
         inputs = {"tokens": tokens}
@@ -160,6 +147,10 @@ def slips_of_parts(layer: MultiHeadSelfAttention, tokens: Tensor) -> dict[str, T
     )
 
 
+BY_HEAD = "the bias was cut head by head: it stacks all of q, then all of k, then all of v"
+BY_TURNS = "every third number was taken: the bias stacks all of q, then all of k, then all of v"
+
+
 @checked
 def lean_biases(answer: Callable) -> str:
     """my_lean_biases(layer) -> a bias (3D,) for layer.qkv, two thirds of it zero, and one (D,) for layer.out.
@@ -168,23 +159,25 @@ def lean_biases(answer: Callable) -> str:
     """
     for B, H, T, K, dtype in drawn_sizes():
         layer, _ = drawn_layer(B, H, T, K, dtype)
-        copied, D = deepcopy(layer), H * K
-        before = copied.state_dict()
+        before, D = layer.state_dict(), H * K
         pair = "a pair, qkv_bias of shape (3D,) and out_bias of shape (D,),"
-        got = ask(answer, layer, expected=pair, case=f"a layer of width {D} with {layer.heads} heads")
-        kept(answer, layer, copied)
+        got = ask(answer, layer, expected=pair, case=f"a layer of width {D} with {H} heads", noun="layer")
         qkv_bias, out_bias = (value.detach() for value in two(answer, got, pair))
         if (qkv_bias.shape, out_bias.shape) == ((D,), (3 * D,)):
             raise NotSolved("the pair is the other way round: the bias of layer.qkv comes first")
         if qkv_bias.shape != (3 * D,):
             raise NotSolved(f"the bias for layer.qkv has shape {tuple(qkv_bias.shape)}, expected (3D,) = {(3 * D,)}")
         (q, k, v), zeros = before["qkv.bias"].chunk(3), torch.zeros(2 * D, dtype=dtype)
+        by_head = rearrange(before["qkv.bias"], "(h three k) -> three (h k)", h=H, three=3)
+        by_turns = rearrange(before["qkv.bias"], "(d three) -> three d", three=3)
         two_thirds_zero(qkv_bias)
         mistakes = {
             "the keys' bias was added to the queries': it needs no place at all": torch.cat([q + k, zeros]),
             "the values' bias was added to the queries': there it means something else": torch.cat([q + v, zeros]),
             "the keys' bias stands where the queries' was": torch.cat([k, zeros]),
             "the values' bias stands where the queries' was": torch.cat([v, zeros]),
+            BY_HEAD: torch.cat([by_head[0], zeros]),
+            BY_TURNS: torch.cat([by_turns[0], zeros]),
         }
         compare(answer, qkv_bias, torch.cat([q, zeros]), mistakes, "the bias of layer.qkv")
         weight, out = before["out.weight"], before["out.bias"]
@@ -199,6 +192,8 @@ def lean_biases(answer: Callable) -> str:
             "the queries' bias was moved to layer.out: it is the values' that can go there": out + weight @ q,
             "both the keys' and the values' bias were moved to layer.out: the keys' did nothing": out
             + weight @ (k + v),
+            BY_HEAD: out + weight @ by_head[2],
+            BY_TURNS: out + weight @ by_turns[2],
             "what the values' bias did is taken away once more: it is to be added": out - weight @ v,
         }
         compare(answer, out_bias, out + weight @ v, mistakes, "the bias of layer.out")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from vit_tutorial.checks.core import NotSolved, ask, called, checked, compare, distinct
+from vit_tutorial.checks.core import AND, ask, checked, compare, distinct
 from vit_tutorial.checks.slips import slips
 
 MIX_HEADS = "the heads are kept apart: average them first, over axis 1"
@@ -20,15 +20,6 @@ LARGEST = "the largest head was taken at each place: the mean of the heads is as
 def drawn(depth: int, *sizes: int) -> list[Tensor]:
     """Uneven weights of `depth` layers, sizes B, H, T: rows sum to 1."""
     return [(2 * torch.randn(*sizes, sizes[-1])).softmax(dim=-1) for _ in range(depth)]
-
-
-def ask_layers(answer: Callable, weights: list[Tensor], expected: str, case: str) -> object:
-    """What the learner's function makes of a list of layers; NotSolved where it changed the list or a layer."""
-    copies = [layer.clone() for layer in weights]
-    got = ask(answer, copies, expected=expected, case=case)
-    if len(copies) != len(weights) or not all(map(torch.equal, copies, weights)):
-        raise NotSolved(f"{called(answer)} changed the weights that it was given: make new tensors")
-    return got
 
 
 def squeezed(want: Tensor) -> dict[str, Tensor]:
@@ -124,7 +115,7 @@ def rollout(answer: Callable) -> str:
     for count, layers, more in ((batch, depth, 0), (1, depth + 2, 2), (batch, 2, 1)):  # no number is a habit
         weights = drawn(layers, count, heads + more, tokens)
         case = f"{layers} layers of shape {tuple(weights[0].shape)}"
-        got = ask_layers(answer, weights, "a tensor of shape (B, T, T)", case)
+        got = ask(answer, weights, expected="a tensor of shape (B, T, T)", case=case)
         compare(answer, got, flow(weights), wrong_rollouts(weights), case)
     return f"{depth} layers joined, rows sum to 1"
 
@@ -137,7 +128,7 @@ def wrong_gazes(layer: Tensor, patch: int, want: Tensor) -> dict[str, Tensor]:
     others = torch.arange(want.shape[1]) != patch
     return squeezed(want) | {
         row: mean[:, patch + 1, 1:],
-        f"{row}; and token 0 is the class token, so patch n is token n + 1": mean[:, patch, 1:],
+        f"{row}{AND}token 0 is the class token, so patch n is token n + 1": mean[:, patch, 1:],
         "this is the patch before: token 0 is the class token, so patch n is token n + 1": mean[:, 1:, patch],
         "the class token is counted as a patch, among the queries and among the keys": mean[:, :-1, patch],
         "the class token's own row is among the answers: only patches are asked, (B, N)": mean[:, :, patch + 1],
@@ -259,6 +250,6 @@ def sharpness(answer: Callable) -> str:
     }
     for case, weights in cases.items():
         want = torch.stack([entropy(layer).mean(dim=(0, 2)) for layer in weights])
-        got = ask_layers(answer, weights, "a tensor of shape (depth, H)", case or "weights of all layers")
+        got = ask(answer, weights, expected="a tensor of shape (depth, H)", case=case or "weights of all layers")
         compare(answer, got, want, wrong_entropies(weights, want), case or None)
     return f"from 0, one key, to ln {tokens} = {math.log(tokens):.2f}, all keys alike"

@@ -1,17 +1,25 @@
 """The checks of chapter 01: images cut into patches, and the patch that holds a pixel."""
 
-import operator
 from collections.abc import Callable
 from itertools import permutations
-from math import isfinite
-from numbers import Real
 
 import torch
 from einops import rearrange
 from torch import Tensor
 
 from vit_tutorial import patches
-from vit_tutorial.checks.core import NotSolved, ask, called, checked, compare, compare_gradients, distinct
+from vit_tutorial.checks.core import (
+    AND,
+    NotSolved,
+    Watching,
+    ask,
+    called,
+    checked,
+    compare,
+    compare_gradients,
+    distinct,
+)
+from vit_tutorial.checks.counting import whole
 
 COLUMNS_FIRST = "the patches stand column after column, not row after row"
 MIRRORED = "the two axes inside a patch are swapped, so each patch is mirrored along its diagonal"
@@ -89,12 +97,33 @@ def patchify(answer: Callable) -> str:
             answer, ask(answer, images, side, expected=expected, case=case), want, wrong_cuts(images, side, want), case
         )
     keeps_type(answer, images, patches.patchify(images, side), side)
+    for grid, side in (((1, 1), colours), ((rows, columns), 1)):  # one patch, and pixels as patches
+        images = torch.randn(many, colours, *(count * side for count in grid))
+        case = f"images of shape {tuple(images.shape)} and patch_size {side}"
+        compare(
+            answer, ask(answer, images, side, expected=expected, case=case), patches.patchify(images, side), None, case
+        )
+    without_a_loop(answer, torch.randn(many, colours, 2, 2), torch.randn(many, colours, 12, 12), side=2)
     images.requires_grad_()
     got = ask(answer, images, side, expected=expected, case="images that ask for a gradient")
     want = patches.patchify(images, side)
     compare(answer, got, want)
     compare_gradients(answer, got, want, {"images": images})
     return f"{want.shape[1]} patches an image, every value where walking puts it"
+
+
+def without_a_loop(answer: Callable, *batches: Tensor, side: int) -> None:
+    """Raise NotSolved where the answer takes more steps for images of more patches."""
+    steps = []
+    for images in batches:
+        with Watching() as watching:
+            ask(answer, images, side, expected="a tensor", case=f"images of shape {tuple(images.shape)}")
+        steps.append(len(watching.seen))
+    if steps[0] < steps[-1]:
+        raise NotSolved(
+            "the patches are right, but you walk from one to the next: cut all at once, without a loop; split Y and X, "
+            "move the axes, then merge"
+        )
 
 
 def keeps_type(answer: Callable, images: Tensor, want: Tensor, *sizes: int) -> None:
@@ -150,18 +179,15 @@ def which_patch(answer: Callable) -> str:
         side, rows, columns = distinct(3, 4, 12)
         y, x = (int(torch.randint(count * side, ())) for count in (rows, columns))
         places.append((y, x, columns * side, side))
+    side, rows, columns = distinct(3, 2, 12)
+    first, last = (0, 0), (rows * side - 1, columns * side - 1)
+    for wide, square in ((columns * side, side), (columns, 1), (side, side)):  # pixels, and a column, as patches
+        places += [(*first, wide, square), (last[0], min(last[1], wide - 1), wide, square)]
     for place in places:
         got = ask(answer, *place, expected="the index of the patch")
         if isinstance(got, tuple | list):
             raise NotSolved(f"{name} returned {got}, one whole number was expected: row and column make one index")
-        try:
-            found.append(operator.index(got))
-        except TypeError:
-            number = got.item() if isinstance(got, Tensor) and got.numel() == 1 else got
-            fraction = isinstance(number, Real) and isfinite(number)
-            kind, shown = type(got).__name__, " ".join(str(got).split())[:80]
-            advice = "an index is an int, divide with //" if fraction else "one whole number was expected"
-            raise NotSolved(f"{name} returned {shown}, a {kind}: {advice}") from None
+        found.append(whole(answer, got, "an index is an int, divide with //"))
     for sentence, wrong in WRONG_PLACES.items():
         if found == [wrong(*place) for place in places]:
             raise NotSolved(sentence)
@@ -196,7 +222,7 @@ def wrong_squares(image: Tensor, side: int, stride: int, want: Tensor) -> dict[s
             rearrange(seen[:, :-1, :-1], SQUARES)
         ),
         "one image goes in, so no batch comes out: drop the first axis": want[None],
-        f"drop the first axis, no batch comes out; and {CHANNEL_FIRST}": rearrange(
+        f"drop the first axis, no batch comes out{AND}{CHANNEL_FIRST}": rearrange(
             seen, "c y x p1 p2 -> 1 (y x) (c p1 p2)"
         ),
         "reshape moves no value: bring the channel behind the axes of the square first, then merge": (
@@ -219,6 +245,8 @@ def overlap(answer: Callable) -> str:
         (colours, side - 2, 0, rows, columns, side),
         (1, 2, 1, columns, rows, colours),
         (colours, side, 0, rows, columns, side),
+        (colours, side + 2, 1, 2, 3, side),  # gaps between the squares
+        (colours, 1, 0, 1, 1, side),  # one square
     )
     for channels, stride, rest, *grid, side in sizes:
         image = torch.randn(channels, *(side + stride * (count - 1) + rest for count in grid))

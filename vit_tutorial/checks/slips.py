@@ -5,6 +5,8 @@ from itertools import combinations, product
 
 from torch import Tensor
 
+from vit_tutorial.checks.core import AND
+
 
 def slips(form: Callable[..., Tensor], wrong: Mapping[str, Mapping[str, object]]) -> dict[str, Tensor]:
     """The sentences of `wrong` -> what `form` makes of them, in the order in which they should be looked for.
@@ -16,6 +18,6 @@ def slips(form: Callable[..., Tensor], wrong: Mapping[str, Mapping[str, object]]
     for count in (1, 2):
         for places in combinations(wrong, count):
             for chosen in product(*(wrong[place].items() for place in places)):
-                sentence = "; and ".join(sentence for sentence, _ in chosen)
+                sentence = AND.join(sentence for sentence, _ in chosen)
                 found[sentence] = form(**{place: value for place, (_, value) in zip(places, chosen, strict=True)})
     return found

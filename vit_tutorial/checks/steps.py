@@ -4,15 +4,20 @@ import math
 import weakref
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 from torch.optim import SGD, Optimizer
 
 from vit_tutorial.checks.core import NotSolved, ask, checked, distinct
+from vit_tutorial.checks.state import in_two_modes, stance
 from vit_tutorial.checks.training import as_number
+
+LOUD = 20  # so that the gradient is longer than any bound one would clip it at
 
 
 @dataclass(eq=False)
@@ -22,45 +27,76 @@ class Held:
     value: Tensor
 
 
-class Tiny(nn.Module):
-    """A model that remembers how many images it was shown at a time, how many gradients came back, and what it holds.
+@dataclass
+class Seen:
+    """What happened in one step: images shown at a time, the mode of each part then, gradients that came back.
 
     `held` are the boxes of the parts so far; `crowded` is set when a part is shown while another's are still there.
     """
 
+    shown: list[int] = field(default_factory=list)
+    modes: list[dict[str, bool]] = field(default_factory=list)
+    held: list[weakref.ref] = field(default_factory=list)
+    returned: int = 0
+    crowded: bool = False
+
+
+class Tiny(nn.Module):
+    """A model that remembers, in `steps`, what it was shown."""
+
     def __init__(self) -> None:
         super().__init__()
         self.layers = nn.Sequential(nn.Flatten(), nn.Linear(12, 5), nn.Tanh(), nn.Linear(5, 4)).double()
-        self.forget()
-
-    def forget(self) -> None:
-        """Begin another step."""
-        self.shown: list[int] = []
-        self.held: list[weakref.ref] = []
-        self.returned, self.crowded = 0, False
+        self.steps: list[Seen] = [Seen()]
 
     def watch(self) -> None:
         self.layers[-1].bias.register_hook(self.count)
 
     def count(self, gradient: Tensor) -> None:
-        self.returned += 1
+        self.steps[-1].returned += 1
 
     def hold(self, value: Tensor) -> Held:
         box = Held(value)
-        self.held.append(weakref.ref(box))
+        self.steps[-1].held.append(weakref.ref(box))
         return box
 
     def forward(self, images: Tensor) -> Tensor:
-        self.shown.append(len(images))
-        self.crowded = self.crowded or any(box() for box in self.held)
+        seen = self.steps[-1]
+        seen.shown.append(len(images))
+        seen.modes.append(stance(self)["modes"])
+        seen.crowded = seen.crowded or any(box() for box in seen.held)
         with torch.autograd.graph.saved_tensors_hooks(self.hold, lambda box: box.value):
-            return self.layers(images)
+            return LOUD * self.layers(images)
 
 
-Batch = tuple[Tensor, Tensor]
+@dataclass(frozen=True)
+class Batch:
+    """Images and labels, and the number of parts in which they are to be shown."""
+
+    images: Tensor
+    labels: Tensor
+    parts: int
+
+    def __str__(self) -> str:
+        return f"{len(self.images)} images in {self.parts} parts"
 
 
-def whole_step(model: nn.Module, optimizer: Optimizer, images: Tensor, labels: Tensor, parts: int) -> float:
+def drawn_batch() -> Batch:
+    """The last part is smaller than the others."""
+    parts, size = distinct(2, 3, 5)
+    count = parts * size - 1
+    return Batch(torch.randn(count, 3, 2, 2).double(), torch.randint(4, (count,)), parts)
+
+
+def begun(start: Tiny) -> tuple[Tiny, Optimizer]:
+    """A copy of a model, with the gradients that a step before has left, and its optimizer."""
+    model = deepcopy(start)
+    for mine, theirs in zip(model.parameters(), start.parameters(), strict=True):
+        mine.grad = theirs.grad.clone()
+    return model, SGD(model.parameters(), lr=0.03, momentum=0.5)
+
+
+def whole_step(model: nn.Module, optimizer: Optimizer, images: Tensor, labels: Tensor) -> float:
     """The right answer in one go: what the step in parts must equal."""
     loss = F.cross_entropy(model(images), labels)
     optimizer.zero_grad()
@@ -76,6 +112,7 @@ def wrong_step(
     softmax: bool = False,
     rest: bool = True,
     momentum: bool = True,
+    clip: Callable | None = None,
 ) -> Callable:
     """A step in parts with something wrong in it: when it clears, when it corrects, how it weighs the parts."""
 
@@ -96,8 +133,12 @@ def wrong_step(
             (loss * share[weigh]).backward()
             if step == "part":
                 optimizer.step()
+        if clip:
+            clip(model.parameters())
         if step == "step":
             optimizer.step()
+        if zero == "after":
+            optimizer.zero_grad()
 
     return run
 
@@ -105,7 +146,7 @@ def wrong_step(
 WEIGHTS = ("images", "none", "parts")  # who makes one mistake often makes another: the parts are weighed in any way
 WRONG_STEPS = {
     "gradients of the step before are still there: zero_grad once a step, before the first backward": [
-        wrong_step(zero="never", weigh=weigh) for weigh in WEIGHTS
+        wrong_step(zero=zero, weigh=weigh) for zero in ("never", "after") for weigh in WEIGHTS
     ],
     "only the last part counts: zero_grad inside the loop throws the others away": [
         wrong_step(zero="part", weigh=weigh) for weigh in WEIGHTS
@@ -129,28 +170,32 @@ WRONG_STEPS = {
     "images are left over: the batch does not divide evenly, and the last part holds the rest": [
         wrong_step(rest=False, weigh=weigh) for weigh in WEIGHTS
     ],
+    "the gradient is clipped: it goes into the step as long as it is": [
+        wrong_step(clip=partial(clip, **{bound: most}))
+        for clip, bound in ((clip_grad_norm_, "max_norm"), (clip_grad_value_, "clip_value"))
+        for most in (0.1, 0.5, 1.0, 5.0)
+    ],
 }
 
 
-def after(step: Callable, model: nn.Module, batches: list[Batch], parts: int) -> Tensor:
-    """The weights, in one row, that a copy of `model` has after one step on each batch."""
-    model = deepcopy(model)
-    optimizer = SGD(model.parameters(), lr=0.3, momentum=0.5)
-    for images, labels in batches:
-        step(model, optimizer, images, labels, parts)
+def after(step: Callable, start: Tiny, batches: list[Batch]) -> Tensor:
+    """The weights, in one row, that a copy of `start` has after one step on each batch."""
+    model, optimizer = begun(start)
+    for batch in batches:
+        step(model, optimizer, batch.images, batch.labels, batch.parts)
     return row(model)
 
 
-def compare_parts(model: Tiny, count: int, parts: int) -> None:
-    """Raise NotSolved unless in its last step the model was shown the batch once, part by part."""
-    shown = model.shown
+def compare_parts(seen: Seen, batch: Batch) -> None:
+    """Raise NotSolved unless in a step the model was shown the batch once, part by part."""
+    shown, count, parts = seen.shown, len(batch.images), batch.parts
     if shown == [count]:
         raise NotSolved(f"the model saw all {count} images at once; show it {parts} parts, one after the other")
     if len(shown) != parts or sum(shown) != count or max(shown) > math.ceil(count / parts):
         raise NotSolved(f"the model saw parts of {shown} images, expected {parts} parts of {count} images in all")
-    if model.returned < parts:
+    if seen.returned < parts:
         raise NotSolved("one backward for all: until then every part stays in memory; call backward after each part")
-    if model.crowded:
+    if seen.crowded:
         raise NotSolved(
             "a part is still in memory when the next one comes: backward without retain_graph=True frees it"
         )
@@ -158,49 +203,67 @@ def compare_parts(model: Tiny, count: int, parts: int) -> None:
 
 def compare_movement(model: Tiny, start: Tiny) -> None:
     """Raise NotSolved when nothing was learnt."""
-    if not model.shown:
+    if not any(seen.shown for seen in model.steps):
         raise NotSolved("the model you were given was shown no image: the loss comes from model(some of the images)")
+    if not any(seen.returned for seen in model.steps):
+        raise NotSolved("no gradient was made: where is loss.backward()?")
     if alike(row(model), row(start)):
-        if not model.returned:
-            raise NotSolved("the weights did not move, and no gradient was made: where is loss.backward()?")
         raise NotSolved(
             "the weights did not move: is optimizer.step() missing, or were the gradients cleared before it?"
         )
 
 
+def compare_modes(given: dict[str, dict], left: dict[str, dict], seen: Seen) -> None:
+    """Raise NotSolved unless every part of the model was, and still is, in the mode in which it was given."""
+    if left["learns"] != given["learns"]:
+        raise NotSolved("a part of the model was left frozen: leave requires_grad as it was")
+    for modes, when in [*((modes, "was shown images") for modes in seen.modes), (left["modes"], "was left")]:
+        if modes != given["modes"]:
+            word, whole = "train" if modes[""] else "eval", len(set(modes.values())) == 1
+            raise NotSolved(f"the model {when} {'all ' * whole}in {word} mode: leave each part in the mode it is in")
+
+
 @checked
 def accumulated(answer: Callable) -> str:
     """`answer(model, optimizer, images, labels, parts)`: one step on a batch in parts, equal to one on the whole."""
-    parts, size = distinct(2, 3, 5)
-    count = parts * size - 1  # the last part is smaller
-    batches = [(torch.randn(count, 3, 2, 2).double(), torch.randint(4, (count,))) for _ in range(3)]
-    start = Tiny()
-    mine, reference = deepcopy(start), deepcopy(start)
+    start, batches = Tiny(), [drawn_batch() for _ in range(3)]
+    for parameter in start.parameters():
+        parameter.grad = torch.randn_like(parameter)
+    (mine, optimizer), (reference, theirs) = begun(start), begun(start)
     mine.watch()
-    optimizer, theirs = (SGD(model.parameters(), lr=0.3, momentum=0.5) for model in (mine, reference))
-    expected, case = "the mean loss of the batch", f"{count} images in {parts} parts"
-    losses, wanted = [], []
-    for images, labels in batches:
-        mine.forget()
-        got = ask(answer, mine, optimizer, images, labels, parts, expected=expected, case=case)
+    expected, losses, wanted, given, left = "the mean loss of the batch", [], [], [], []
+    for batch, training in zip(batches, (True, False, True), strict=True):
+        mine.steps.append(Seen())
+        given.append(stance(in_two_modes(mine, training)))
+        inputs = (mine, optimizer, batch.images, batch.labels, batch.parts)
+        got = ask(answer, *inputs, expected=expected, case=str(batch), free=[mine])
+        left.append(stance(mine))
         losses.append(as_number(answer, got, expected))
-        wanted.append(whole_step(reference, theirs, images, labels, parts))
+        wanted.append(whole_step(reference, theirs, batch.images, batch.labels))
+    steps = list(zip(mine.steps[1:], batches, strict=True))
     compare_movement(mine, start)
-    if mine.shown == [count]:
-        compare_parts(mine, count, parts)
+    if all(seen.shown == [len(batch.images)] for seen, batch in steps):
+        compare_parts(*steps[0])
     if not alike(row(mine), row(reference)):
-        for sentence, steps in WRONG_STEPS.items():
-            if any(alike(row(mine), after(step, start, batches, parts)) for step in steps):
+        for sentence, wrong in WRONG_STEPS.items():
+            if any(alike(row(mine), after(step, start, batches)) for step in wrong):
                 raise NotSolved(sentence)
-        compare_parts(mine, count, parts)
+    for seen, batch in steps:
+        compare_parts(seen, batch)
+    if not alike(row(mine), row(reference)):
         raise NotSolved(f"after {len(batches)} steps the weights are not those of steps on whole batches")
-    compare_parts(mine, count, parts)
-    if not mine.training or not all(parameter.requires_grad for parameter in mine.parameters()):
-        raise NotSolved("the model was left in eval mode or frozen: leave it in the mode in which you got it")
+    for states in zip(given, left, mine.steps[1:], strict=True):
+        compare_modes(*states)
+    if rates(optimizer) != rates(theirs):
+        raise NotSolved("the optimizer's settings were changed: its rate is not for a step to set")
     if not all(math.isclose(loss, want, rel_tol=1e-4) for loss, want in zip(losses, wanted, strict=True)):
-        said = f"it returned {losses[0]:.3f}, the mean loss of all {count} images is {wanted[0]:.3f}"
+        said = f"it returned {losses[0]:.3f}, the mean loss of all {len(batches[0].images)} images is {wanted[0]:.3f}"
         raise NotSolved(f"the weights are right, the loss is not: {said}")
-    return f"{case} move the weights as the whole batch does"
+    return f"{batches[0]} move the weights as the whole batch does"
+
+
+def rates(optimizer: Optimizer) -> list[dict[str, object]]:
+    return [{name: value for name, value in group.items() if name != "params"} for group in optimizer.param_groups]
 
 
 def row(model: nn.Module) -> Tensor:

@@ -8,7 +8,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vit_tutorial.checks.core import NotSolved, ask, called, checked, compare, compare_gradients, distinct, same
+from vit_tutorial.checks.core import (
+    NotSolved,
+    Watching,
+    ask,
+    called,
+    checked,
+    compare,
+    compare_gradients,
+    distinct,
+    same,
+)
 from vit_tutorial.train import learning_rate
 
 
@@ -84,31 +94,43 @@ def wrong_rates(steps: int, warmup: int) -> dict[str, tuple[Callable[[int], floa
 @checked
 def schedule(answer: Callable) -> str:
     """`answer(step, steps, warmup, peak)` -> the rate: a line from 0 to `peak`, then half a cosine to 0."""
-    for warm in (True, False):
-        warmup, rest = distinct(2, 8, 30)
-        warmup, steps = (warmup, warmup + rest) if warm else (0, rest)
-        peak = 0.1 + 0.8 * torch.rand(()).item()
-        case = f"steps={steps}, warmup={warmup}, peak={peak:.2f}"
+    some = torch.rand(4).tolist()
+    warm, rest, long = distinct(3, 8, 30)
+    for warmup, steps, peak in (
+        (warm, warm + rest, 0.1 + 0.8 * some[0]),
+        (0, long, 2 + some[1]),
+        (1, 3, 0.1 + 0.8 * some[2]),
+        (long, long + 2, 1e-4 * (1 + some[3])),
+    ):
+        case = f"steps={steps}, warmup={warmup}, peak={peak:.2g}"
         rates = [0.0] * steps
         for step in torch.randperm(steps).tolist():  # in any order, so that nobody counts the calls
             got = ask(answer, step, steps, warmup, peak, expected="a number", case=f"step={step}, {case}")
             rates[step] = as_number(answer, got, "a number")
         wanted = [learning_rate(step, steps, warmup, 0.0, peak, 0.0) for step in range(steps)]
+        rates, wanted = ([rate / peak for rate in row] for row in (rates, wanted))
         if close(rates, wanted):
             continue
         if close([peak * rate for rate in rates], wanted):
             raise NotSolved(f"the peak is missing: your rate climbs to 1, whatever peak is ({case})")
         for sentence, (climb, fall) in wrong_rates(steps, warmup).items():
-            if close(rates, [peak * (climb if step < warmup else fall)(step) for step in range(steps)]):
+            if close(rates, [(climb if step < warmup else fall)(step) for step in range(steps)]):
                 raise NotSolved(sentence)
         step = next(step for step in range(steps) if not close(rates[step : step + 1], wanted[step : step + 1]))
         part = "while it climbs" if step < warmup else "at the peak" if step == warmup else "on the way down"
-        raise NotSolved(f"{part}, at step {step}, the rate is {rates[step]:.6g}, expected {wanted[step]:.6g} ({case})")
+        got, want = peak * rates[step], peak * wanted[step]
+        raise NotSolved(f"{part}, at step {step}, the rate is {got:.6g}, expected {want:.6g} ({case})")
     return "the corners and all steps between them are right, with and without a warm-up"
 
 
 def close(rates: list[float], wanted: list[float]) -> bool:
+    """Of shares of the peak."""
     return all(math.isclose(got, want, rel_tol=1e-5, abs_tol=1e-7) for got, want in zip(rates, wanted, strict=True))
+
+
+MEAN = "a tensor without axes (the mean loss)"
+COLUMN = {"same number of dimensions": "gather wants a column of labels, (B, 1): labels[:, None]"}
+ALL_DONE = (F.cross_entropy, torch._C._nn.cross_entropy_loss)  # what the exercise is to be solved without
 
 
 def wrong_losses(logits: Tensor, labels: Tensor, smoothing: float) -> dict[str, Tensor]:
@@ -133,6 +155,9 @@ def wrong_losses(logits: Tensor, labels: Tensor, smoothing: float) -> dict[str, 
         "what you spread goes to all classes, the right one too: smoothing / classes each": loss(others),
         "the right class gives up what is spread: 1 - smoothing, and its share of the rest": loss(added),
         "smoothing is spread over the classes: each gets smoothing / classes, not all of it": loss(all_of_it),
+        "each image has one label: labels[None] takes all labels from the first image; labels[:, None] is a column": (
+            -(1 - smoothing) * logs.gather(1, labels[None]).mean() - smoothing * logs.mean()
+        ),
         "smoothing is what the argument says, not always 0.1": loss(tenth),
         "each image has one label: logs[:, labels] takes the columns of all labels for each; gather takes its own": (
             -(1 - smoothing) * logs[:, labels].mean() - smoothing * logs.mean()
@@ -180,14 +205,20 @@ def smoothed(answer: Callable) -> str:
     """`answer(logits, labels, smoothing)` -> the mean loss against smoothed labels, a tensor without axes."""
     batch, classes = distinct(2, 3, 9)
     some = 0.2 + 0.15 * torch.rand(()).item()  # from 0.4 on two mistakes may come to the same: it takes 3 classes
+    shortcuts = []
     for count, smoothing, loudness, case in (
         (batch, some, 2.0, None),
         (batch, 0.0, 2.0, "smoothing = 0, where 0 ln 0 counts as 0"),
+        (batch, 1.0, 2.0, "smoothing = 1, where nothing of the label is left but its share"),
         (batch, 0.1, 500.0, "loud logits: softmax rounds to 0, so take log_softmax instead of a log of it"),
         (1, some, 2.0, "one image"),
     ):
         logits, labels, want, mistakes = smoothing_batch(count, classes, smoothing, loudness, told=case is None)
-        got = ask(answer, logits, labels, smoothing, expected="a tensor without axes (the mean loss)", case=case)
+        with Watching() as watching:
+            got = ask(answer, logits, labels, smoothing, expected=MEAN, case=case, clues=COLUMN)
+        shortcuts += [function for function in watching.seen if function in ALL_DONE]
         compare(answer, got, want, mistakes, case)
         compare_gradients(answer, got, want, {"logits": logits})
+    if shortcuts:
+        raise NotSolved("the numbers are right, but cross_entropy did the work: do it without, from log_softmax")
     return "PyTorch's own label_smoothing says the same, and so do the gradients"

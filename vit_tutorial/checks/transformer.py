@@ -1,5 +1,6 @@
 """The checks of chapter 05: the parameters and the bill counted by hand, weights under other names."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache
@@ -12,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from vit_tutorial.checkpoint import load_checkpoint
 from vit_tutorial.checks.core import NotSolved, ask, called, checked, compare, distinct
-from vit_tutorial.checks.counting import BLOCK, VIT_B16, compare_counts
+from vit_tutorial.checks.counting import BLOCK, ROUNDED, VIT_B16, compare_counts
 from vit_tutorial.config import ViTConfig
 from vit_tutorial.data import normalise, stacks
 from vit_tutorial.model import VisionTransformer, count_parameters
@@ -53,6 +54,8 @@ def parts_of_size(c: ViTConfig) -> dict[str, int]:
         "two of the three D*D of q, k and v, in each block": 2 * D * D * L,
         "heads share the D columns: q, k and v are D to 3D together, however many heads": 3 * D * D * (c.heads - 1) * L,
         "one of the MLP's two matrices, in each block": D * M * L,
+        f"{ROUNDED}, yours is cut off": (2 * D + 1) * (M - math.floor(c.dim * c.mlp_ratio)) * L,
+        f"{ROUNDED}, yours is rounded up": (2 * D + 1) * (M - math.ceil(c.dim * c.mlp_ratio)) * L,
         "the MLP is D * c.mlp_ratio wide, not always 4D": (2 * D + 1) * (M - 4 * D) * L,
         "the MLP is D * c.mlp_ratio wide, not D": (2 * D + 1) * (M - D) * L,
         "the bias of the head, one for each class": c.classes,
@@ -113,6 +116,8 @@ def parts_of_bill(c: ViTConfig) -> dict[str, int]:
         "attention, its four linear maps and its two products": (4 * T * D * D + 2 * product) * L,
         "one of the MLP's two matrices, in each block": T * D * M * L,
         "the MLP's two matrices, in each block": 2 * T * D * M * L,
+        f"{ROUNDED}, yours is cut off": 2 * T * D * (M - math.floor(c.dim * c.mlp_ratio)) * L,
+        f"{ROUNDED}, yours is rounded up": 2 * T * D * (M - math.ceil(c.dim * c.mlp_ratio)) * L,
         "the MLP is D * c.mlp_ratio wide, not always 4D": 2 * T * D * (M - 4 * D) * L,
         "the MLP is D * c.mlp_ratio wide, not D": 2 * T * D * (M - D) * L,
         "the class token goes through the blocks too: T tokens, not T - 1": (linear * T + 2 * product - smaller) * L,
@@ -214,6 +219,12 @@ def misplaced(name: str, weights: Mapping[str, Tensor], want: Mapping[str, Tenso
             whole = weights[name.replace(part, "qkv")]
             mistakes["it is all of qkv: cut it in three, the bias too"] = whole
             mistakes["you took every third row; qkv stacks all of q, then all of k, then all of v"] = whole[number::3]
+            D = len(whole) // 3
+            for heads in (heads for heads in range(2, D + 1) if D % heads == 0):
+                wrong = rearrange(whole, "(h three k) ... -> three (h k) ...", h=heads, three=3)[number]
+                mistakes[
+                    f"you cut qkv head by head, as if it had {heads}; it stacks all of q, then of k, then of v"
+                ] = wrong
             for other in {"query", "key", "value"} - {part}:
                 rows = want[name.replace(part, other)]
                 mistakes[f"these are the rows of {other}; qkv stacks q, then k, then v"] = rows
@@ -236,13 +247,13 @@ def renamed(answer: Callable) -> str:
     shipped, record = load_checkpoint("stacks")
     for model in (ours, shipped):
         weights = model.state_dict()
-        given = {name: value.clone() for name, value in weights.items()}
-        got = ask(answer, given, expected="a dict of tensors", case="the weights of a small model")
+        got = ask(answer, dict(weights), expected="a dict of tensors", case="the weights of a small model")
         want = other_names(weights)
         compare_names(answer, got, want)
         for name, right in want.items():
             mistakes = {f"{name}: {said}": wrong for said, wrong in misplaced(name, weights, want).items()}
-            compare(answer, got[name], right, mistakes, case=name)
+            mine = got[name].float() if got[name].dtype == torch.float64 else got[name]  # which loading does as well
+            compare(answer, mine, right, mistakes, case=name)
     own, drawn = other_class(shipped.config), stacks(20, seed=int(torch.randint(2**31, ())))
     own.load_state_dict(dict(got))
     with torch.no_grad():
