@@ -109,7 +109,7 @@ def test_what_is_typed_wins_over_the_config(config, capsys, monkeypatch, before)
         (["train", "--out"], "out"),
         (
             ["train", "--out", "OUT", "--config", "nothing"],
-            "no config 'nothing'.*'stacks', 'stl10', 'stl10-laptop', 'stl10-seed', 'stl10-small'",
+            "no config 'nothing'.*'stacks', 'stacks-decoys', 'stl10', 'stl10-laptop', 'stl10-seed', 'stl10-small'",
         ),
         (["train", "--out", "OUT", "--config"], "config"),
         (["train", "--out", "OUT", "--model.width", "3"], "model.width"),

@@ -68,11 +68,7 @@ def bin_by_bin(
     where, error = place(confidence, bins), 0.0
     for number in numbers(bins):
         inside = where == number
-        error += (
-            inside.float().mean() * gap(right[inside], confidence[inside])
-            if inside.any()
-            else empty
-        )
+        error += inside.float().mean() * gap(right[inside], confidence[inside]) if inside.any() else empty
     return error
 
 
@@ -230,9 +226,7 @@ WRONG = {
         (slipping(sure=of_label), "that of the label was taken"),
         (every_class_counts, "every class was binned"),
         (
-            slipping(
-                place=lambda sure, bins: (sure * bins).round().clamp(max=bins - 1)
-            ),
+            slipping(place=lambda sure, bins: (sure * bins).round().clamp(max=bins - 1)),
             "bins were rounded to",
         ),
         (

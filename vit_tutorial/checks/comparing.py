@@ -22,8 +22,7 @@ SAME_IMAGES = (
     " yours were judged on images of their own"
 )
 ALL_ONCE = (
-    "every resample holds all images once, so nothing varies: draw with replacement,"
-    " torch.randint, not torch.randperm"
+    "every resample holds all images once, so nothing varies: draw with replacement, torch.randint, not torch.randperm"
 )
 SIGN = "the first model's accuracy is taken from the second's, not the other way round"
 
@@ -35,9 +34,7 @@ def answers_of(both: int, only_first: int, only_second: int, n: int) -> list[Ten
     return list(torch.tensor(kinds).bool()[torch.randperm(n)].T)
 
 
-def ask_interval(
-    answer: Callable, first: Tensor, second: Tensor, draws: int, case: str
-) -> Tensor:
+def ask_interval(answer: Callable, first: Tensor, second: Tensor, draws: int, case: str) -> Tensor:
     """What the learner's function returns, as (2,): low and high."""
     got = ask(answer, first, second, draws, expected=PAIR, case=case)
     if not isinstance(got, tuple | list | Tensor) and not hasattr(got, "tolist"):
@@ -47,9 +44,7 @@ def ask_interval(
         )
     ends = list(got) if getattr(got, "ndim", 1) else [got]
     if len(ends) != 2:
-        raise NotSolved(
-            f"{called(answer)} returned {len(ends)} values, {PAIR}, expected"
-        )
+        raise NotSolved(f"{called(answer)} returned {len(ends)} values, {PAIR}, expected")
     low, high = (as_number(answer, end, PAIR) for end in ends)
     if not (math.isfinite(low) and math.isfinite(high)):
         raise NotSolved(f"{called(answer)} returned ({low}, {high}) for {case}")
@@ -88,8 +83,7 @@ def wrong_intervals(a: int, b: int) -> dict[str, tuple[float, float]]:
                 " the difference lies around the difference": 0.0,
             },
             "factor": {
-                "this is one standard error to either side, which covers 68 %; cut"
-                " 2.5 % off at either end": 1.0,
+                "this is one standard error to either side, which covers 68 %; cut 2.5 % off at either end": 1.0,
                 "this covers 90 %: cut 2.5 % off at either end, not 5 %": 1.645,
                 "this covers 99 %: cut 2.5 % off at either end": 2.576,
             },
@@ -100,19 +94,17 @@ def wrong_intervals(a: int, b: int) -> dict[str, tuple[float, float]]:
         },
     )
     found |= {
-        f"this is the interval of the {name} model's accuracy, that of the difference"
-        " is asked for": around(of_each[name], width=width)
+        f"this is the interval of the {name} model's accuracy, that of the difference is asked for": around(
+            of_each[name], width=width
+        )
         for name, width in zip(of_each, errors, strict=True)
     }
     apart = "the two models' intervals were subtracted: subtract within each resample"
     return found | {
         apart: around(width=sum(errors)),
         f"{apart}, then take percentiles": around(width=errors[1] - errors[0]),
-        "only images on which the two disagree were drawn: draw from all": around(
-            share, width=within
-        ),
-        "these are percentiles over single images: take the accuracy of a resample"
-        " first": (-1.0, 1.0),
+        "only images on which the two disagree were drawn: draw from all": around(share, width=within),
+        "these are percentiles over single images: take the accuracy of a resample first": (-1.0, 1.0),
         "a share is asked for, not a number of images": tuple(N * x for x in around()),
         "a share is asked for, not per cent": tuple(100 * x for x in around()),
     }
@@ -128,14 +120,10 @@ def compare_intervals(answer: Callable, got: Tensor, a: int, b: int) -> None:
         raise NotSolved("the lower end comes first: its percentile is 2.5, then 97.5")
     if high - low < 0.1 * error and abs(low - mean) < 0.1 * error:
         raise NotSolved(
-            "the spread of the resamples is the standard error already: it is not"
-            " divided by the root of their number"
+            "the spread of the resamples is the standard error already: it is not divided by the root of their number"
         )
     if low < mean - 2.9 * error and high > mean + 2.9 * error and high < 0.5:
-        raise NotSolved(
-            "these are the smallest and the largest difference: cut 2.5 % off at either"
-            " end"
-        )
+        raise NotSolved("these are the smallest and the largest difference: cut 2.5 % off at either end")
     for sentence, ends in wrong_intervals(a, b).items():
         slack = SLACK * error * max(1, abs(ends[1] - ends[0]) / (2 * Z * error))
         if (got - torch.tensor(ends).double()).abs().max() < slack:
@@ -165,9 +153,7 @@ def paired_bootstrap(answer: Callable) -> str:
     compare_intervals(answer, got, a, b)
     low, high = ask_interval(answer, first, second, 1, "a single draw")
     if low != high:
-        raise NotSolved(
-            "draws is an argument: one draw has one difference, no interval"
-        )
+        raise NotSolved("draws is an argument: one draw has one difference, no interval")
     pair = answers_of(20, 0, 2, 50)  # of 2 in 50 often none is drawn, and never -1
     case = "models that differ on two images"
     low = ask_interval(answer, *pair, 1000, case)[0].item()
