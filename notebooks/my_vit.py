@@ -3,8 +3,8 @@
 `MyViT(config)` takes a ViTConfig with a class token, learned positions and a convolutional embedder, and turns images
 (B, C, Y, X) into logits (B, classes) as VisionTransformer does. `config.sides`, `config.grid` and `config.tokens` are
 counted for you. Call your parts what you like and build them as you like. How the weights start, and where
-`config.dropout` drops in train mode, is yours, too. PyTorch's layers are welcome; those of this
-book, torchvision, timm or transformers are not.
+`config.dropout` drops in train mode, is yours, too. PyTorch's layers are welcome; layers and
+functions of this book, torchvision, timm or transformers are not.
 
 To compare, we give you our weights. `load(self, weights)` gets this dict and puts every number into your model; if
 all your names and shapes are these, leave `load` out:

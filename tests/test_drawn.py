@@ -2,19 +2,22 @@ import hashlib
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 
 from vit_tutorial.drawn import STACKS, TEXTURES, pairs, patterns, stacks
+from vit_tutorial.look import cover_of, points_at
 
 torch.set_num_threads(1)
 
-SUMS = {"stacks": "89b54e25617c854b", "pairs": "6e2c0e1f1c17fa7b"}
+SUMS = {"stacks": "89b54e25617c854b", "decoys": "b1ea6a200ddbf9ee", "pairs": "6e2c0e1f1c17fa7b"}
+decoyed = partial(stacks, decoys="patterned")
 
 
-@pytest.mark.parametrize("drawn, size, classes, masks", [(stacks, 96, 10, 2), (pairs, 48, 2, 1)])
+@pytest.mark.parametrize("drawn, size, classes, masks", [(stacks, 96, 10, 2), (decoyed, 96, 10, 2), (pairs, 48, 2, 1)])
 def test_drawn_sets_have_their_shapes_and_come_from_their_seed(drawn, size, classes, masks):
     first, again, other = drawn(40, 0), drawn(40, 0), drawn(40, 1)
     assert first.images.shape == (40, 3, size, size) and first.images.dtype == torch.uint8
@@ -28,10 +31,9 @@ def test_drawn_sets_have_their_shapes_and_come_from_their_seed(drawn, size, clas
 def checksums():
     """The first digits of what `sha256` makes of 200 images of each set, with their labels and masks."""
     found = {}
-    for draw in (stacks, pairs):
-        drawn = draw(200, 7)
+    for name, drawn in {"stacks": stacks(200, 7), "decoys": decoyed(200, 7), "pairs": pairs(200, 7)}.items():
         parts = [tensor.numpy().tobytes() for tensor in (drawn.images, drawn.labels, drawn.masks)]
-        found[draw.__name__] = hashlib.sha256(b"".join(parts)).hexdigest()[:16]
+        found[name] = hashlib.sha256(b"".join(parts)).hexdigest()[:16]
     return found
 
 
@@ -69,6 +71,40 @@ def test_a_stack_is_two_squares_one_above_the_other_and_clear_of_the_decoys():
     assert not (masks[:, 0] & masks[:, 1]).any()
     assert masks[:, 1].flatten(1).any(1).all()
     assert 0.15 < masks[:, 0].float().mean() < 0.19 and 0.015 < masks[:, 1].float().mean() < 0.04
+
+
+def test_patterned_decoys_leave_contrast_no_clue():
+    """What they cover is nearly as much as the stack, and the patch of highest contrast is as often theirs."""
+    plain, drawn = stacks(300, 2), decoyed(300, 2)
+    assert not (drawn.masks[:, 0] & drawn.masks[:, 1]).any()
+    stack, discs = drawn.masks.float().mean(dim=(0, 2, 3))
+    assert 0.11 < discs < 0.15 and 0.15 < stack < 0.19
+    points = []
+    for some in (plain, drawn):
+        patches = some.images.float().unfold(2, 16, 16).unfold(3, 16, 16)
+        contrast = patches.std(dim=(-2, -1)).mean(dim=1).flatten(1)
+        points.append(points_at(cover_of(some.masks[:, 0], 16), contrast).mean())
+    assert points[0] > 0.9 and points[1] < stack / (stack + discs)
+
+
+def test_patterned_decoys_do_not_tell_the_class():
+    """Their stripes lean one way or the other in every class, in colours as far from grey as a tile's."""
+    drawn = decoyed(600, 4)
+    pixels = drawn.images.float().permute(0, 2, 3, 1)
+    leans = []
+    for image, mask in zip(pixels, drawn.masks[:, 1], strict=True):
+        right, left = (mask & mask.roll((1, side), (0, 1)) for side in (1, -1))
+        down = [(image - image.roll((1, side), (0, 1)))[both].abs().mean() for side, both in ((1, right), (-1, left))]
+        leans.append(bool(down[0] < down[1]))
+    by_class = [torch.tensor(leans)[drawn.labels == label].double().mean() for label in range(10)]
+    assert all(0.2 < share < 0.8 for share in by_class)
+    far = [(image - 127.5).abs().amax() for image in pixels]
+    assert min(far) > 100  # 0.42 of 255
+
+
+def test_decoys_there_are_not():
+    with pytest.raises(ValueError, match="decoys is 'striped', expected 'plain' or 'patterned'"):
+        stacks(10, 0, decoys="striped")
 
 
 def test_the_class_names_the_textures_from_top_to_bottom():

@@ -118,6 +118,17 @@ def test_attention_distance_in_any_precision(dtype):
     assert_close(distance.double(), attention_distance(weights, GRID, 8), atol=0.3, rtol=0)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_attention_distance_of_queries_that_look_at_the_class_token_alone(dtype):
+    """They look nowhere, so the others decide; a head of nothing else has no distance."""
+    weights = [layer.to(dtype) for layer in random_weights(1)]
+    expected = attention_distance([weights[0][:1]], GRID, 8)
+    weights[0][1, :, 1:] = torch.eye(13)[0].to(dtype)  # all queries of the second image
+    assert_close(attention_distance(weights, GRID, 8), expected)
+    weights[0][:, 2, 1:] = torch.eye(13)[0].to(dtype)
+    assert attention_distance(weights, GRID, 8).isnan().tolist() == [[False, False, True, False, False]]
+
+
 def test_attention_distance_of_another_grid():
     with pytest.raises(ValueError, match="13 tokens .* 4 x 4 patches"):
         attention_distance(random_weights(), (4, 4), 8)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from dis import get_instructions
 from functools import cache
 from pathlib import Path
 from types import CodeType, FunctionType
@@ -46,8 +47,10 @@ def borrowed(model: nn.Module) -> str | None:
 
 
 def used_names(code: CodeType) -> set[str]:
+    """What a function, and those written within it, reads from its module or imports."""
+    here = {step.argval for step in get_instructions(code) if step.opname in ("LOAD_GLOBAL", "IMPORT_NAME")}
     inner = (constant for constant in code.co_consts if isinstance(constant, CodeType))
-    return set(code.co_names).union(*map(used_names, inner))
+    return here.union(*map(used_names, inner))
 
 
 def a_class(answer: Callable) -> None:

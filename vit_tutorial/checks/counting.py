@@ -40,7 +40,7 @@ def other_sizes(up: bool) -> ViTConfig:
     patch, channels, heads, rows, columns, classes = (size for size in sizes if size != depth)
     others = {"channels": channels + 1, "classes": 5 * classes + 1, "dim": 12 * heads, "depth": depth}
     ratios = (hundredths / 100 for hundredths in (210 + torch.randperm(80)).tolist())
-    ratio = next(ratio for ratio in ratios if 0.1 < abs(12 * heads * ratio % 1 - 0.6 * up) < 0.4)
+    ratio = next(ratio for ratio in ratios if 0.1 < 12 * heads * ratio % 1 - 0.5 * up < 0.4)
     return ViTConfig((rows * patch, columns * patch), patch, heads=heads, mlp_ratio=ratio, **others)
 
 

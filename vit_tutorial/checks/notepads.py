@@ -73,7 +73,7 @@ def compare_start(answer: Callable, count: int, extra: int, width: int = 2048) -
     module = ask(answer, count, extra, width, expected="a module")
     loud = compare_sizes(module, torch.zeros(1, count, width), extra)[0].std(dim=1).tolist()
     names = ["the class token", *["a register"] * extra, *["a position"] * count]
-    for name, size in zip(names, loud, strict=True):
+    for name, size in reversed(list(zip(names, loud, strict=True))):
         if not 0.8 < size / 0.02 < 1.2:
             what = f"{name} starts with standard deviation {size:.2g}, expected 0.02"
             also = ", that of its position: itself it starts at zero" if name == names[0] else ""
