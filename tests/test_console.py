@@ -148,6 +148,11 @@ def test_a_name_that_the_terminal_cannot_show_is_no_error(tmp_path):
     assert done.returncode == 2 and "no config '\\u732b'" in done.stderr
 
 
+def test_a_long_error_is_cut_in_the_middle(capsys):
+    line = refused(capsys, "train", "--out", "x", "--model.nothing", "9" * 10_000, "the end")
+    assert len(line) < 700 and "unrecognized arguments: --model.nothing 999" in line and line.endswith("9 the end\n")
+
+
 def test_words_for_an_error_without_any():
     assert console.in_words(RuntimeError()).startswith("RuntimeError: RuntimeError (")
 

@@ -244,7 +244,8 @@ def load_run(folder: Path, model: nn.Module, optimizers: list[Optimizer], record
     old, new, defaults = (from_json(to_json(part)) for part in (old.full(), record.full(), defaults))
     refuse_changes(old, new, defaults)
     if edited.is_file():
-        refuse_changes(old, from_json(to_json(read_record(folder).full())), defaults, f"{edited}: ")
+        now = checked(edited, check_settings, edited.read_bytes())
+        refuse_changes(old, from_json(to_json(now.full())), defaults, f"{edited}: ")
     tensors, texts = read_tensors(path)
     if texts.get("digest", own := digest(tensors, texts["history"])) != own:
         raise ValueError(f"{path} is damaged: its values are not those that were written")

@@ -14,7 +14,7 @@ from jsonargparse import Namespace
 
 from vit_tutorial.config import ViTConfig
 from vit_tutorial.console import PROGRAM, in_words, one_line, print_row, say
-from vit_tutorial.parser import ConfigFile, Parser
+from vit_tutorial.parser import ConfigFile, Parser, packaged_configs
 from vit_tutorial.paths import user_word
 from vit_tutorial.recipe import AugmentConfig, DataConfig, StrongConfig, TrainConfig
 from vit_tutorial.record import PARTS, Record, read_record
@@ -43,7 +43,7 @@ def make_parser(defaults: dict) -> Parser:
     command.add_argument(
         "--config",
         action=ConfigFile,
-        help="stacks, stacks-decoys, stl10, stl10-laptop, stl10-seed, stl10-small, or the path of a YAML file",
+        help=f"{', '.join(sorted(packaged_configs()))}, or the path of a YAML file",
     )
     command.add_argument("--out", type=str, required=True, help="folder of the run")
     command.add_argument("--resume", action="store_true", help="go on with the run in --out")

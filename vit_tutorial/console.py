@@ -6,6 +6,7 @@ import sys
 from argparse import ArgumentError
 
 PROGRAM = "python -m vit_tutorial"
+LONGEST = 600  # characters of an error
 
 
 def say(line: str, file: str = "stdout") -> None:
@@ -34,8 +35,9 @@ def print_row(row: dict) -> None:
 
 
 def one_line(message: object) -> str:
-    """A message as the command line shows it."""
-    return "error: " + " ".join(str(message).split()) + "\n"
+    """A message as the command line shows it, its middle left out when it is long."""
+    text = " ".join(str(message).split())
+    return f"error: {text if len(text) <= LONGEST else text[: LONGEST - 150] + ' ... ' + text[-150:]}\n"
 
 
 def in_words(error: Exception) -> str:

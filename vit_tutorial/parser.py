@@ -54,8 +54,7 @@ class ConfigFile(ActionConfigFile):
     """`--config NAME` is a recipe of the package, or else the path of a YAML file."""
 
     def __call__(self, parser: Parser, config: Namespace, values: str, option_string: str | None = None) -> None:
-        folder = Path(str(resources.files("vit_tutorial"))) / "configs"
-        packaged = {path.stem: path for path in folder.glob("*.yaml")}
+        packaged = packaged_configs()
         path = packaged.get(values, user_path(values))
         if not path.is_file():
             parser.error(f"no config {values!r}: neither a file nor one of {sorted(packaged)}")
@@ -67,6 +66,12 @@ class ConfigFile(ActionConfigFile):
         for name in parser.groups:
             if not isinstance(group := config.get(name, Namespace()), Namespace):
                 parser.error(f"{path}: {name} is {group!r}, expected settings")
+
+
+def packaged_configs() -> dict[str, Path]:
+    """The recipes of the package, by name."""
+    folder = Path(str(resources.files("vit_tutorial"))) / "configs"
+    return {path.stem: path for path in folder.glob("*.yaml")}
 
 
 def read_yaml(path: Path) -> dict:
