@@ -85,7 +85,11 @@ def test_torchrun_is_told_the_line(tmp_path, capsys, monkeypatch):
     path = tmp_path / "error.json"
     monkeypatch.setenv("TORCHELASTIC_ERROR_FILE", str(path))
     line = refused(capsys, "train", "--out", "", "--training.device", "cpu")
-    assert json.loads(path.read_text())["message"] == line == "error: out is '', expected the folder of the run\n"
+    assert (
+        json.loads(path.read_text(encoding="utf-8"))["message"]
+        == line
+        == "error: out is '', expected the folder of the run\n"
+    )
 
 
 def test_an_interrupt_while_starting_is_one_line(capsys, monkeypatch):
@@ -104,17 +108,17 @@ def test_an_interrupt_needs_no_folder(argv):
 
 def test_a_reader_who_leaves_ends_no_training(tmp_path):
     config = tmp_path / "tiny.yaml"
-    config.write_text(json.dumps(TINY | {"training": TINY["training"] | {"epochs": 3}}))
+    config.write_text(json.dumps(TINY | {"training": TINY["training"] | {"epochs": 3}}), encoding="utf-8")
     command = [sys.executable, "-m", "vit_tutorial", "train", "--config", str(config), "--out", str(tmp_path / "run")]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     with subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8"
     ) as training:
         training.stdout.readline()
         training.stdout.close()  # as head -1 does
         said = training.stderr.read()
     assert training.returncode == 0 and said == ""
-    assert len(json.loads((tmp_path / "run" / "history.json").read_text())) == 3
+    assert len(json.loads((tmp_path / "run" / "history.json").read_text(encoding="utf-8"))) == 3
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no disk that is always full")
@@ -122,7 +126,9 @@ def test_a_full_disk_under_the_output_ends_nothing():
     command = [sys.executable, "-c", "from vit_tutorial.console import say; say('a'); say('b')"]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     with open("/dev/full", "w", encoding="utf-8") as full:
-        done = subprocess.run(command, env=environment, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120)
+        done = subprocess.run(
+            command, env=environment, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120, encoding="utf-8"
+        )
     assert done.returncode == 0 and done.stderr == ""
 
 
@@ -136,10 +142,10 @@ def test_what_print_config_prints_is_a_config(tmp_path, capsys):
     with pytest.raises(SystemExit):
         main(["train", "--out", "run", "--model.depth", "2", "--print_config"])
     path = tmp_path / "printed.yaml"
-    path.write_text(capsys.readouterr().out)
+    path.write_text(capsys.readouterr().out, encoding="utf-8")
     with pytest.raises(SystemExit):
         main(["train", "--config", str(path), "--print_config"])
-    assert capsys.readouterr().out == path.read_text()
+    assert capsys.readouterr().out == path.read_text(encoding="utf-8")
 
 
 def test_a_name_that_the_terminal_cannot_show_is_no_error(tmp_path):

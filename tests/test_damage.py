@@ -25,11 +25,11 @@ def stacks(tmp_path):
 
 def edit(path, *keys, value):
     """Change one value of a JSON file."""
-    content = inner = json.loads(path.read_text())
+    content = inner = json.loads(path.read_text(encoding="utf-8"))
     for key in keys[:-1]:
         inner = inner[key]
     inner[keys[-1]] = value
-    path.write_text(json.dumps(content))
+    path.write_text(json.dumps(content), encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -50,9 +50,9 @@ def edit(path, *keys, value):
     ],
 )
 def test_a_config_that_cannot_be_is_refused_at_once(stacks, keys, values):
-    original = (stacks / "config.json").read_text()
+    original = (stacks / "config.json").read_text(encoding="utf-8")
     for value in values:
-        (stacks / "config.json").write_text(original)
+        (stacks / "config.json").write_text(original, encoding="utf-8")
         edit(stacks / "config.json", *keys, value=value)
         with pytest.raises(ValueError, match=r"config\.json|another architecture") as error:
             load_checkpoint(stacks)
@@ -68,7 +68,7 @@ ROW = {"epoch": 1, "val_loss": 0.5}
      json.dumps([ROW, ROW]), json.dumps([{"val_loss": 0.5}]), json.dumps([{**ROW, "note": "a"}])],
 )  # fmt: skip
 def test_a_history_that_is_none_is_refused(stacks, history):
-    (stacks / "history.json").write_text(history)
+    (stacks / "history.json").write_text(history, encoding="utf-8")
     with pytest.raises(ValueError, match=r"history\.json is broken") as error:
         load_checkpoint(stacks)
     assert "\n" not in str(error.value)
@@ -107,10 +107,12 @@ def test_what_was_read_does_not_follow_the_file(stacks):
 
 
 def test_a_planted_link_is_not_followed(tmp_path):
-    (tmp_path / "target").write_text("precious")
+    (tmp_path / "target").write_text("precious", encoding="utf-8")
     (tmp_path / ".file.part").symlink_to(tmp_path / "target")
     write_file(tmp_path / "file", b"new")
-    assert (tmp_path / "target").read_text() == "precious" and (tmp_path / "file").read_bytes() == b"new"
+    assert (tmp_path / "target").read_text(encoding="utf-8") == "precious" and (
+        tmp_path / "file"
+    ).read_bytes() == b"new"
     assert not (tmp_path / "file").is_symlink()
 
 
@@ -196,4 +198,4 @@ def test_an_edited_config_is_told(run, data):
         resume()
     (folder / "config.json").unlink()
     resume()
-    assert json.loads((folder / "config.json").read_text())["training"]["peak_rate"] == 2e-3
+    assert json.loads((folder / "config.json").read_text(encoding="utf-8"))["training"]["peak_rate"] == 2e-3
