@@ -49,7 +49,7 @@ def test_matrices_decay_and_nothing_else(embedder):
 
 def test_muon_takes_the_matrices_of_the_blocks():
     model = VisionTransformer(MODEL)
-    config = replace(TRAIN, optimizer="muon")
+    config = replace(TRAIN, optimizer="muon", muon_factor=10.0)
     muon, adamw = make_optimizers(model, config)
     assert len(muon.param_groups[0]["params"]) == 8
     taken = [p for optimizer in (muon, adamw) for group in optimizer.param_groups for p in group["params"]]
