@@ -187,13 +187,18 @@ def test_figures_on_the_pages_are_those_of_the_records():
             value = value[key]
         return f"{100 * value:.{digits}f}"
 
-    with_adamw, with_muon = mean("stacks-adamw"), mean("stacks", digits=1)
+    with_adamw, slower = mean("stacks-adamw"), mean("stacks-adamw-2.5e-4")
+    with_muon = mean("stacks", digits=1)
     few, augmented = (mean("generalising", "runs", f"ViT, 500{how}") for how in ("", ", augmented"))
     block, positions = (mean("scoreboard", "steps", step) for step in ("block", "positions"))
-    assert f"stands at {with_adamw} % with one optimiser and at {with_muon} % with another" in flat("since_2020")
-    assert f"stood at {with_adamw} % after 24 epochs, with Muon inside the blocks it reaches {with_muon} %" in flat(
+    rates = (
+        f"at {with_adamw} % with AdamW at one rate, at {slower} % with an eighth of it, and at {with_muon} % with Muon"
+    )
+    assert rates in flat("since_2020")
+    assert f"stood at {with_adamw} % after 24 epochs, and at {slower} % with an eighth of that rate" in flat(
         "troubleshooting"
     )
+    assert f"with Muon inside the blocks it reaches {with_muon} %" in flat("troubleshooting")
     assert f"`stl10-laptop` reaches {mean('stl10-laptop')} %" in flat("troubleshooting")
     assert f"with 500 stacks from {few} to {augmented} %" in flat("troubleshooting")
     assert f"compare with: {block} %, where thinking before talking reached {positions} %" in flat("teaching")
