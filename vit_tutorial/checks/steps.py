@@ -89,7 +89,7 @@ def drawn_batch() -> Batch:
 
 
 def begun(start: Tiny) -> tuple[Tiny, Optimizer]:
-    """A copy of a model, with the gradients that a step before has left, and its optimizer."""
+    """A copy of a model, with the gradients that a step before has left, and its optimiser."""
     model = deepcopy(start)
     for mine, theirs in zip(model.parameters(), start.parameters(), strict=True):
         mine.grad = theirs.grad.clone()
