@@ -42,4 +42,7 @@ def test_two_processes_learn_what_one_learns(tmp_path):
 def test_a_batch_that_cannot_be_shared_is_refused_in_one_line(tmp_path):
     done, history = run(tmp_path, "--training.batch_size=15", processes=2)
     assert done.returncode != 0 and not history
-    assert "error: a batch of 15 images cannot be shared evenly by 2 processes\n" in done.stderr
+    line = "error: a batch of 15 images cannot be shared evenly by 2 processes\n"
+    assert line in done.stderr
+    assert f"traceback : {line}" in done.stderr[-1000:]  # torchrun's own report, a screen long, ends with it
+    assert not any(tmp_path.iterdir())
