@@ -129,3 +129,9 @@ def test_sizes_never_repeat():
 def test_a_tensor_without_axes_is_compared_too():
     with pytest.raises(NotSolved, match="the values are not: 1, expected 2"):
         compare(abs, torch.tensor(1.0), torch.tensor(2.0))
+
+
+def test_one_slip_is_named_before_two_that_come_to_the_same():
+    wrong = {"turned; and in another order": torch.zeros(2), "turned at the end": torch.zeros(2)}
+    with pytest.raises(NotSolved, match="^turned at the end$"):
+        compare(abs, torch.zeros(2), torch.ones(2), wrong)

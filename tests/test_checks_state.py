@@ -122,6 +122,16 @@ def test_a_right_answer_that_leaves_something_changed_is_refused(name, deed, sai
     assert after == before
 
 
+@pytest.mark.parametrize("name", ["attend", "kernel", "layer_norm", "head_parts", "pre_norm", "smoothed"])
+def test_a_backward_that_nobody_asked_for_is_refused(name):
+    def my_answer(*values):
+        got = RIGHT[name](*values)
+        torch.autograd.backward((got[0] if name == "attend" else got).sum(), retain_graph=True)
+        return got
+
+    assert "left gradients in" in getattr(checks, name)(my_answer).message
+
+
 @pytest.mark.parametrize("name", sorted(CLASSES))
 @pytest.mark.parametrize("deed", [nn.Module.train, nn.Module.eval, lambda model: model.requires_grad_(False)])
 def test_a_module_that_changes_its_own_mode_or_freezes_itself_is_refused(name, deed):

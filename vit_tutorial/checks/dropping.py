@@ -96,7 +96,7 @@ def wrong_drops(model: VisionTransformer, images: Tensor, kept: Tensor) -> dict[
 def drop_patches(answer: Callable) -> str:
     """`my_drop_patches(model, images, kept)`: logits (B, classes) with only the patches `kept` (B, n) there."""
     batch, rows, columns, side = distinct(4, 3, 6)
-    for count, more, without in ((batch, 0, rows * columns // 2), (1, 0, rows * columns - 2), (batch, 4, 1)):
+    for count, more, without in ((batch, 0, rows * columns // 2), (1, 0, rows * columns - 1), (batch, 4, 1)):
         rows, columns = rows + more, columns + more  # in the end more than 36 patches
         keep, model = rows * columns - without, drawn_model(rows, columns, side)
         in_two_modes(model.requires_grad_(count > 1))
