@@ -74,7 +74,7 @@ def test_train_says_where_the_run_is_and_how_to_measure_it(config, tmp_path, cap
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["stacks", "stl10", "stl10-laptop", "stl10-seed", "stl10-small"])
+@pytest.mark.parametrize("name", ["stacks", "stacks-decoys", "stl10", "stl10-laptop", "stl10-seed", "stl10-small"])
 def test_a_packaged_config_is_found_by_name(name, capsys, monkeypatch):
     assert printed(capsys, monkeypatch, "--config", name).data.name == name.split("-")[0]
 
@@ -109,7 +109,7 @@ def test_what_is_typed_wins_over_the_config(config, capsys, monkeypatch, before)
         (["train", "--out"], "out"),
         (
             ["train", "--out", "OUT", "--config", "nothing"],
-            "no config 'nothing'.*'stacks', 'stl10', 'stl10-laptop', 'stl10-seed', 'stl10-small'",
+            "no config 'nothing'.*'stacks', 'stacks-decoys', 'stl10', 'stl10-laptop', 'stl10-seed', 'stl10-small'",
         ),
         (["train", "--out", "OUT", "--config"], "config"),
         (["train", "--out", "OUT", "--model.width", "3"], "model.width"),

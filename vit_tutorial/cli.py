@@ -51,7 +51,7 @@ def make_parser(defaults: dict) -> Parser:
     command.add_argument(
         "--config",
         action=ConfigFile,
-        help="stacks, stl10, stl10-laptop, stl10-seed, stl10-small, or the path of a YAML file",
+        help="stacks, stacks-decoys, stl10, stl10-laptop, stl10-seed, stl10-small, or the path of a YAML file",
     )
     command.add_argument("--out", type=str, required=True, help="folder of the run")
     command.add_argument("--resume", action="store_true", help="go on with the run in --out")

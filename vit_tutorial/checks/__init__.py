@@ -4,6 +4,7 @@ A check compares with the package's own code on fresh random input and names the
 """
 
 from vit_tutorial.checks.attention import attend
+from vit_tutorial.checks.betting import deletion_area, own_score
 from vit_tutorial.checks.block import layer_norm, pre_norm
 from vit_tutorial.checks.capstone import my_vit
 from vit_tutorial.checks.core import Result
@@ -25,6 +26,7 @@ __all__ = [
     "attend",
     "bill",
     "boxes",
+    "deletion_area",
     "drop_patches",
     "enlarge",
     "field",
@@ -36,6 +38,7 @@ __all__ = [
     "mended",
     "my_vit",
     "overlap",
+    "own_score",
     "parameters",
     "patchify",
     "pre_norm",
