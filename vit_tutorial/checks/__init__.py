@@ -4,6 +4,7 @@ A check compares with the package's own code on fresh random input and names the
 """
 
 from vit_tutorial.checks.attention import attend
+from vit_tutorial.checks.betting import deletion_area, own_score
 from vit_tutorial.checks.block import layer_norm, pre_norm
 from vit_tutorial.checks.capstone import my_vit
 from vit_tutorial.checks.comparing import paired_bootstrap
@@ -30,6 +31,7 @@ __all__ = [
     "bill",
     "boxes",
     "calibration_error",
+    "deletion_area",
     "drop_patches",
     "enlarge",
     "field",
@@ -41,6 +43,7 @@ __all__ = [
     "mended",
     "my_vit",
     "overlap",
+    "own_score",
     "paired_bootstrap",
     "parameters",
     "patchify",
