@@ -1,4 +1,7 @@
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -56,3 +59,15 @@ def test_an_output_named_in_a_config_may_begin_at_home(home):
     (home / "tiny.yaml").write_text(yaml.safe_dump(TINY | {"out": "~/run"}), encoding="utf-8")
     assert main(["train", "--config", "~/tiny.yaml"]) == 0
     assert (home / "run" / "model.safetensors").is_file()
+
+
+def test_a_config_is_read_in_utf_8_whatever_the_machine_has(home):
+    """Python warns where a file is read in the machine's own encoding; the mark is what editors on Windows write."""
+    text = yaml.safe_dump(TINY | {"out": "Läufe/猫"}, allow_unicode=True)
+    Path("tiny.yaml").write_text(text, encoding="utf-8-sig")
+    strict = ["-X", "warn_default_encoding", "-W", "error::EncodingWarning:jsonargparse._paths"]
+    command = [sys.executable, *strict, "-m", "vit_tutorial", "train", "--config", "tiny.yaml"]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
+    done = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8")
+    assert done.returncode == 0, done.stderr
+    assert Path("Läufe", "猫", "model.safetensors").is_file()

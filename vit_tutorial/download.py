@@ -113,7 +113,7 @@ def _members(archive: BufferedIOBase, url: str) -> Iterator[tuple[str, int]]:
     """The files of an archive that is being read, name and bytes, each while `archive` stands at its beginning.
 
     Only the name: an archive does not say where to write. Members that tell more of another one (long names and the
-    like), which tarfile would read into memory at any length, are passed over: the files wanted need none.
+    like), which `tarfile` would read into memory at any length, are passed over: the files wanted need none.
     """
     while header := _read(archive, tarfile.BLOCKSIZE):
         if not any(header):  # the end of the archive

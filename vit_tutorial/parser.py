@@ -58,11 +58,12 @@ class ConfigFile(ActionConfigFile):
         path = packaged.get(values, user_path(values))
         if not path.is_file():
             parser.error(f"no config {values!r}: neither a file nor one of {sorted(packaged)}")
-        try:  # jsonargparse reads the file again, and does not name it in its errors
+        try:  # jsonargparse does not name the file in its errors
             refuse_blanks(read_yaml(path))
         except ValueError as error:
             parser.error(f"{path} {error}")
-        super().__call__(parser, config, str(path), option_string)
+        text = path.read_text(encoding="utf-8-sig")  # jsonargparse would read the file in the machine's own encoding
+        super().__call__(parser, config, text, option_string)
         for name in parser.groups:
             if not isinstance(group := config.get(name, Namespace()), Namespace):
                 parser.error(f"{path}: {name} is {group!r}, expected settings")
