@@ -103,8 +103,8 @@ def described(kind: type) -> str:
     if origin is Literal:
         return f"one of {options}"
     if origin is tuple:
-        count = "" if options[-1] is ... else f"{len(options)} values, "
-        return f"a list of {count}each {described(options[0])}"
+        count = "" if options[-1] is ... else f"{len(options)} "
+        return f"{count}values, each {described(options[0])}"
     return KINDS.get(kind, f"the settings of {kind.__name__}")
 
 
