@@ -1,4 +1,4 @@
-"""What chapters 09 and 10 say of photographs is what the records say."""
+"""What chapter 10 and the README say of photographs is what the records say."""
 
 import json
 import math
@@ -8,7 +8,6 @@ import torch
 from test_train_stl10 import ROOT, prose
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PHOTOGRAPHS = (ROOT / "notebooks" / "09_faithfulness.md").read_text(encoding="utf-8")
 
 
 def recorded(name: str) -> dict:
@@ -102,30 +101,3 @@ def test_the_table_of_the_readme_is_what_the_records_say(name, place):
     ]
     assert f"{latency['parameters'] / 1e6:.1f} M" in cells[1]
     assert f"{record['config']['training']['epochs']} epochs" in cells[1]
-
-
-@pytest.mark.parametrize(("column", "name"), [(1, "stacks"), (2, "stl10")])
-def test_the_verdict_of_chapter_09_is_what_the_records_say(column, name):
-    record = recorded(f"faithfulness-{name}")
-    lines = PHOTOGRAPHS.splitlines()
-    table = {cells[0]: cells[column] for line in lines if len(cells := line.strip("| ").split(" | ")) > column}
-    for score, found in record["scores"].items():
-        assert float(table[score]) == round(found["gap"]["mean"], 2)
-    assert record["n"] >= 200
-
-
-def test_what_chapter_09_says_of_photographs_is_what_the_record_says():
-    record = recorded("faithfulness-stl10")
-    insertion = {name: row["insertion"]["mean"] for name, row in record["scores"].items()}
-    half, most = (record["kept"].index(round(share * record["patches"])) for share in (1 / 2, 2 / 3))
-    whole, best = insertion["random"][-1], insertion["gradient x attention"][most]
-    dropped, painted = insertion["random"][half], record["random_painted_grey"]["mean"][half]
-    order, above = record["sanity"]["rollout"]["mean"][4], record["gap_over"]["raw attention"]["random"]
-    assert f"is right on {100 * record['accuracy']:.0f} % of the validation split" in PHOTOGRAPHS
-    assert f"the whole picture gives the class {whole:.2f} on average" in PHOTOGRAPHS
-    assert f"*surer* than with all of them, {best:.2f} against {whole:.2f}" in PHOTOGRAPHS
-    assert f"dropped leaves {dropped:.2f}, half of it painted {painted:.2f}" in PHOTOGRAPHS
-    assert f"it keeps its order ({order:.2f}) when the head and the last three of six layers are random" in PHOTOGRAPHS
-    assert f"by {above['mean']:.2f}, with a band from {above['low']:.2f} to {above['high']:.2f}" in PHOTOGRAPHS
-    equal = record["gap_over"]["rollout"]["input gradient"]
-    assert equal["low"] < 0 < equal["high"]
