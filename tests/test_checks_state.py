@@ -15,10 +15,19 @@ for module in MODULES:
     for name, rows in module.RIGHT.items():
         RIGHT.setdefault(name, rows[0])
 CLASSES = {"mended", "my_vit", "registers"}  # their answers are classes: what they are asked to do stands in forward
-MODELS = {"drop_patches", "enlarge", "head_parts", "lean_biases", "pre_norm"}  # these are given one and leave it alone
+MODELS = {
+    "drop_patches",
+    "deletion_area",
+    "enlarge",
+    "head_parts",
+    "lean_biases",
+    "pre_norm",
+}  # given one, to leave alone
 LISTS = {"field", "renamed", "rollout", "sharpness"}  # these are given a list or a dict
 TENSORS = {"attend", "boxes", "drop_patches", "gaze", "head_parts", "kernel", "layer_norm", "overlap", "patchify"} | {
-    "pre_norm", "rollout", "sharpness", "smoothed", "upside_down", "accumulated", "renamed"
+    "pre_norm", "rollout", "sharpness", "smoothed", "upside_down", "accumulated", "renamed", "own_score"
+} | {
+    "deletion_area", "calibration_error", "paired_bootstrap"
 }  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from vit_tutorial import look
 from vit_tutorial.checkpoint import load_checkpoint
 from vit_tutorial.checks.core import NotSolved, ask, called, checked, compare, distinct, same
 from vit_tutorial.checks.dropping import drawn_model
+from vit_tutorial.checks.state import in_two_modes
 from vit_tutorial.data import normalise, stacks
 from vit_tutorial.model import VisionTransformer
 
@@ -84,7 +85,7 @@ def deletion_area(answer: Callable) -> str:
     """`my_deletion_area(model, images, scores, labels)`: mean height (B,), patches leaving one by one."""
     rows, columns, side = distinct(3, 3, 5)
     for count in (3, 1):
-        model, patches = drawn_model(rows, columns, side), rows * columns
+        model, patches = in_two_modes(drawn_model(rows, columns, side), training=count == 1), rows * columns
         images, scores = torch.randn(count, 3, rows * side, columns * side), torch.randn(count, patches)
         labels = torch.randint(model.config.classes, (count,))
         case = f"{count} image{'s' * (count > 1)} of {patches} patches"
@@ -105,10 +106,7 @@ def own_score(answer: Callable) -> str:
     images = normalise(stacks(COUNT, SEED, decoys="patterned").images, record.mean, record.std)
     with torch.no_grad():
         labels = model(images).argmax(dim=1)
-    before = {name: value.clone() for name, value in model.state_dict().items()}
     got = ask(answer, model, images, labels, expected="scores of shape (B, N)", case=f"{COUNT} images")
-    if model.training or not all(same(value, before[name]) for name, value in model.state_dict().items()):
-        raise NotSolved(f"{called(answer)} changed the model: leave its weights and its mode as they were")
     contrast = look.score_contrast(model, images)
     if not isinstance(got, Tensor):
         raise NotSolved(f"{called(answer)} returned a {type(got).__name__}, scores of shape (B, N) were expected")
