@@ -88,10 +88,10 @@ def write_record(path: Path, record: dict) -> None:
     temporary.replace(path)
 
 
-def run(main: Callable[..., None]) -> None:
+def run(main: Callable[..., int | None]) -> int | None:
     """Call `main` with the options of the command line; a user's mistake is one line and exit code 2."""
     try:
-        auto_cli(main)
+        return auto_cli(main)
     except (ValueError, OSError, FloatingPointError) as error:
         sys.stderr.write(one_line(error))
         sys.exit(2)

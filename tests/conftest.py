@@ -12,6 +12,18 @@ os.environ["OMP_NUM_THREADS"] = "1"  # for the processes that tests start
 torch.set_num_threads(1)
 
 
+@pytest.fixture
+def within(record_property):
+    """`within(says, value, low, high)`: what training reached lies in its band; benchmarks/robustness.py listens."""
+
+    def hold(says: str, value: float, low: float | None = None, high: float | None = None) -> None:
+        record_property(says, (value, low, high))
+        assert low is None or value > low, f"{says}: {value}, expected above {low}"
+        assert high is None or value < high, f"{says}: {value}, expected below {high}"
+
+    return hold
+
+
 @pytest.fixture(scope="session")
 def data(tmp_path_factory):
     """A folder of dark and bright images, 12 px; 34 to train with: four batches of 8 and two images left over."""

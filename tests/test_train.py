@@ -87,19 +87,21 @@ def test_each_process_gets_a_gpu_of_its_own(monkeypatch):
     assert module.pick_device("cpu").type == "cpu"
 
 
-def test_fit_memorises_a_batch():
+def test_fit_memorises_a_batch(within):
     torch.manual_seed(0)
     images, labels = torch.randn(64, 3, 16, 16), torch.arange(64) % 2
     losses = fit(VisionTransformer(replace(MODEL, dropout=0.0)), lambda epoch: (images, labels), epochs=60, batch=32)
-    assert losses[0] == pytest.approx(math.log(2), abs=0.1) and losses[-1] < 0.05 and len(losses) == 60
+    assert losses[0] == pytest.approx(math.log(2), abs=0.1) and len(losses) == 60
+    within("the last loss", losses[-1], high=0.05)
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
-def test_training_learns(data, tmp_path, optimizer):
+def test_training_learns(data, tmp_path, optimizer, within):
     config = replace(TRAIN, epochs=12, optimizer=optimizer, peak_rate=1e-2, augment=AugmentConfig(flip=True))
     model, record = train(replace(MODEL, dropout=0.0), data, config, tmp_path / "run")
-    assert record.history[0]["train_loss"] > 0.3 and record.history[-1]["train_loss"] < 0.1
-    assert record.history[-1]["val_accuracy"] == 1.0
+    within("the first loss", record.history[0]["train_loss"], low=0.3)
+    within("the last loss", record.history[-1]["train_loss"], high=0.1)
+    within("the last accuracy", record.history[-1]["val_accuracy"], low=0.99)
 
 
 def test_a_row_says_everything_and_the_run_can_be_loaded(data, tmp_path):
