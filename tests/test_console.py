@@ -159,6 +159,11 @@ def test_a_long_error_is_cut_in_the_middle(capsys):
     assert len(line) < 700 and "unrecognized arguments: --model.nothing 999" in line and line.endswith("9 the end\n")
 
 
+def test_a_number_beyond_floating_point_is_one_line(capsys):
+    line = refused(capsys, "train", "--out", "x", "--training.peak_rate", "9" * 400)
+    assert line == "error: a number is too large: int too large to convert to float\n"
+
+
 def test_words_for_an_error_without_any():
     assert console.in_words(RuntimeError()).startswith("RuntimeError: RuntimeError (")
 

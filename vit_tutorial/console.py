@@ -46,6 +46,8 @@ def in_words(error: Exception) -> str:
     if isinstance(error, MemoryError) or re.search(r"(?i)can't allocate memory|not enough memory", text):
         size = re.search(r"allocate (\d+) bytes", text)
         return "too little memory" + (f" for {int(size[1]) / 1e9:,.1f} GB more" if size else f": {text}")
+    if isinstance(error, OverflowError):
+        return f"a number is too large: {text}"
     plain = (ValueError, OSError, FloatingPointError, ArgumentError)
     if isinstance(error, plain) or type(error).__name__ == "OutOfMemoryError":
         return text
