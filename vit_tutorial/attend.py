@@ -55,7 +55,7 @@ def read_all(
 def check_choice(
     model: ViTConfig, layer: int | None, head: int | None, through: bool
 ) -> None:
-    """Raise ValueError for a layer or head the model lacks, and for one of a rollout."""
+    """Raise ValueError for a layer or head the model lacks, or one beside a rollout."""
     choices = {"layer": (layer, model.depth), "head": (head, model.heads)}
     for name, (value, count) in choices.items():
         if value is not None and through:

@@ -30,7 +30,7 @@ from vit_tutorial.settings import shown
 
 @dataclass(frozen=True)
 class Picture:
-    """A file: where it lies, its class, and its name on any system, `cats/old/7.png`."""
+    """A file: where it lies, its class, its name on any system: `cats/old/7.png`."""
 
     path: Path
     label: int

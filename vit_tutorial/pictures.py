@@ -11,7 +11,7 @@ from torch import Tensor
 
 WHITE = (255, 255, 255, 255)
 DEEP = 2**16 - 1  # white in 16 bits
-UPRIGHT = {  # what turns a picture upright, by its EXIF orientation; 1 is upright already
+UPRIGHT = {  # what turns a picture upright, by its EXIF orientation
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,

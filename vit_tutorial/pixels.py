@@ -12,8 +12,8 @@ SLACK = 0.01  # by which rounding may leave [0, 1]: resizing and half precision 
 def normalise(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
     """(images - mean) / std by channel: (..., C, Y, X) -> the same shape, float32.
 
-    Images are uint8 or floats in [0, 1]. Raises ValueError for other types and, on the CPU (elsewhere we would have to wait
-    for them), for other values.
+    Images are uint8 or floats in [0, 1]. Raises ValueError for other types and, on the
+    CPU (elsewhere we would have to wait for them), for other values.
     """
     if images.ndim < 3 or images.shape[-3] != len(mean) or len(mean) != len(std):
         channels = images.shape[-3] if images.ndim > 2 else "no"
@@ -49,8 +49,8 @@ def beside(images: Tensor, values: Tensor) -> Tensor:
 def resize(images: Tensor, size: int | tuple[int, int]) -> Tensor:
     """Bring images to a size as `read_image` does: (B, C, Y, X) -> (B, C, *size).
 
-    `size` is one side or (rows, columns). The middle of its shape is kept, bilinear with
-    antialiasing. Of uint8 or floats, which they stay.
+    `size` is one side or (rows, columns). The middle of its shape is kept, bilinear
+    with antialiasing, and so is the dtype: uint8 or floats.
     """
     size = sides_of(size)
     if tuple(images.shape[-2:]) == size:

@@ -225,6 +225,7 @@ def train(
     share(config.batch_size)  # so is a batch that the processes cannot share
     if build is VisionTransformer:
         refuse_too_large(model_config)
+    data = val if data_config.drawn else load_on(device, data_config, "train")  # so is a broken picture
     torch.manual_seed(10_000 * config.seed)
     model = build(model_config).to(device)
     optimizers = make_optimizers(model, config)
