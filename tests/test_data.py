@@ -125,7 +125,7 @@ def test_means_may_be_given_in_any_form(mean):
         (torch.full((1, 3, 2, 2), 200), "images are torch.int64, expected uint8"),
         (torch.full((1, 3, 2, 2), 200, dtype=torch.int16), "images are torch.int16"),
         (torch.ones(1, 3, 2, 2, dtype=torch.bool), "images are torch.bool"),
-        (torch.full((1, 3, 2, 2), 200.0), "floats from 200 to 200, expected 0 to 1"),
+        (torch.full((1, 3, 2, 2), 200.0), "floats from 200 to 200, expected uint8"),
         (torch.full((1, 3, 2, 2), -0.5), "floats from -0.5 to -0.5"),
         (torch.full((1, 3, 2, 2), torch.nan), "floats from nan"),
         (torch.zeros(3), "no channels"),
