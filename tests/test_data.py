@@ -134,6 +134,9 @@ def test_means_may_be_given_in_any_form(mean):
 def test_values_of_another_range_are_refused(images, message):
     with pytest.raises(ValueError, match=message):
         normalise(images, (0.5,) * 3, (0.25,) * 3)
+    if not images.is_floating_point():
+        with pytest.raises(ValueError, match=message):
+            resize(images, 8)
     assert normalise(torch.zeros(0, 3, 2, 2), (0.5,) * 3, (0.25,) * 3).shape == (0, 3, 2, 2)
 
 

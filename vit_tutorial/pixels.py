@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+EXPECTED = "expected uint8 from 0 to 255 or floats from 0 to 1"
 SLACK = 0.01  # by which rounding may leave [0, 1]: resizing and half precision do
 
 
@@ -31,13 +32,17 @@ def normalise(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Te
 
 def check_shades(images: Tensor) -> None:
     """Raise ValueError unless images are uint8 or floats, in [0, 1] on the CPU."""
-    expected = "expected uint8 from 0 to 255 or floats from 0 to 1"
-    if images.dtype != torch.uint8 and not images.is_floating_point():
-        raise ValueError(f"images are {images.dtype}, {expected}")
+    check_dtype(images)
     if images.is_floating_point() and images.is_cpu and images.numel():
         low, high = (value.item() for value in images.detach().aminmax())
         if not (low >= -SLACK and high <= 1 + SLACK):  # also refuses nan
-            raise ValueError(f"images are floats from {low:g} to {high:g}, {expected}")
+            raise ValueError(f"images are floats from {low:g} to {high:g}, {EXPECTED}")
+
+
+def check_dtype(images: Tensor) -> None:
+    """Raise ValueError unless images are uint8 or floats."""
+    if images.dtype != torch.uint8 and not images.is_floating_point():
+        raise ValueError(f"images are {images.dtype}, {EXPECTED}")
 
 
 def beside(images: Tensor, values: Tensor) -> Tensor:
@@ -50,8 +55,10 @@ def resize(images: Tensor, size: int | tuple[int, int]) -> Tensor:
     """Bring images to a size as `read_image` does: (B, C, Y, X) -> (B, C, *size).
 
     `size` is one side or (rows, columns). The middle of its shape is kept, bilinear
-    with antialiasing, and so is the dtype: uint8 or floats.
+    with antialiasing, and so is the dtype. Raises ValueError unless it is uint8 or one
+    of floats.
     """
+    check_dtype(images)
     size = sides_of(size)
     if tuple(images.shape[-2:]) == size:
         return images
