@@ -26,7 +26,7 @@ from vit_tutorial import checkpoint
 from vit_tutorial.checkpoint import MAY_CHANGE
 from vit_tutorial.cli import make_parser, print_row
 from vit_tutorial.config import ViTConfig
-from vit_tutorial.data import DataConfig, load_split
+from vit_tutorial.data import DataConfig, load_split, sized_for
 from vit_tutorial.judge import calibration, confusion, probabilities
 from vit_tutorial.model import count_parameters
 from vit_tutorial.train import TrainConfig, pick_device, train
@@ -58,7 +58,7 @@ def read_plan(recipe: str | None, changes: list[str], build: str = "vit") -> Pla
     chosen = parser.instantiate(parser.parse_args(words)).train
     if build in CNNS and chosen.training.optimizer == "muon":
         raise ValueError(f"{build} has no blocks, whose matrices Muon takes: expected training.optimizer=adamw")
-    return Plan(chosen.model, chosen.data, chosen.training, build)
+    return Plan(chosen.model, sized_for(chosen.data, chosen.model), chosen.training, build)
 
 
 def flat(settings: dict, within: str = "") -> dict:

@@ -66,14 +66,13 @@ def test_rotation_is_torchvisions(angle: float, columns: int):
     torch.testing.assert_close(ours[inside], theirs[inside], rtol=0, atol=1e-4)
 
 
-@pytest.mark.parametrize("size", [24, 20, (30, 16)])
+@pytest.mark.parametrize("size", [(20, 24), (30, 36), (40, 48)])  # of the images' shape: the box may have another
 def test_crop_is_torchvisions(size):
     images = some_images(rows=40, columns=48)
     top, left, height, width = 7, 11, 24, 20  # in pixels
     box = [(2 * left + width) / 48 - 1, (2 * top + height) / 40 - 1, width / 48, height / 40]
     ours = augment(images, Draws(boxes=torch.tensor([box]).expand(5, 4)), size)
-    sides = [size, size] if isinstance(size, int) else list(size)
-    theirs = TF.resized_crop(images / 255, top, left, height, width, sides, antialias=False)
+    theirs = TF.resized_crop(images / 255, top, left, height, width, list(size), antialias=False)
     # At the border of the box torchvision repeats its last pixel; here the neighbour outside takes part.
     inside = (..., slice(2, -2), slice(2, -2))
     torch.testing.assert_close(ours[inside], theirs[inside], rtol=0, atol=1e-4)
@@ -151,3 +150,14 @@ def test_bad_batches_are_refused():
         augment(some_images(4), draws_of(0), 40)
     with pytest.raises(ValueError, match="1 channels, expected 3"):
         augment(some_images()[:, :1], draws_of(0), 40)
+    with pytest.raises(ValueError, match="images are torch.float32, expected uint8"):
+        augment(some_images() / 255, draws_of(0), 40)
+
+
+@pytest.mark.parametrize("config", [AugmentConfig(), AugmentConfig(crop=(0.9, 1.0)), AugmentConfig(rotation=1)])
+def test_nothing_is_squashed(config):
+    """Of wide images the middle is left, whatever is drawn."""
+    images = torch.zeros(5, 3, 40, 80, dtype=torch.uint8)
+    images[..., 20:60] = 255
+    shares = (augment(images, draws_of(7, config), 40) > 0.5).float().mean(dim=(1, 2, 3))
+    assert shares.min() > 0.95

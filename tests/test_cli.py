@@ -9,6 +9,7 @@ from PIL import Image
 
 from vit_tutorial import cli, commands
 from vit_tutorial.cli import main
+from vit_tutorial.data import read_image
 
 TINY = {
     "model": {"image_size": 96, "patch_size": 48, "dim": 16, "depth": 2, "heads": 2},
@@ -251,7 +252,7 @@ def test_attend_turns_and_crops_photos_and_takes_many(run, photo, tmp_path):
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_an_image_has_the_models_size_and_channels(photo, channels):
-    image = commands.read_image(Path(photo), (40, 80), channels)
+    image = read_image(Path(photo), (40, 80), channels)
     assert image.shape == (channels, 40, 80) and image.dtype == torch.uint8
     assert image[:, :, 5].min() > 200 and image[:, :, -5].max() < 50
 

@@ -7,14 +7,17 @@ import torch
 from PIL import Image
 
 from vit_tutorial import data
+from vit_tutorial.config import ViTConfig
 from vit_tutorial.data import (
     DataConfig,
     ImageSet,
     load_split,
+    middle,
     normalise,
-    read_folder,
+    read_image,
     read_stl10,
     resize,
+    sized_for,
     stratified_split,
 )
 
@@ -82,7 +85,7 @@ def test_each_image_is_held_out_in_one_fold():
 
 def test_a_config_says_which_fold(data):
     one, other = (load_split(replace(data, fold=fold), "val").images for fold in (0, 1))
-    assert len(one) == len(other) and not torch.equal(one, other)
+    assert {*map(bytes, one.flatten(1).numpy())}.isdisjoint(map(bytes, other.flatten(1).numpy()))
 
 
 def test_a_class_too_small_to_split_is_named():
@@ -110,11 +113,89 @@ def test_normalising_is_the_formula_for_bytes_and_floats():
         normalise(images, (0.5,), (0.5,))
 
 
+@pytest.mark.parametrize("mean", [(0, 0, 0), [0.0] * 3, np.zeros(3), torch.zeros(3)])
+def test_means_may_be_given_in_any_form(mean):
+    images = torch.arange(12, dtype=torch.uint8).view(1, 3, 2, 2)
+    torch.testing.assert_close(normalise(images, mean, (1, 1, 1)), images / 255)
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (torch.full((1, 3, 2, 2), 200), "images are torch.int64, expected uint8"),
+        (torch.full((1, 3, 2, 2), 200, dtype=torch.int16), "images are torch.int16"),
+        (torch.ones(1, 3, 2, 2, dtype=torch.bool), "images are torch.bool"),
+        (torch.full((1, 3, 2, 2), 200.0), "floats from 200 to 200, expected uint8"),
+        (torch.full((1, 3, 2, 2), -0.5), "floats from -0.5 to -0.5"),
+        (torch.full((1, 3, 2, 2), torch.nan), "floats from nan"),
+        (torch.zeros(3), "no channels"),
+    ],
+)
+def test_values_of_another_range_are_refused(images, message):
+    with pytest.raises(ValueError, match=message):
+        normalise(images, (0.5,) * 3, (0.25,) * 3)
+    if not images.is_floating_point():
+        with pytest.raises(ValueError, match=message):
+            resize(images, 8)
+    assert normalise(torch.zeros(0, 3, 2, 2), (0.5,) * 3, (0.25,) * 3).shape == (0, 3, 2, 2)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_floats_of_any_precision_are_taken(dtype):
+    images = torch.rand(2, 3, 4, 4).to(dtype)
+    found = normalise(images, (0.5,) * 3, (0.25,) * 3)
+    torch.testing.assert_close(found, (images.float() - 0.5) / 0.25, rtol=0, atol=0.02)
+    assert found.dtype == torch.float32
+
+
+def test_resizing_squashes_nothing():
+    """A square in the middle stays a square."""
+    images = torch.zeros(1, 1, 60, 40, dtype=torch.uint8)
+    images[..., 25:35, 15:25] = 255
+    for size in ((20, 40), (80, 20), 30):
+        found = resize(images, size)[0, 0] > 127
+        assert abs(found.any(0).sum() - found.any(1).sum()) <= 1 and found.any()
+    assert middle(images, (20, 40)).shape[-2:] == (20, 40)
+
+
+def test_resizing_a_tensor_is_reading_a_file(tmp_path):
+    pixels = torch.nn.functional.interpolate(torch.rand(1, 3, 6, 5), (60, 50), mode="bicubic").clamp(0, 1)
+    images = (255 * pixels).to(torch.uint8)
+    Image.fromarray(images[0].movedim(0, -1).numpy()).save(tmp_path / "0.png")
+    for size in ((30, 20), (24, 24), (12, 20)):
+        read = read_image(tmp_path / "0.png", size)
+        assert (read.int() - resize(images, size)[0].int()).abs().float().mean() < 2
+
+
+@pytest.mark.parametrize(
+    ("config", "model", "size"),
+    [
+        (DataConfig("folder"), 256, 256),
+        (DataConfig("folder"), (64, 128), (64, 128)),
+        (DataConfig("folder", image_size=128), 96, 128),
+        (DataConfig("folder", image_size=[32, 64]), (64, 128), (32, 64)),
+        (DataConfig("folder", image_size=64), (64, 128), None),
+        (DataConfig("folder", image_size=(64, 128)), 64, None),
+        (DataConfig("stl10"), 112, 96),
+        (DataConfig("stl10", image_size=32), 112, 96),
+        (DataConfig("stacks"), (64, 128), None),
+        (DataConfig("pairs"), 96, 48),
+    ],
+)
+def test_images_have_the_models_size_or_one_of_its_shape(config, model, size):
+    model = ViTConfig(image_size=model, patch_size=8 if isinstance(model, tuple) or model % 16 else 16)
+    if size is None:
+        with pytest.raises(ValueError, match="expected the same shape, so that nothing is squashed"):
+            sized_for(config, model)
+    else:
+        assert sized_for(config, model) == replace(config, image_size=size)
+
+
 def test_resizing_keeps_the_dtype_and_averages():
     images = torch.tensor([[0, 200], [100, 100]], dtype=torch.uint8).repeat(1, 1, 24, 24)
     assert resize(images, 48) is images
-    small = resize(images, (12, 24))
-    assert small.shape == (1, 1, 12, 24) and small.dtype == torch.uint8
+    small = resize(images, (24, 24))
+    assert small.shape == (1, 1, 24, 24) and small.dtype == torch.uint8
     assert (small[..., 2:-2, 2:-2].float() - 100).abs().max() <= 2  # without antialiasing single pixels would be picked
     assert resize(images / 255, 12).dtype == torch.float32
 
@@ -146,7 +227,17 @@ def test_stl10_is_read_plane_by_plane_and_column_by_column(tmp_path, monkeypatch
     assert found.labels.tolist() == list(range(10)) * 2 and found.labels.dtype == torch.int64
     assert found.classes == data.STL10_CLASSES
     (tmp_path / "stl10_binary" / "class_names.txt").write_text("\n".join("abcdefghij"), encoding="utf-8")
-    assert read_stl10(tmp_path, "test").classes == tuple("abcdefghij")
+    assert read_stl10(tmp_path, "test").classes == data.STL10_CLASSES
+
+
+def test_a_root_one_level_off_is_told_and_invites_no_second_download(tmp_path, monkeypatch):
+    root = tmp_path / "data"
+    root.mkdir()
+    write_stl10(root, monkeypatch)
+    for wrong in (tmp_path, root / "stl10_binary", root / "other"):
+        with pytest.raises(FileNotFoundError, match=f"expected .*{root}$") as error:
+            read_stl10(wrong, "train")
+        assert "download" not in str(error.value)
 
 
 def test_stl10_is_split_and_its_test_files_are_the_test_split(tmp_path, monkeypatch):
@@ -180,91 +271,3 @@ def test_stl10_images_and_labels_must_be_as_many(tmp_path, monkeypatch):
     write_stl10(tmp_path, monkeypatch, images=20, labels=19)
     with pytest.raises(ValueError, match="train_X.bin holds 20 images, but .*train_y.bin 19 labels"):
         read_stl10(tmp_path, "train")
-
-
-# A folder of images
-
-
-def write_image(path, colour=(200, 0, 0), size=(60, 40), **options):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB" if len(colour) == 3 else "RGBA", size, colour).save(path, **options)
-
-
-@pytest.fixture
-def folder(tmp_path):
-    for number in range(4):
-        write_image(tmp_path / "red" / f"{number}.png", (200, 10 * number, 0))
-        write_image(tmp_path / "blue" / f"{number}.jpg", (0, 0, 200), quality=95)
-    return tmp_path
-
-
-def test_a_folder_is_read_in_order_resized_and_cropped(folder):
-    write_image(folder / "red" / ".hidden.png")
-    write_image(folder / ".cache" / "0.png")
-    (folder / "README.txt").write_text("beside the classes", encoding="utf-8")
-    found = read_folder(folder, 32)
-    assert found.images.shape == (8, 3, 32, 32) and found.images.dtype == torch.uint8
-    assert found.classes == ("blue", "red") and found.labels.tolist() == [0] * 4 + [1] * 4
-    assert found.images[4:, 1, 0, 0].tolist() == [0, 10, 20, 30]
-
-
-def test_the_middle_is_kept_and_exif_and_transparency_are_understood(tmp_path):
-    wide = Image.new("RGB", (80, 40))
-    wide.paste((0, 200, 0), (20, 0, 60, 40))  # the middle square is green
-    write_image(tmp_path / "a" / "0.png", (0, 0, 200, 255))
-    (tmp_path / "b").mkdir()
-    wide.save(tmp_path / "b" / "0.png")
-    lying = Image.new("RGB", (40, 40))
-    lying.paste((255, 255, 255), (0, 0, 20, 40))  # bright on the left; turned by EXIF, on top
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    lying.save(tmp_path / "b" / "1.png", exif=exif)
-    blue, green, upright = read_folder(tmp_path, 20).images
-    assert blue[:, 5, 5].tolist() == [0, 0, 200]
-    assert (green[1, :, 1:-1] > 190).all()
-    assert (upright[:, :8] > 200).all() and (upright[:, 12:] < 50).all()
-
-
-def test_a_folder_is_split_by_class(folder):
-    config = DataConfig("folder", root=str(folder), image_size=16, val_fraction=0.25)
-    train, val = load_split(config, "train"), load_split(config, "val")
-    assert train.labels.bincount().tolist() == [3, 3] and val.labels.bincount().tolist() == [1, 1]
-    greens = torch.cat([train.images[train.labels == 1], val.images[val.labels == 1]])[:, 1, 0, 0]
-    assert sorted(greens.tolist()) == [0, 10, 20, 30]
-    with pytest.raises(ValueError, match="has no test split, expected the folders .*train and .*test"):
-        load_split(config, "test")
-
-
-def test_a_folder_with_train_and_test_has_a_test_split(folder, tmp_path_factory):
-    root = tmp_path_factory.mktemp("parted")
-    for part, count in {"train": 4, "test": 2}.items():
-        for name in ("cat", "dog"):
-            for number in range(count):
-                write_image(root / part / name / f"{number}.png")
-    config = DataConfig("folder", root=str(root), image_size=16, val_fraction=0.25)
-    assert [len(load_split(config, split)) for split in ("train", "val", "test")] == [6, 2, 4]
-    write_image(root / "test" / "emu" / "0.png")
-    with pytest.raises(ValueError, match="has classes .*emu.*expected those of training"):
-        load_split(config, "test")
-
-
-def test_bad_folders_are_refused_in_one_line(folder):
-    def refused(error, message):
-        with pytest.raises(error, match=message) as caught:
-            read_folder(root, 16)
-        assert "\n" not in str(caught.value)
-
-    root = folder / "nowhere"
-    refused(FileNotFoundError, "nowhere is no folder, expected")
-    root.mkdir()
-    refused(ValueError, "nowhere holds 0 subfolders, expected .* at least 2 classes")
-    write_image(root / "cat" / "0.png")
-    refused(ValueError, "nowhere holds 1 subfolders, expected .* at least 2 classes")
-    (root / "dog").mkdir()
-    refused(ValueError, "dog holds no files, expected the images of class 'dog'")
-    (root / "dog" / "notes.txt").write_text("not an image", encoding="utf-8")
-    refused(ValueError, "notes.txt cannot be read as an image")
-    (root / "dog" / "notes.txt").unlink()
-    whole = (root / "cat" / "0.png").read_bytes()
-    (root / "dog" / "cut.png").write_bytes(whole[: len(whole) // 2])
-    refused(ValueError, "cut.png cannot be read as an image")

@@ -10,9 +10,10 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "vit_tutorial"
 ORDER = [
     "paths", "settings", "recipe", "config", "patches", "embedding", "stem", "attention", "block", "model",
-    "drawn", "data", "download", "augment", "strong", "record", "checkpoint", "processes", "average", "muon",
+    "drawn", "pictures", "pixels", "layouts", "folders", "data", "download", "augment",
+    "strong", "record", "checkpoint", "processes", "average", "muon",
     "train", "judge", "look", "results", "fonts", "plots", "views", "published", "explorer",
-    "tokens", "console", "parser", "commands", "cli", "__main__",
+    "tokens", "attend", "console", "parser", "commands", "cli", "__main__",
 ]  # fmt: skip
 FILES = [path for folder in ("vit_tutorial", "book", "tests", "benchmarks") for path in (ROOT / folder).rglob("*.py")
          if "node_modules" not in path.parts]  # fmt: skip

@@ -141,10 +141,9 @@ def test_a_killed_process_is_resumed(data, whole, tmp_path, number):
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, encoding="utf-8")
     if number == signal.SIGINT:
         assert done.returncode == 130
-        assert (
-            done.stderr.split()
-            == f"interrupted; go on with: python -m vit_tutorial {' '.join(arguments)} --resume".split()
-        )
+        found, said = done.stderr.split("\n", 1)
+        assert found.startswith(f"{data.root}: 2 classes ('bright', 'dark'); train: ")
+        assert said.split() == f"interrupted; go on with: python -m vit_tutorial {' '.join(arguments)} --resume".split()
     else:
         assert done.returncode == -number
     assert done.stdout.startswith("epoch   1:") and done.stdout.count("\n") == 1

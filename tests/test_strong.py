@@ -251,6 +251,8 @@ def test_bad_configs_are_refused(values: dict, found: str):
 
 
 def test_bad_batches_are_refused():
+    with pytest.raises(ValueError, match="images are torch.uint8, expected floats from 0 to 1"):
+        strengthen((255 * some_images()).to(torch.uint8), some_labels(), draws_of(0), CLASSES)
     with pytest.raises(ValueError, match="5 images, but draws for 6"):
         strengthen(some_images(5), some_labels(5), draws_of(0), CLASSES)
     with pytest.raises(ValueError, match="4 channels, expected 1 or 3 to turn them grey"):

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from vit_tutorial.data import beside, resize
+from vit_tutorial.data import beside, middle, resize, sides_of
 from vit_tutorial.recipe import AugmentConfig
 
 LUMA = (0.299, 0.587, 0.114)  # share of red, green and blue in the grey of a colour (ITU-R BT.601)
@@ -57,14 +57,17 @@ def draw(config: AugmentConfig, count: int, generator: Generator) -> Draws:
 def augment(images: Tensor, draws: Draws, size: int | tuple[int, int]) -> Tensor:
     """Warp and recolour a batch: (B, C, Y, X) uint8 -> (B, C, *size) floats in [0, 1], on the images' device.
 
-    Call it outside autocast: half precision is too coarse for places and colours. Raises ValueError when `draws`
-    are of another number of images, or colours are to be changed in images that are not RGB.
+    Images of another shape than `size` lose what lies beyond their middle first, as in `resize`: nothing is squashed.
+    Call it outside autocast: half precision is too coarse for places and colours. Raises ValueError for images that are
+    not uint8, when `draws` are of another number of images, or colours are to be changed in images that are not RGB.
     """
     drawn = [value for value in (draws.boxes, draws.flips, draws.angles, draws.colours) if value is not None]
     if any(len(value) != len(images) for value in drawn):
         raise ValueError(f"{len(images)} images, but draws for {len(drawn[0])}")
-    rows, columns = (size, size) if isinstance(size, int) else size
-    images = images.float() / 255
+    if images.dtype != torch.uint8:
+        raise ValueError(f"images are {images.dtype}, expected uint8 from 0 to 255")
+    rows, columns = sides_of(size)
+    images = middle(images, (rows, columns)).float() / 255
     if draws.boxes is None and draws.flips is None and draws.angles is None:
         images = resize(images, (rows, columns))
     else:

@@ -1,17 +1,31 @@
 """Images to learn from: the drawn sets, STL-10 and any folder of images; splits and normalisation."""
 
 import hashlib
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from PIL import Image, ImageOps
 from torch import Tensor
 
-from vit_tutorial.drawn import PAIRS_CLASSES, STACKS_CLASSES, ImageSet, pairs, patterns, stacks
+from vit_tutorial.config import ViTConfig
+from vit_tutorial.drawn import (
+    PAIRS_CLASSES,
+    PAIRS_GRID,
+    PAIRS_TILE,
+    STACKS_CLASSES,
+    STACKS_SIZE,
+    ImageSet,
+    pairs,
+    patterns,
+    stacks,
+)
+from vit_tutorial.folders import Folder, read_folder, read_pictures, survey
+from vit_tutorial.paths import user_path
+from vit_tutorial.pictures import read_image
+from vit_tutorial.pixels import beside, middle, normalise, resize, sides_of
 from vit_tutorial.recipe import DataConfig
 
 __all__ = [
@@ -22,14 +36,21 @@ __all__ = [
     "STL10_STD",
     "DataConfig",
     "ImageSet",
+    "beside",
+    "describe",
+    "keep_apart",
     "load_split",
+    "middle",
     "normalise",
     "pairs",
     "patterns",
     "read_folder",
     "read_image",
     "read_stl10",
+    "remarks",
     "resize",
+    "sides_of",
+    "sized_for",
     "stacks",
     "stratified_split",
 ]
@@ -37,6 +58,7 @@ __all__ = [
 STL10_CLASSES = ("airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "ship", "truck")
 STL10_MEAN, STL10_STD = (0.4467, 0.4398, 0.4066), (0.2603, 0.2566, 0.2713)  # of the training images
 STL10_SIZE = 96  # pixels a side
+OWN_SIZES = {"stacks": STACKS_SIZE, "pairs": PAIRS_GRID * PAIRS_TILE, "stl10": STL10_SIZE}  # pixels a side
 STL10_FILES = {  # bytes and MD5 of the official files
     "train_X.bin": (5000 * 3 * 96 * 96, "918c2871b30a85fa023e0c44e0bee87f"),
     "train_y.bin": (5000, "5a34089d4802c674881badbb80307741"),
@@ -50,7 +72,8 @@ def load_split(config: DataConfig, split: Literal["train", "val", "test"], epoch
     """The images of one split. Drawn sets draw fresh training images for each `epoch`.
 
     STL-10: train and val are parts of the 5,000 training images, test is the official test set.
-    A folder: train and val are parts of root, or of root/train where there are root/train and root/test.
+    A folder: train and val are parts of root, or root has folders train, val and test, see `survey`. Its images come at
+    `image_size`, which `sized_for` sets. `origin` says which pictures they are.
     Raises ValueError or FileNotFoundError, one line, when there are no such images.
     """
     if split not in ("train", "val", "test"):
@@ -67,6 +90,22 @@ def load_split(config: DataConfig, split: Literal["train", "val", "test"], epoch
     both = read_stl10(config.root, "train")
     chosen = stratified_split(both.labels, config.val_fraction, config.split_seed, config.fold)[split == "val"]
     return ImageSet(both.images[chosen], both.labels[chosen], both.classes)
+
+
+def sized_for(config: DataConfig, model: ViTConfig) -> DataConfig:
+    """The config with the size that its images have for a model. Raises ValueError when their shapes do not fit.
+
+    A folder's images are read at the model's size, or at another of the same shape where `image_size` says one; the
+    other sets have their own size.
+    """
+    size = OWN_SIZES.get(config.name) or config.image_size or model.image_size
+    rows, columns = sides_of(size)
+    if rows * model.sides[1] != columns * model.sides[0]:
+        raise ValueError(
+            f"images of {config.name} are {rows} x {columns}, but model.image_size is {model.sides[0]} x "
+            f"{model.sides[1]}: expected the same shape, so that nothing is squashed"
+        )
+    return replace(config, image_size=size)
 
 
 def stratified_split(labels: Tensor, fraction: float, seed: int, fold: int = 0) -> tuple[Tensor, Tensor]:
@@ -94,32 +133,6 @@ def stratified_split(labels: Tensor, fraction: float, seed: int, fold: int = 0) 
     return train, val
 
 
-def normalise(images: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
-    """(images - mean) / std by channel: (..., C, Y, X), uint8 or floats in [0, 1] -> the same shape, float32."""
-    if images.shape[-3] != len(mean) or len(mean) != len(std):
-        raise ValueError(f"images of {images.shape[-3]} channels, but {len(mean)} means and {len(std)} deviations")
-    scale = 255 if images.dtype == torch.uint8 else 1
-    offset, divisor = (beside(images, torch.tensor(values)[:, None, None] * scale) for values in (mean, std))
-    return (images - offset).div_(divisor).float()  # no copy of the whole batch but the result
-
-
-def beside(images: Tensor, values: Tensor) -> Tensor:
-    """Values from the CPU on the images' device, without waiting for what a GPU is still at."""
-    return values.to(images.device, non_blocking=images.is_cuda)  # MPS may copy too late: PyTorch's issue 139550
-
-
-def resize(images: Tensor, size: int | tuple[int, int]) -> Tensor:
-    """Bring images to `size` pixels (one side, or rows and columns), bilinear with antialiasing; the dtype is kept.
-
-    (B, C, Y, X) -> (B, C, *size), uint8 or floats.
-    """
-    size = (size, size) if isinstance(size, int) else tuple(size)
-    if tuple(images.shape[-2:]) == size:
-        return images
-    resized = F.interpolate(images.float(), size=size, mode="bilinear", antialias=True)
-    return resized.round().clamp(0, 255).to(torch.uint8) if images.dtype == torch.uint8 else resized.to(images.dtype)
-
-
 def check_stl10_file(path: Path, name: str | None = None) -> None:
     """Compare an official STL-10 file with its known length and MD5; `name` is what it is called officially.
 
@@ -136,17 +149,28 @@ def check_stl10_file(path: Path, name: str | None = None) -> None:
         raise ValueError(f"{path} has MD5 {found}, expected {checksum}: it is damaged, download it again")
 
 
+def stl10_folder(root: str | Path) -> Path:
+    """The folder stl10_binary in `root`. Raises FileNotFoundError that says where it is, or how to get it."""
+    root = user_path(root)
+    folder = root / "stl10_binary"
+    if folder.is_dir():
+        return folder
+    if (root / "train_X.bin").is_file():
+        raise FileNotFoundError(f"{root} holds the files of STL-10 itself, expected the folder above: {root.parent}")
+    for other in sorted(root.glob("*/stl10_binary")) + [root.parent / "stl10_binary"]:
+        if (other / "train_X.bin").is_file():
+            raise FileNotFoundError(f"{folder} is no folder, but {other} is: expected {other.parent}")
+    raise FileNotFoundError(f"{folder} is no folder: get it with 'python -m vit_tutorial download stl10 --root {root}'")
+
+
 def read_stl10(root: str | Path, split: Literal["train", "test"]) -> ImageSet:
     """Read the official binary files root/stl10_binary/{split}_X.bin and _y.bin, after checking them.
 
-    On disk an image is three planes, each column by column, and labels are 1 to 10; here they are 0 to 9.
+    On disk an image is three planes, each column by column, and labels are 1 to 10; here they are 0 to 9. The names
+    of the classes are known: class_names.txt, for which there is no checksum, is not read.
     Coates, Ng, Lee 2011. Raises FileNotFoundError or ValueError with the path, what was found and what was expected.
     """
-    folder = Path(root) / "stl10_binary"
-    if not folder.is_dir():
-        raise FileNotFoundError(
-            f"{folder} is no folder: get it with 'python -m vit_tutorial download stl10 --root {root}'"
-        )
+    folder = stl10_folder(root)
     pixels_path, labels_path = folder / f"{split}_X.bin", folder / f"{split}_y.bin"
     for path in (pixels_path, labels_path):
         check_stl10_file(path)
@@ -160,77 +184,43 @@ def read_stl10(root: str | Path, split: Literal["train", "test"]) -> ImageSet:
             f"{labels_path} holds labels {int(labels.min()) + 1} to {int(labels.max()) + 1}, expected 1 to 10"
         )
     images = pixels.view(-1, 3, STL10_SIZE, STL10_SIZE).transpose(2, 3).contiguous()
-    names = folder / "class_names.txt"
-    classes = tuple(names.read_text(encoding="utf-8").split()) if names.is_file() else STL10_CLASSES
-    if len(classes) != 10:
-        raise ValueError(f"{names} holds {len(classes)} names, expected 10")
-    return ImageSet(images, labels, classes)
-
-
-def read_folder(root: str | Path, image_size: int) -> ImageSet:
-    """Read a folder of images, one subfolder a class, into memory: (N, 3, image_size, image_size) uint8.
-
-    Images are turned upright (EXIF), made RGB, resized by the shorter side and cropped to the middle. Classes and files
-    come in alphabetical order; hidden ones are skipped. Raises FileNotFoundError or ValueError, naming the path.
-    """
-    paths, labels, classes = _list_folder(Path(root))
-    return ImageSet(_read_images(paths, image_size), labels, classes)
-
-
-def _list_folder(root: Path) -> tuple[list[Path], Tensor, tuple[str, ...]]:
-    """All files of a folder of classes, with their labels and the names of the classes; nothing is opened yet."""
-    if not root.is_dir():
-        raise FileNotFoundError(f"{root} is no folder, expected one with a subfolder of images for each class")
-    folders = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
-    if len(folders) < 2:
-        raise ValueError(f"{root} holds {len(folders)} subfolders, expected one for each of at least 2 classes")
-    files = []
-    for folder in folders:
-        inside = sorted(path for path in folder.rglob("*") if path.is_file())
-        inside = [path for path in inside if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
-        if not inside:
-            raise ValueError(f"{folder} holds no files, expected the images of class {folder.name!r}")
-        files.append(inside)
-    labels = torch.tensor([label for label, inside in enumerate(files) for _ in inside])
-    return sum(files, []), labels, tuple(folder.name for folder in folders)
-
-
-def read_image(path: Path, size: tuple[int, int], channels: int = 3) -> Tensor:
-    """An image file turned upright (EXIF), resized by its shorter side, cropped to the middle: (channels, *size) uint8.
-
-    One channel is grey, three are RGB. Raises FileNotFoundError, or ValueError for a file that is no image.
-    """
-    try:
-        with Image.open(path) as file:
-            upright = ImageOps.exif_transpose(file).convert("L" if channels == 1 else "RGB")
-    except FileNotFoundError:
-        raise
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # what Pillow's readers raise
-        raise ValueError(f"{path} cannot be read as an image") from error
-    fitted = ImageOps.fit(upright, size[::-1], Image.Resampling.BILINEAR)
-    return torch.from_numpy(np.array(fitted)).reshape(*size, channels).permute(2, 0, 1)
-
-
-def _read_images(paths: list[Path], image_size: int) -> Tensor:
-    """Read files of images: (N, 3, image_size, image_size) uint8."""
-    images = torch.empty(len(paths), 3, image_size, image_size, dtype=torch.uint8)
-    for image, path in zip(images, paths, strict=True):
-        image.copy_(read_image(path, (image_size, image_size)))
-    return images
+    return ImageSet(images, labels, STL10_CLASSES)
 
 
 def _folder_split(config: DataConfig, split: str) -> ImageSet:
     """One split of a folder of images; only its own files are opened."""
-    root = Path(config.root)
-    parted = (root / "train").is_dir() and (root / "test").is_dir()
-    if split == "test" and not parted:
-        raise ValueError(f"{root} has no test split, expected the folders {root / 'train'} and {root / 'test'}")
-    paths, labels, classes = _list_folder(root / "train" if parted else root)
-    if split == "test":
-        paths, labels, found = _list_folder(root / "test")
-        if found != classes:
-            raise ValueError(f"{root / 'test'} has classes {found}, expected those of training: {classes}")
-    else:
-        chosen = stratified_split(labels, config.val_fraction, config.split_seed, config.fold)[split == "val"]
-        paths, labels = [paths[index] for index in chosen.tolist()], labels[chosen]
-    return ImageSet(_read_images(paths, config.image_size), labels, classes)
+    if config.image_size is None:
+        raise ValueError("image_size is not set, expected that of a model: sized_for(config, model.config) sets it")
+    found = _survey(config)
+    if split not in found.splits:
+        raise ValueError(f"{config.root} has no test split, expected the folders {found.root / 'train'} and "
+                         f"{found.root / 'test'}")  # fmt: skip
+    return read_pictures(found.splits[split], found.classes, config.image_size)
+
+
+def _survey(config: DataConfig) -> Folder:
+    return survey(config.root, config.val_fraction, config.split_seed, config.fold)
+
+
+def describe(config: DataConfig) -> str:
+    """What a folder was taken for, in one line: its classes, its splits with their numbers, the size of its images."""
+    size = "" if config.image_size is None else "; read at {} x {} pixels".format(*sides_of(config.image_size))
+    return f"{_survey(config)}{size}"
+
+
+def remarks(asked: DataConfig, config: DataConfig, count: int, batch_size: int) -> list[str]:
+    """What to know of the data before training: what a folder was taken for, a size not used, too few images."""
+    lines = [describe(config)] if config.name == "folder" else []
+    if asked.image_size not in (None, config.image_size):
+        lines.append(f"images of {config.name} have {config.image_size} pixels a side, {asked.image_size} is not used")
+    count = config.train_images if config.drawn else count
+    if count < batch_size:
+        lines.append(f"{count} images are fewer than a batch of {batch_size}: each epoch is one step")
+    return lines
+
+
+def keep_apart(config: DataConfig, out: Path) -> None:
+    """Raise ValueError when a run would be written among the pictures of a folder, where it would become a class."""
+    root = user_path(config.root).resolve()
+    if config.name == "folder" and user_path(out).resolve().is_relative_to(root):
+        raise ValueError(f"{out} lies in {config.root}, the folder of pictures: expected the run elsewhere")

@@ -31,14 +31,15 @@ PAIRS_TILE, PAIRS_GRID, PAIRS_PATTERNS = 8, 6, 8  # pixels a tile, tiles a side,
 class ImageSet:
     """Images in memory with their labels: images (N, C, Y, X) uint8, labels (N,) int64, the names of the classes.
 
-    `masks` (N, M, Y, X) bool say where things are in drawn images. Raises ValueError when the numbers of images,
-    labels and masks differ.
+    `masks` (N, M, Y, X) bool say where things are in drawn images. `origin` tells the pictures of a folder from others:
+    their number and a digest of their names. Raises ValueError when the numbers of images, labels and masks differ.
     """
 
     images: Tensor
     labels: Tensor
     classes: tuple[str, ...]
     masks: Tensor | None = None
+    origin: str = ""
 
     def __post_init__(self) -> None:
         for name, others in {"labels": self.labels, "masks": self.masks}.items():

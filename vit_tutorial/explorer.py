@@ -12,7 +12,7 @@ from matplotlib import colormaps
 from torch import Tensor
 
 from vit_tutorial.config import ViTConfig
-from vit_tutorial.data import normalise
+from vit_tutorial.data import beside, normalise
 from vit_tutorial.model import VisionTransformer
 from vit_tutorial.published import SCRIPT, STYLE, page, picture
 from vit_tutorial.views import Source, deflate, pack, pixels, see, unpack
@@ -166,9 +166,9 @@ def explore(
     images = images.detach()
     if images.dtype == torch.uint8:
         shown, images = images, normalise(images, mean, std)
-    else:  # undo (image - mean) / std: it is a normalisation too
-        shown = normalise(images, tuple(-m / s for m, s in zip(mean, std, strict=True)), tuple(1 / s for s in std))
-        shown = (255 * shown).round().clamp(0, 255).to(torch.uint8)
+    else:
+        offset, scale = (beside(images, torch.tensor(values)[:, None, None]) for values in (mean, std))
+        shown = (255 * (images * scale + offset)).round().clamp(0, 255).to(torch.uint8)
     pictures = pixels(shown)
     levels, views = _fit(pictures, [see(each, images) for each in models.values()])
     facts = {

@@ -15,16 +15,17 @@ LARGEST_ALPHA = 1000  # every image keeps half, to within a hundredth or two: mo
 class DataConfig:
     """Which images, and how they are split and normalised.
 
-    `root` is the folder of "folder", and the one that holds stl10_binary/ for "stl10". `image_size`, in pixels, is the
-    side to which the images of a folder are brought on reading; the other sets have their own. `val_fraction` of
-    the labelled training images are held out by `split_seed`, another part of them in each `fold`. The drawn sets draw
-    `train_images` fresh images an epoch and `val_images` fixed ones; `decoys` are those of "stacks". `mean` and `std`,
-    one a channel, are of images in [0, 1]. Raises ValueError with the value found and what was expected.
+    `root` is the folder of "folder", and the one that holds stl10_binary/ for "stl10". `image_size`, in pixels, is one
+    side or (rows, columns) to which the images of a folder are brought on reading, by default the model's; the other
+    sets have their own. `val_fraction` of the labelled training images are held out by `split_seed`, another part of
+    them in each `fold`; of a folder about as many, by the pictures' names. The drawn sets draw `train_images` fresh
+    images an epoch and `val_images` fixed ones; `decoys` are those of "stacks". `mean` and `std`, one a channel, are
+    of images in [0, 1]. Raises ValueError with the value found and what was expected.
     """
 
     name: Literal["stacks", "pairs", "stl10", "folder"] = "stacks"
     root: str = "data"
-    image_size: int = 96
+    image_size: int | tuple[int, int] | None = None
     val_fraction: float = 0.2
     split_seed: int = 0
     fold: int = 0
@@ -36,7 +37,9 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         settle_types(self)
-        expect_between(self, 1, MOST, "image_size")
+        sides = self.image_size if isinstance(self.image_size, tuple) else (self.image_size or 1,)
+        if not all(1 <= side <= MOST for side in sides) or self.image_size == 0:
+            raise ValueError(f"image_size is {self.image_size}, expected at least 1, at most {MOST:,}")
         expect_between(self, 1, MOST_IMAGES, "train_images", "val_images")
         expect_between(self, 0, MOST_SEEDS, "split_seed", "fold")
         if not 1 / MOST_IMAGES <= self.val_fraction < 1:

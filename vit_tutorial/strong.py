@@ -86,9 +86,11 @@ def strengthen(images: Tensor, labels: Tensor, draws: StrongDraws, classes: int)
     An erased box takes the image's mean colour: noise, as in the paper, would have to be drawn for every pixel.
     An image is mixed with the one before it in the batch, the first with the last (of several processes each mixes its
     own part), and labels become shares of the classes (B, classes), each row of sum 1. What nothing was drawn for
-    comes back as it is. Call it outside autocast. Raises ValueError when `draws` are of another number of images, or
-    three-augment meets images that are neither grey nor RGB.
+    comes back as it is. Call it outside autocast. Raises ValueError for images that are no floats, when `draws` are of
+    another number of images, or three-augment meets images that are neither grey nor RGB.
     """
+    if not images.is_floating_point():
+        raise ValueError(f"images are {images.dtype}, expected floats from 0 to 1")
     drawn = [value for value in vars(draws).values() if value is not None]
     if any(len(value) != len(images) for value in drawn):
         raise ValueError(f"{len(images)} images, but draws for {len(drawn[0])}")

@@ -19,7 +19,7 @@ from vit_tutorial.augment import augment, draw
 from vit_tutorial.average import MovingAverage
 from vit_tutorial.checkpoint import Record, load_run, open_run, save_run
 from vit_tutorial.config import ViTConfig
-from vit_tutorial.data import ImageSet, load_split, normalise, resize
+from vit_tutorial.data import ImageSet, keep_apart, load_split, normalise, remarks, resize, sized_for
 from vit_tutorial.model import VisionTransformer, matrix_values
 from vit_tutorial.muon import Muon
 from vit_tutorial.paths import user_path
@@ -104,6 +104,7 @@ def train_epoch(
     # the images in a new order, cut into batches; of each this process takes a slice
     size = min(config.batch_size, len(data))
     steps = len(data) // size  # the few images left over wait: a small batch would give each of them more weight
+    ends = int(steps == 1)  # an epoch of one step is too dear for the rates at both ends, which may be 0
     order = torch.randperm(len(data), generator=generator).to(data.images.device)
     local_slice = share(size)
     losses, correct = torch.zeros(2, steps, device=data.images.device)
@@ -114,7 +115,7 @@ def train_epoch(
     with tqdm(total=steps, desc=f"epoch {epoch}/{config.epochs}", leave=False, disable=rank() > 0 or None) as bar:
         for step in range(steps):
             rate = learning_rate(
-                (epoch - 1) * steps + step, config.epochs * steps, config.warmup_epochs * steps,
+                (epoch - 1) * steps + step + ends, config.epochs * steps + 2 * ends, config.warmup_epochs * steps,
                 config.start_rate, config.peak_rate, config.final_rate,
             )  # fmt: skip
             rows = order[step * size : (step + 1) * size][local_slice]
@@ -198,8 +199,10 @@ def train(
     resume: bool = False,
     report: Callable[[dict], None] = lambda row: None,
     build: Callable[[ViTConfig], nn.Module] = VisionTransformer,
+    note: Callable[[str], None] = lambda line: None,
 ) -> tuple[VisionTransformer, Record]:
-    """Train a model and keep it in the folder `out`, which is complete whenever it is written; `report` gets each row.
+    """Train a model and keep it in the folder `out`, which is complete whenever it is written; `report` gets each row,
+    `note` each line that there is to say of the data.
 
     With `resume` the run in `out` goes on as if it had never stopped, to the last digit on the same machine with as
     many threads and processes; elsewhere sums are rounded in another order. What a kill left unwritten is written
@@ -212,6 +215,8 @@ def train(
         raise ValueError(f"out is {str(out)!r}, expected the folder of the run")
     device, writes, out = pick_device(config.device), rank() == 0, user_path(out)
     join(device)
+    asked, data_config = data_config, sized_for(data_config, model_config)
+    keep_apart(data_config, out)
     val = load_on(device, data_config, "val")
     for name, count in {"classes": len(val.classes), "channels": val.images.shape[1]}.items():
         if getattr(model_config, name) != count:
@@ -220,10 +225,12 @@ def train(
     share(config.batch_size)  # so is a batch that the processes cannot share
     if build is VisionTransformer:
         refuse_too_large(model_config)
+    data = val if data_config.drawn else load_on(device, data_config, "train")  # so is a broken picture
     torch.manual_seed(10_000 * config.seed)
     model = build(model_config).to(device)
     optimizers = make_optimizers(model, config)
     settings = {"model": asdict(model_config), "data": asdict(data_config), "training": asdict(config)}
+    settings |= {"images": {"train": data.origin, "val": val.origin}} if val.origin else {}  # which it keeps, too
     record = Record(settings, val.classes, data_config.mean, data_config.std)
     with open_run(out, resume) if writes else nullcontext():
         if resume:
@@ -231,12 +238,14 @@ def train(
             load_run(out, model, optimizers, record, {name: asdict(part) for name, part in defaults.items()})
         if writes:  # a run can be resumed in its first epoch, too, and one cut off while it was written is whole again
             save_run(out, model, to_keep(model, optimizers), optimizers, record)
+        for line in remarks(asked, data_config, len(data), config.batch_size) if writes else ():
+            note(line)
         if config.compile:
             model.compile()
         learner, first = connect(model), len(record.history) + 1
         for epoch in range(first, config.epochs + 1):
             began = time.perf_counter()
-            if data_config.drawn or epoch == first:
+            if data_config.drawn:
                 data = load_on(device, data_config, "train", epoch)
             row = {"epoch": epoch} | train_epoch(learner, optimizers, data, epoch, config, record)
             finished = to_keep(model, optimizers)
@@ -271,4 +280,4 @@ def to_keep(model: nn.Module, optimizers: list[Optimizer]) -> nn.Module:
 def load_on(device: torch.device, config: DataConfig, split: str, epoch: int = 0) -> ImageSet:
     """One split as uint8 tensors on the device, where they stay: a batch is then an index, not a copy."""
     data = load_split(config, split, epoch)
-    return ImageSet(data.images.to(device), data.labels.to(device), data.classes)
+    return replace(data, images=data.images.to(device), labels=data.labels.to(device))
