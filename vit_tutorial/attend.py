@@ -21,9 +21,7 @@ BATCH = 16  # pictures whose attention is in memory at once
 FOOT, GAP = 0.25, 0.03  # inches, for the line below and between pictures
 
 
-def read_all(
-    paths: Sequence[str], model: ViTConfig, record: Record
-) -> tuple[Tensor, list[str]]:
+def read_all(paths: Sequence[str], model: ViTConfig, record: Record) -> tuple[Tensor, list[str]]:
     """Pictures as in training, (n, C, Y, X) uint8; a line for each that is no picture.
 
     Raises what reading the only picture raises, and ValueError when none of several can
@@ -31,9 +29,7 @@ def read_all(
     """
     most = most_pictures(model.sides)
     if len(paths) > most:
-        raise ValueError(
-            f"{len(paths)} pictures do not fit into a figure, expected at most {most}"
-        )
+        raise ValueError(f"{len(paths)} pictures do not fit into a figure, expected at most {most}")
     sides = sides_of(sized_for(DataConfig(**record.config["data"]), model).image_size)
     images, lines = [], []
     for path in paths:
@@ -46,15 +42,11 @@ def read_all(
         else:
             images.append(resize(image[None], model.sides)[0])
     if not images:
-        raise ValueError(
-            f"none of {len(paths)} pictures can be read; the first: {lines[0]}"
-        )
+        raise ValueError(f"none of {len(paths)} pictures can be read; the first: {lines[0]}")
     return torch.stack(images), lines
 
 
-def check_choice(
-    model: ViTConfig, layer: int | None, head: int | None, through: bool
-) -> None:
+def check_choice(model: ViTConfig, layer: int | None, head: int | None, through: bool) -> None:
     """Raise ValueError for a layer or head the model lacks, or one beside a rollout."""
     choices = {"layer": (layer, model.depth), "head": (head, model.heads)}
     for name, (value, count) in choices.items():
@@ -62,9 +54,7 @@ def check_choice(
             expected = "--rollout goes through all layers and heads"
             raise ValueError(f"{expected}, but --{name} was given, too")
         if value is not None and not 0 <= value < count:
-            raise ValueError(
-                f"{name} is {value}, but the model has {name}s 0 to {count - 1}"
-            )
+            raise ValueError(f"{name} is {value}, but the model has {name}s 0 to {count - 1}")
 
 
 @torch.no_grad()
@@ -96,9 +86,7 @@ def look_at(
     return torch.cat(weights), titles
 
 
-def name_of(
-    model: ViTConfig, layer: int | None, head: int | None, through: bool
-) -> str:
+def name_of(model: ViTConfig, layer: int | None, head: int | None, through: bool) -> str:
     """What is drawn, in words."""
     whose = {"cls": " of the class token", "mean": ", mean over queries"}
     what = f"attention{whose[model.pool]}"
@@ -114,9 +102,7 @@ def most_pictures(sides: tuple[int, int]) -> int:
     return 2 * int((TALLEST / DPI - FOOT) / height)
 
 
-def draw_attention(
-    images: Tensor, weights: Tensor, grid: tuple[int, int], titles: list[str], name: str
-) -> Figure:
+def draw_attention(images: Tensor, weights: Tensor, grid: tuple[int, int], titles: list[str], name: str) -> Figure:
     """Each image, and beside it the image under its attention (N,) with its title."""
     columns = min(2, len(images))
     rows = -(-len(images) // columns)
@@ -124,22 +110,16 @@ def draw_attention(
     height = width * images.shape[-2] / images.shape[-1]
     tall = rows * height + FOOT
     figure = Figure(figsize=(WIDTH, tall), dpi=DPI)
-    figure.text(
-        0.5, 0.04 / tall, f"{name} (yellow: most)", fontsize=8, ha="center", va="bottom"
-    )
+    figure.text(0.5, 0.04 / tall, f"{name} (yellow: most)", fontsize=8, ha="center", va="bottom")
 
     def axis_at(place: int, row: int) -> object:
         bottom = FOOT + (rows - 1 - row) * height
         inches = (place * width + GAP, bottom + GAP, width - 2 * GAP, height - 2 * GAP)
-        axis = figure.add_axes(
-            [inches[0] / WIDTH, inches[1] / tall, inches[2] / WIDTH, inches[3] / tall]
-        )
+        axis = figure.add_axes([inches[0] / WIDTH, inches[1] / tall, inches[2] / WIDTH, inches[3] / tall])
         axis.axis("off")
         return axis
 
-    for number, (image, weight, title) in enumerate(
-        zip(images, weights, titles, strict=True)
-    ):
+    for number, (image, weight, title) in enumerate(zip(images, weights, titles, strict=True)):
         row, column = divmod(number, columns)
         plain, covered = axis_at(2 * column, row), axis_at(2 * column + 1, row)
         plain.imshow(picture(image), cmap="gray" if len(image) == 1 else None)

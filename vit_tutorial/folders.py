@@ -50,10 +50,7 @@ class Folder:
     def __str__(self) -> str:
         """In one line: `pets: 2 classes ('cats', 'dogs'); train: 8 pictures of ...`."""
         parts = [f"{self.root}: {len(self.classes)} classes {some(self.classes)}"]
-        parts += [
-            f"{split}: {len(self.splits[split])} pictures of {origin}"
-            for split, origin in self.origins.items()
-        ]
+        parts += [f"{split}: {len(self.splits[split])} pictures of {origin}" for split, origin in self.origins.items()]
         return "; ".join(parts + [f"not used: {some(self.unused)}"] * bool(self.unused))
 
 
@@ -68,11 +65,7 @@ def survey(root: str | Path, fraction: float, seed: int, fold: int = 0) -> Folde
     root = user_path(root)
     seen: dict[str, Path] = {}
     inside = subfolders(root)
-    roles = {
-        path: role
-        for path in inside
-        if (role := role_of(path.name)) and subfolders(path)
-    }
+    roles = {path: role for path in inside if (role := role_of(path.name)) and subfolders(path)}
     if not roles:
         classes, pictures = list_classes(root, seen)
         train, val = hold_out(pictures, classes, fraction, seed, fold)
@@ -95,9 +88,7 @@ def survey(root: str | Path, fraction: float, seed: int, fold: int = 0) -> Folde
         found = f"fold is {fold}, but {folders['val']} holds the pictures of validation"
         raise ValueError(f"{found}: expected fold 0")
     if "val" not in folders:
-        splits["train"], splits["val"] = hold_out(
-            pictures, classes, fraction, seed, fold
-        )
+        splits["train"], splits["val"] = hold_out(pictures, classes, fraction, seed, fold)
         origins["val"] = f"{folders['train']}, held out by their names"
     return Folder(root, classes, splits, origins, unused)
 
@@ -154,9 +145,7 @@ def fingerprint(pictures: Iterable[Picture]) -> str:
     return f"{len(lines)} pictures, {digest[:10]}"
 
 
-def list_classes(
-    root: Path, seen: dict[str, Path] | None = None
-) -> tuple[tuple[str, ...], tuple[Picture, ...]]:
+def list_classes(root: Path, seen: dict[str, Path] | None = None) -> tuple[tuple[str, ...], tuple[Picture, ...]]:
     """The classes of a folder, one a subfolder, and all files in them: the pictures.
 
     Folders within and links are entered. Classes and files are in the order of their

@@ -34,11 +34,7 @@ def entries(folder: Path) -> list[Path]:
         names = os.listdir(folder)
     except PermissionError as error:
         raise ValueError(f"{folder} cannot be opened: {error.strerror}") from error
-    return [
-        folder / name
-        for name in names
-        if not name.startswith(".") and name.lower() not in LEFT_BY_SYSTEMS
-    ]
+    return [folder / name for name in names if not name.startswith(".") and name.lower() not in LEFT_BY_SYSTEMS]
 
 
 def files_in(folder: Path, seen: dict[str, Path]) -> Iterable[Path]:

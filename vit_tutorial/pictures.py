@@ -52,22 +52,16 @@ def read_image(path: str | Path, size: tuple[int, int], channels: int = 3) -> Te
                 fitted = ImageOps.fit(image, size[::-1], Image.Resampling.BILINEAR)
     except Image.DecompressionBombError as error:
         most = f"expected at most {2 * Image.MAX_IMAGE_PIXELS:,}"
-        raise ValueError(
-            f"{path} is too large, it has too many pixels: {most}"
-        ) from error
+        raise ValueError(f"{path} is too large, it has too many pixels: {most}") from error
     except UnidentifiedImageError as error:
         raise ValueError(f"{path} cannot be read as an image: {_kind(path)}") from error
     except MemoryError as error:
-        raise ValueError(
-            f"{path}: too little memory to read it at {size} pixels"
-        ) from error
+        raise ValueError(f"{path}: too little memory to read it at {size} pixels") from error
     except PermissionError as error:
         raise ValueError(f"{path} cannot be opened: {error.strerror}") from error
     except _Shades as error:
         raise ValueError(f"{path} {error}") from error
-    except (
-        Exception
-    ) as error:  # Pillow's readers raise what they like at a damaged file
+    except Exception as error:  # Pillow's readers raise what they like at a damaged file
         reason = " ".join(f"{error}".split()) or type(error).__name__
         raise ValueError(f"{path} cannot be read as an image: {reason:.200}") from error
     pixels = torch.from_numpy(np.array(fitted))
@@ -137,9 +131,7 @@ def _eight_bits(image: Image.Image) -> np.ndarray:
             raise _Shades(f"{found}, expected floats from 0 (black) to 1 (white)")
         return (255 * values).round().astype(np.uint8)
     if low < 0 or high > DEEP:
-        raise _Shades(
-            f"{found}, expected whole numbers from 0 (black) to {DEEP} (white)"
-        )
+        raise _Shades(f"{found}, expected whole numbers from 0 (black) to {DEEP} (white)")
     bits = _declared_bits(image)
     if bits == 16 and 0 < high < 2**12:
         raise _Shades(

@@ -23,9 +23,7 @@ def normalise(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Te
     check_shades(images)
     scale = 255 if images.dtype == torch.uint8 else 1
     mean, std = (torch.as_tensor(values, dtype=torch.float32) for values in (mean, std))
-    offset, divisor = (
-        beside(images, values[:, None, None] * scale) for values in (mean, std)
-    )
+    offset, divisor = (beside(images, values[:, None, None] * scale) for values in (mean, std))
     # no copy of the whole batch but the result
     return (images - offset).div_(divisor).float()
 
