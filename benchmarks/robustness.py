@@ -21,7 +21,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
@@ -96,22 +96,25 @@ def nudged(seed: int | None) -> Iterator[None]:
 
 
 def values_of_chapter(path: Path) -> dict[str, Found]:
-    """Run a chapter up to its last claim; each value is taken where the text comes to the claim's words.
+    """Run a chapter up to its last claim; each value is taken where the text comes to the claim's words, or, where a
+    prediction says them first, as soon as it is there.
 
     Raises ValueError for words that do not stand in the chapter.
     """
     plt.switch_backend("Agg")
     plt.show = lambda: plt.close("all")
-    claims, names, values = CLAIMS[path.stem], {"__name__": path.stem}, {}
+    claims, names, values, said = CLAIMS[path.stem], {"__name__": path.stem}, {}, set()
     os.chdir(path.parent)
     for cell in jupytext.read(path, fmt="md:myst").cells:
         if len(values) == len(claims):
             break
         if cell.cell_type == "code" and not any(word in cell.source for word in SKIPPED):
             exec(compile(cell.source, str(path), "exec"), names)
+        said |= {claim.says for claim in claims if claim.says in cell.source}
         for claim in claims:
-            if claim.says in cell.source:
-                values[claim.says] = float(eval(claim.value, names)), claim.low, claim.high
+            if claim.says in said and claim.says not in values:
+                with suppress(NameError):
+                    values[claim.says] = float(eval(claim.value, names)), claim.low, claim.high
     missing = [claim.says for claim in claims if claim.says not in values]
     if missing:
         raise ValueError(f"{path.name} does not say {missing[0]!r}")
