@@ -230,7 +230,7 @@ WRONG = {
         (score_on_the_grid, "returned shape (64, 6, 6), expected (64, 36)"),
         (score_without_numbers, "not finite"),
         (score_as_a_list, "returned a list"),
-        (score_of_a_model_in_training, "changed the model"),
+        (score_of_a_model_in_training, "left the model in train mode"),
     ],
 }
 

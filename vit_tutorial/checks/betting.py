@@ -1,6 +1,8 @@
 """The checks of chapter 09's exercises: the area of deletion, and a score that has to beat contrast."""
 
 from collections.abc import Callable
+from functools import cache
+from itertools import combinations
 
 import torch
 from torch import Tensor
@@ -80,34 +82,57 @@ def wrong_areas(model: VisionTransformer, images: Tensor, scores: Tensor, labels
     }
 
 
+def right_area(model: VisionTransformer, images: Tensor, scores: Tensor, labels: Tensor) -> Tensor:
+    order = scores.argsort(dim=1, descending=True)
+    chances = logits_left(model, images, order).softmax(dim=2)
+    return area(chances.gather(2, labels[:, None, None].expand(-1, chances.shape[1], 1))[..., 0])
+
+
+def told_apart(values: list[Tensor]) -> bool:
+    """Whether no two of them are alike, so that a mistake cannot pass for another or for the answer."""
+    pairs = ((one, other) for one, other in combinations(values, 2) if one.shape == other.shape)
+    return all((one - other).abs().max() > 1e-3 for one, other in pairs)
+
+
+def drawn_trial(count: int) -> tuple[tuple, Tensor, dict[str, Tensor]]:
+    """A model with images, scores and labels to ask about; the right areas; and what the usual mistakes give."""
+    while True:
+        rows, columns, side = distinct(3, 3, 5)
+        model = in_two_modes(drawn_model(rows, columns, side), training=count == 1)
+        model.head[-1].weight.mul_(0.3)  # unsure, so that every patch moves the probability
+        images, scores = torch.randn(count, 3, rows * side, columns * side), torch.randn(count, rows * columns)
+        given = (model, images, scores, torch.randint(model.config.classes, (count,)))
+        want, mistakes = right_area(*given), wrong_areas(*given)
+        if count == 1 or told_apart([want, *mistakes.values()]):
+            return given, want, mistakes
+
+
 @checked
 def deletion_area(answer: Callable) -> str:
     """`my_deletion_area(model, images, scores, labels)`: mean height (B,), patches leaving one by one."""
-    rows, columns, side = distinct(3, 3, 5)
     for count in (3, 1):
-        model, patches = in_two_modes(drawn_model(rows, columns, side), training=count == 1), rows * columns
-        images, scores = torch.randn(count, 3, rows * side, columns * side), torch.randn(count, patches)
-        labels = torch.randint(model.config.classes, (count,))
-        case = f"{count} image{'s' * (count > 1)} of {patches} patches"
-        got = ask(answer, model, images, scores, labels, expected="areas of shape (B,)", case=case)
-        mistakes = wrong_areas(model, images, scores, labels)
-        order = scores.argsort(dim=1, descending=True)
-        chances = logits_left(model, images, order).softmax(dim=2)
-        want = area(chances.gather(2, labels[:, None, None].expand(-1, patches + 1, 1))[..., 0])
+        given, want, mistakes = drawn_trial(count)
+        case = f"{count} image{'s' * (count > 1)} of {given[2].shape[1]} patches"
+        got = ask(answer, *given, expected="areas of shape (B,)", case=case)
         compare(answer, got, want, mistakes, case)
     return "patches left one by one, the best first, and the curve's mean height is right"
+
+
+@cache
+def standing_trial() -> tuple[VisionTransformer, Tensor, Tensor, Tensor, tuple[Tensor, Tensor]]:
+    """The model, its images and answers, their contrast and the areas of that."""
+    model, record = load_checkpoint("stacks-decoys")
+    model.requires_grad_(False)
+    images = normalise(stacks(COUNT, SEED, decoys="patterned").images, record.mean, record.std)
+    contrast = look.score_contrast(model, images)
+    return model, images, model(images).argmax(dim=1), contrast, look.faithfulness(model, images, contrast).areas()
 
 
 @checked
 def own_score(answer: Callable) -> str:
     """`my_score(model, images, labels)`: (B, N), to beat contrast in both areas on `stacks` with patterned decoys."""
-    model, record = load_checkpoint("stacks-decoys")
-    model.requires_grad_(False)
-    images = normalise(stacks(COUNT, SEED, decoys="patterned").images, record.mean, record.std)
-    with torch.no_grad():
-        labels = model(images).argmax(dim=1)
+    model, images, labels, contrast, theirs = standing_trial()
     got = ask(answer, model, images, labels, expected="scores of shape (B, N)", case=f"{COUNT} images")
-    contrast = look.score_contrast(model, images)
     if not isinstance(got, Tensor):
         raise NotSolved(f"{called(answer)} returned a {type(got).__name__}, scores of shape (B, N) were expected")
     if got.shape != contrast.shape:
@@ -115,22 +140,14 @@ def own_score(answer: Callable) -> str:
     if not got.isfinite().all():
         raise NotSolved(f"{called(answer)} returned numbers that are not finite")
     got = got.detach()
-    deletion, insertion = (
-        (mine - theirs).mean().item()
-        for mine, theirs in zip(
-            look.faithfulness(model, images, got).areas(),
-            look.faithfulness(model, images, contrast).areas(),
-            strict=True,
-        )
-    )
+    mine = look.faithfulness(model, images, got).areas()
+    deletion, insertion = ((ours - floor).mean().item() for ours, floor in zip(mine, theirs, strict=True))
     said = f"beside contrast's, its deletion area is {deletion:+.3f}, its insertion area {insertion:+.3f}"
     if (got == got[:, :1]).all():
         raise NotSolved("all patches of an image have the same score: it prefers nothing")
     if same(got, contrast):
         raise NotSolved("this is contrast itself, and it has to be beaten: ask the model")
-    turned = look.faithfulness(model, images, -got).areas()
-    mine = look.faithfulness(model, images, got).areas()
-    if (turned[0] - mine[0]).mean() < -0.1:
+    if (mine[0] - mine[1]).mean() > 0.1:  # what insertion does for a map, deletion does for its opposite
         raise NotSolved(f"turned round it would be better: high scores are for patches that matter ({said})")
     if deletion > -MARGIN and insertion < MARGIN:
         raise NotSolved(f"contrast is as good or better in both: {said}; {MARGIN} better is asked for in each")
