@@ -138,7 +138,9 @@ class Listener:
 
 
 def training_tests() -> list[Path]:
-    return [path for path in sorted((ROOT / "tests").glob("test_*.py")) if "within(" in path.read_text()]
+    return [
+        path for path in sorted((ROOT / "tests").glob("test_*.py")) if "within(" in path.read_text(encoding="utf-8")
+    ]
 
 
 def values_of_tests(threads: int) -> dict[str, Found]:
@@ -189,12 +191,12 @@ def pool_of(processes: int, setting: Setting) -> Iterator[ProcessPoolExecutor]:
 def digest(part: str) -> str:
     """What the values of a part depend on: its code, the modules that it imports, and its claims."""
     if part == TESTS:
-        sources = [path.read_text() for path in training_tests()]
+        sources = [path.read_text(encoding="utf-8") for path in training_tests()]
     else:
         notebook = jupytext.read(ROOT / "notebooks" / f"{part}.md", fmt="md:myst")
         sources = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
     modules = [path for path in package_files(sources) if "checks" not in path.parts]  # no exercise is run
-    texts = [*sources, *(path.read_text() for path in modules), repr(CLAIMS.get(part))]
+    texts = [*sources, *(path.read_text(encoding="utf-8") for path in modules), repr(CLAIMS.get(part))]
     return sha256("\0".join(texts).encode()).hexdigest()[:12]
 
 

@@ -117,7 +117,7 @@ Now three.
 def desk(tmp_path, monkeypatch):
     """A project with one chapter, claims of it, and no other process than this one."""
     (tmp_path / "notebooks").mkdir()
-    (tmp_path / "notebooks" / "02_x.md").write_text(CHAPTER)
+    (tmp_path / "notebooks" / "02_x.md").write_text(CHAPTER, encoding="utf-8")
     claims = [Claim("x is above 0", "x", 0.0), Claim("Now three", "x", 2.5, 3.4)]
     monkeypatch.setattr(robustness, "ROOT", tmp_path)
     monkeypatch.setattr(robustness, "CLAIMS", {"02_x": claims})
@@ -148,10 +148,10 @@ def test_a_record_goes_on_and_starts_anew_with_other_code(desk, capsys):
     assert robustness.main("02", [1], out=folder) == 0
     assert [name for _, name in runs] == ["one thread", "seed 1", *(s.name for s in robustness.SURROUNDINGS[1:])]
     assert robustness.main("02", [1, 2], out=folder) == 0 and runs[6:] == [("02_x", "seed 2")]
-    claim = json.loads((folder / "robustness.json").read_text())["parts"]["02_x"]["claims"]["Now three"]
+    claim = json.loads((folder / "robustness.json").read_text(encoding="utf-8"))["parts"]["02_x"]["claims"]["Now three"]
     assert (claim["held"], claim["runs"], claim["worst"], claim["inside"]) == (7, 7, 3.0, 0.4)
     path = folder / "notebooks" / "02_x.md"
-    path.write_text(CHAPTER.replace("x = 3", "x = 4"))
+    path.write_text(CHAPTER.replace("x = 3", "x = 4"), encoding="utf-8")
     assert robustness.main("02", [], out=folder) == 1 and len(runs) == 12
     assert "Now three" in (said := capsys.readouterr().out) and "held 0 of 5, worst 4, -0.6 inside" in said
     with pytest.raises(ValueError, match="only is '9', expected the beginning of one of 02_x, tests"):
@@ -190,7 +190,7 @@ def test_the_text_says_how_far_runs_lie_apart(name, says, scale, words):
     assert re.search(re.escape(words).replace(r"\{\}", r"\d+( to \d+)? %"), text)
     path = ROOT / "results" / "robustness.json"
     if path.exists():
-        claim = json.loads(path.read_text())["parts"][name]["claims"][says]
+        claim = json.loads(path.read_text(encoding="utf-8"))["parts"][name]["claims"][says]
         least, largest = round(scale * claim["least"]), round(scale * claim["largest"])
         assert words.format(f"{least} %" if least == largest else f"{least} to {largest} %") in text
 
@@ -199,7 +199,7 @@ def test_the_record_is_of_these_claims_and_all_hold():
     path = ROOT / "results" / "robustness.json"
     if not path.exists():
         pytest.skip("results/robustness.json does not exist yet: run benchmarks/robustness.py")
-    parts = json.loads(path.read_text())["parts"]
+    parts = json.loads(path.read_text(encoding="utf-8"))["parts"]
     assert list(parts) == [*CLAIMS, "tests"]
     settings = {setting.name for setting in robustness.SURROUNDINGS} | {f"seed {seed}" for seed in range(1, 11)}
     for name, part in parts.items():

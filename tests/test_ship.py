@@ -13,6 +13,7 @@ from torch.testing import assert_close
 
 from vit_tutorial import checkpoint
 from vit_tutorial.checkpoint import load_checkpoint
+from vit_tutorial.data import load_split
 from vit_tutorial.train import train
 
 sys.path.append(str(Path(__file__).parent.parent / "benchmarks"))  # where the scripts lie
@@ -40,7 +41,8 @@ def test_a_shipped_run_is_loaded_by_name(shipped, data, capsys):
     assert record.config["data"]["root"] == Path(data.root).name  # no folder of this machine
     assert str(shipped) not in (shipped / "checkpoints" / "mine" / "config.json").read_text(encoding="utf-8")
     before, after = capsys.readouterr().out.splitlines()
-    assert before.startswith(f"{whole.history[-1]['val_accuracy']:.1%} of 8 images") and after.endswith(": mine")
+    count = len(load_split(data, "val"))
+    assert before.startswith(f"{whole.history[-1]['val_accuracy']:.1%} of {count} images") and after.endswith(": mine")
 
 
 def test_an_unfinished_run_is_not_shipped(shipped):
