@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from matplotlib.cm import viridis
 from PIL import Image
 
 from vit_tutorial import attend
@@ -175,7 +176,27 @@ def test_attend_says_how_many_pictures_fit(run):
     most = attend.most_pictures((16, 32))
     with pytest.raises(ValueError, match=f"{most + 1} pictures do not fit into a figure, expected at most {most}"):
         attend.read_all(["nothing.png"] * (most + 1), model.config, record)
-    images = torch.zeros(1, 3, 16, 32, dtype=torch.uint8)
-    figure = attend.draw_attention(images.expand(5, -1, -1, -1), torch.ones(5, 8), (2, 4), ["$x$ $"] * 5, "all")
-    row = (figure.get_figheight() - attend.FOOT) / 3
-    assert len(figure.axes) == 10 and row * most / 2 + attend.FOOT <= attend.TALLEST / attend.DPI
+    images = torch.zeros(5, 3, 16, 32, dtype=torch.uint8)
+    figure = attend.draw_attention(images, torch.ones(5, 8), (2, 4), ["$x$ $"] * 5, "all")
+    assert figure.get_figheight() * figure.dpi < attend.TALLEST
+    assert most / 2 * attend.cell((16, 32), attend.DPI_OF_MANY, 2)[0] + attend.FOOT <= attend.TALLEST
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_each_picture_lies_beside_the_one_under_its_attention(channels):
+    images = torch.stack([torch.full((channels, 16, 32), 50 * number, dtype=torch.uint8) for number in range(5)])
+    weights = torch.eye(8)[:5]  # of picture n all on patch n
+    figure = attend.draw_attention(images, weights, (2, 4), list("abcde"), "all")
+    assert all(text.get_clip_box() for text in figure.texts[:-1])  # a long name stays within its picture
+    sheet = np.concatenate([strip.get_array()[attend.GAP :] for strip in figure.images])
+    height, width = attend.cell((16, 32), attend.DPI, 2)
+    height -= attend.GAP
+    assert [text.get_text() for text in figure.texts] == [*"abcde", "all (yellow: most)"]
+    dark, bright = ((153 * np.array(viridis(end)[:3])) for end in (0.0, 1.0))
+    for number in range(5):
+        top, left = number // 2 * height, number % 2 * 2 * width
+        assert (sheet[top : top + height - 9, left : left + width - 9] == 50 * number).all()
+        under = sheet[top:, left + width :] - 0.4 * 50 * number
+        for patch in range(8):
+            y, x = height * (1 + 2 * (patch // 4)) // 4, width * (1 + 2 * (patch % 4)) // 8
+            assert np.allclose(under[y, x], bright if patch == number else dark, atol=1)

@@ -2,8 +2,12 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
+from matplotlib import colormaps
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox, TransformedBbox
+from PIL import Image
 from torch import Tensor
 
 from vit_tutorial.checkpoint import Record
@@ -12,13 +16,14 @@ from vit_tutorial.data import normalise, read_image, resize, sides_of, sized_for
 from vit_tutorial.fonts import fitted, literal
 from vit_tutorial.look import rollout
 from vit_tutorial.model import VisionTransformer
-from vit_tutorial.plots import WIDTH, overlay, picture
+from vit_tutorial.plots import WIDTH
 from vit_tutorial.recipe import DataConfig
 
-DPI = 150
+DPI, DPI_OF_MANY = 150, 100
 TALLEST = 2**16 - 1  # pixels: taller figures Matplotlib cannot draw
 BATCH = 16  # pictures whose attention is in memory at once
-FOOT, GAP = 0.25, 0.03  # inches, for the line below and between pictures
+FOOT, GAP = 36, 4  # pixels for the line below, and between pictures
+OPACITY = 0.6  # of the attention over a picture
 
 
 def read_all(paths: Sequence[str], model: ViTConfig, record: Record) -> tuple[Tensor, list[str]]:
@@ -98,40 +103,54 @@ def name_of(model: ViTConfig, layer: int | None, head: int | None, through: bool
 
 def most_pictures(sides: tuple[int, int]) -> int:
     """How many pictures of `sides` fit into a figure of two columns."""
-    height = WIDTH / 4 * sides[0] / sides[1]
-    return 2 * int((TALLEST / DPI - FOOT) / height)
+    return 2 * ((TALLEST - FOOT) // cell(sides, DPI_OF_MANY, 2)[0])
+
+
+def cell(sides: tuple[int, int], dpi: int, columns: int) -> tuple[int, int]:
+    """Height and width of what an image of `sides` takes in a figure, in pixels."""
+    width = WIDTH * dpi // (2 * columns)
+    return max(2 * GAP, round(width * sides[0] / sides[1])), width
 
 
 def draw_attention(images: Tensor, weights: Tensor, grid: tuple[int, int], titles: list[str], name: str) -> Figure:
     """Each image, and beside it the image under its attention (N,) with its title."""
     columns = min(2, len(images))
     rows = -(-len(images) // columns)
-    width = WIDTH / 2 / columns
-    height = width * images.shape[-2] / images.shape[-1]
-    tall = rows * height + FOOT
-    figure = Figure(figsize=(WIDTH, tall), dpi=DPI)
-    figure.text(0.5, 0.04 / tall, f"{name} (yellow: most)", fontsize=8, ha="center", va="bottom")
-
-    def axis_at(place: int, row: int) -> object:
-        bottom = FOOT + (rows - 1 - row) * height
-        inches = (place * width + GAP, bottom + GAP, width - 2 * GAP, height - 2 * GAP)
-        axis = figure.add_axes([inches[0] / WIDTH, inches[1] / tall, inches[2] / WIDTH, inches[3] / tall])
-        axis.axis("off")
-        return axis
-
-    for number, (image, weight, title) in enumerate(zip(images, weights, titles, strict=True)):
-        row, column = divmod(number, columns)
-        plain, covered = axis_at(2 * column, row), axis_at(2 * column + 1, row)
-        plain.imshow(picture(image), cmap="gray" if len(image) == 1 else None)
-        overlay(covered, image, weight, grid)
-        covered.text(
-            0.04,
-            0.05,
-            literal(title),
-            transform=covered.transAxes,
-            fontsize=11 if columns == 1 else 8,
-            color="white",
-            clip_on=True,
-            bbox={"facecolor": "black", "alpha": 0.6, "linewidth": 0},
-        )
+    dpi = DPI if rows <= 20 else DPI_OF_MANY
+    height, width = cell(images.shape[-2:], dpi, columns)
+    tall, wide = rows * height + FOOT, 2 * columns * width
+    strips = np.full((rows, height, wide, 3), 255, np.uint8)
+    figure = Figure(figsize=(wide / dpi, tall / dpi), dpi=dpi)
+    box = {"facecolor": "black", "alpha": 0.6, "linewidth": 0}
+    look = {"fontsize": 11 if columns == 1 else 8, "color": "white", "bbox": box}
+    for place, image in enumerate(images):
+        row, column = divmod(place, columns)
+        top, left = row * height, 2 * column * width
+        for shown in (plain(image), covered(image, weights[place], grid)):
+            there = strips[row, GAP:, left : left + width - GAP]
+            size = there.shape[1::-1]
+            there[:] = Image.fromarray(shown).resize(size, Image.Resampling.NEAREST)
+            left += width
+        corner = (left - 0.96 * width) / wide, 1 - (top + 0.95 * height) / tall
+        text = figure.text(*corner, literal(titles[place]), **look)
+        own = (left - width) / wide, 1 - (top + height) / tall, width / wide, height / tall
+        text.set_clip_box(TransformedBbox(Bbox.from_bounds(*own), figure.transFigure))
+        text.set_clip_on(True)
+    # strips, for hundreds of axes take minutes, and one tall picture takes gigabytes
+    for row, strip in enumerate(strips):
+        figure.figimage(strip, yo=tall - (row + 1) * height, origin="upper")
+    figure.text(0.5, 6 / tall, f"{name} (yellow: most)", fontsize=8, ha="center")
     return fitted(figure)
+
+
+def plain(image: Tensor) -> np.ndarray:
+    """An image (1 or 3, Y, X) uint8 as (Y, X, 3)."""
+    return image.expand(3, -1, -1).movedim(0, -1).numpy()
+
+
+def covered(image: Tensor, weight: Tensor, grid: tuple[int, int]) -> np.ndarray:
+    """An image under its attention (N,), viridis from 0 to the largest: (Y, X, 3)."""
+    side = image.shape[-1] // grid[1]
+    share = (weight / weight.max().clamp(min=1e-30)).reshape(grid).numpy()
+    veil = 255 * colormaps["viridis"](np.kron(share, np.ones((side, side))))[..., :3]
+    return ((1 - OPACITY) * plain(image) + OPACITY * veil).round().astype(np.uint8)
