@@ -7,7 +7,7 @@ from torch import Tensor
 
 from vit_tutorial import look
 from vit_tutorial.checkpoint import load_checkpoint
-from vit_tutorial.checks.core import NotSolved, ask, called, checked, compare, distinct, same
+from vit_tutorial.checks.core import NotSolved, ask, called, checked, compare, distinct, same, told_apart
 from vit_tutorial.checks.dropping import drawn_model
 from vit_tutorial.checks.state import in_two_modes
 from vit_tutorial.data import normalise, stacks
@@ -85,12 +85,14 @@ def deletion_area(answer: Callable) -> str:
     """`my_deletion_area(model, images, scores, labels)`: mean height (B,), patches leaving one by one."""
     rows, columns, side = distinct(3, 3, 5)
     for count in (3, 1):
-        model, patches = in_two_modes(drawn_model(rows, columns, side), training=count == 1), rows * columns
-        images, scores = torch.randn(count, 3, rows * side, columns * side), torch.randn(count, patches)
-        labels = torch.randint(model.config.classes, (count,))
+        patches, mistakes = rows * columns, {}
+        while not mistakes or (count > 1 and not told_apart(mistakes.values())):
+            model = in_two_modes(drawn_model(rows, columns, side), training=count == 1)
+            images, scores = torch.randn(count, 3, rows * side, columns * side), torch.randn(count, patches)
+            labels = torch.randint(model.config.classes, (count,))
+            mistakes = wrong_areas(model, images, scores, labels)
         case = f"{count} image{'s' * (count > 1)} of {patches} patches"
         got = ask(answer, model, images, scores, labels, expected="areas of shape (B,)", case=case)
-        mistakes = wrong_areas(model, images, scores, labels)
         order = scores.argsort(dim=1, descending=True)
         chances = logits_left(model, images, order).softmax(dim=2)
         want = area(chances.gather(2, labels[:, None, None].expand(-1, patches + 1, 1))[..., 0])
