@@ -21,7 +21,7 @@ from vit_tutorial.train import evaluate, pick_device, train
 
 
 def note(line: str) -> None:
-    """Tell what a user should know and no other command reads."""
+    """Tell what a user should know and no script reads."""
     say(line, "stderr")
 
 

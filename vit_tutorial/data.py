@@ -167,7 +167,7 @@ def read_stl10(root: str | Path, split: Literal["train", "test"]) -> ImageSet:
     """Read the official binary files root/stl10_binary/{split}_X.bin and _y.bin, after checking them.
 
     On disk an image is three planes, each column by column, and labels are 1 to 10; here they are 0 to 9. The names
-    of the classes are known: class_names.txt, for which there is no checksum, is not read.
+    of the classes are known: class_names.txt, which nothing vouches for, is not read.
     Coates, Ng, Lee 2011. Raises FileNotFoundError or ValueError with the path, what was found and what was expected.
     """
     folder = stl10_folder(root)
