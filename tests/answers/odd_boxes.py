@@ -154,7 +154,7 @@ WRONG = {
         (too_much_room, "you have 1 + w"),
         (wider_image, "as if the image reached from -2 to 2"),
         (left_side, "x - w is the left side"),
-        (largest_box, "the values are not"),
+        (largest_box, "not by what the largest leaves"),
         (turns, "yours take turns"),
         (from_nought_to_one, "yours from 0 to 1"),
         (four_apart, "returned a tuple, a tensor of shape"),

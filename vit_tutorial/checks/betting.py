@@ -1,15 +1,15 @@
 """The checks of chapter 09's exercises: the area of deletion, and a score that has to beat contrast."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from functools import cache
-from itertools import combinations
 
 import torch
 from torch import Tensor
 
 from vit_tutorial import look
 from vit_tutorial.checkpoint import load_checkpoint
-from vit_tutorial.checks.core import NotSolved, ask, called, checked, compare, distinct, same
+from vit_tutorial.checks.core import NotSolved, ask, called, checked, compare, distinct, same, told_apart
 from vit_tutorial.checks.dropping import drawn_model
 from vit_tutorial.checks.state import in_two_modes
 from vit_tutorial.data import normalise, stacks
@@ -88,12 +88,6 @@ def right_area(model: VisionTransformer, images: Tensor, scores: Tensor, labels:
     return area(chances.gather(2, labels[:, None, None].expand(-1, chances.shape[1], 1))[..., 0])
 
 
-def told_apart(values: list[Tensor]) -> bool:
-    """Whether no two of them are alike, so that a mistake cannot pass for another or for the answer."""
-    pairs = ((one, other) for one, other in combinations(values, 2) if one.shape == other.shape)
-    return all((one - other).abs().max() > 1e-3 for one, other in pairs)
-
-
 def drawn_trial(count: int) -> tuple[tuple, Tensor, dict[str, Tensor]]:
     """A model with images, scores and labels to ask about; the right areas; and what the usual mistakes give."""
     while True:
@@ -132,7 +126,8 @@ def standing_trial() -> tuple[VisionTransformer, Tensor, Tensor, Tensor, tuple[T
 def own_score(answer: Callable) -> str:
     """`my_score(model, images, labels)`: (B, N), to beat contrast in both areas on `stacks` with patterned decoys."""
     model, images, labels, contrast, theirs = standing_trial()
-    got = ask(answer, model, images, labels, expected="scores of shape (B, N)", case=f"{COUNT} images")
+    lent = deepcopy(model)  # what an answer does to it must not reach the next one
+    got = ask(answer, lent, images, labels, expected="scores of shape (B, N)", case=f"{COUNT} images")
     if not isinstance(got, Tensor):
         raise NotSolved(f"{called(answer)} returned a {type(got).__name__}, scores of shape (B, N) were expected")
     if got.shape != contrast.shape:

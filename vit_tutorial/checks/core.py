@@ -1,8 +1,9 @@
 """What all checks share: fresh input, an answer that is tried with care, and what was found told in one line."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import wraps
+from itertools import combinations
 
 import torch
 from torch import Tensor, nn
@@ -148,6 +149,11 @@ def same(got: Tensor, want: Tensor) -> bool:
     if got.shape != want.shape or not torch.isfinite(got).all():
         return False
     return torch.allclose(got.detach().double().cpu(), want.detach().double().cpu(), **TOLERANCE)
+
+
+def told_apart(values: Iterable[Tensor]) -> bool:
+    """Whether no two are the same by chance, so that each mistake among them can be named."""
+    return not any(same(one, other) for one, other in combinations(values, 2))
 
 
 def compare(

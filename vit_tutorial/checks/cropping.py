@@ -56,6 +56,9 @@ WRONG_MIDDLES = {
         lambda place, half: torch.minimum(torch.maximum(place, half - 1), 1 - half)
     ),
     "every box sits in the middle: x and y say where in its free room it stands": lambda place, half: 0 * place,
+    "each box moves by what its own size leaves free, not by what the largest leaves": (
+        lambda place, half: place * (1 - half.max())
+    ),
     "a box of half width w may move by 1 - w, you have 1 + w": lambda place, half: place * (1 + half),
     "a box of half width w may move by 1 - w, you have 2 - w, as if the image reached from -2 to 2": (
         lambda place, half: place * (2 - half)
