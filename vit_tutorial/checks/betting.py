@@ -1,6 +1,7 @@
 """The checks of chapter 09's exercises: the area of deletion, and a score that has to beat contrast."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from functools import cache
 
 import torch
@@ -125,8 +126,8 @@ def standing_trial() -> tuple[VisionTransformer, Tensor, Tensor, Tensor, tuple[T
 def own_score(answer: Callable) -> str:
     """`my_score(model, images, labels)`: (B, N), to beat contrast in both areas on `stacks` with patterned decoys."""
     model, images, labels, contrast, theirs = standing_trial()
-    model.eval()  # an answer that was refused may have left it otherwise
-    got = ask(answer, model, images, labels, expected="scores of shape (B, N)", case=f"{COUNT} images")
+    lent = deepcopy(model)  # what an answer does to it must not reach the next one
+    got = ask(answer, lent, images, labels, expected="scores of shape (B, N)", case=f"{COUNT} images")
     if not isinstance(got, Tensor):
         raise NotSolved(f"{called(answer)} returned a {type(got).__name__}, scores of shape (B, N) were expected")
     if got.shape != contrast.shape:
