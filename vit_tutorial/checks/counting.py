@@ -34,14 +34,22 @@ def whole(answer: Callable, got: object, advice: str) -> int:
 
 
 def other_sizes(up: bool) -> ViTConfig:
-    """No size is ViT-B/16's, no two are alike, the image is not square, and the MLP's width is rounded `up` or down."""
-    sizes = distinct(7, 2, 11)
-    depth = min(sizes)  # a deep model takes long to count
-    patch, channels, heads, rows, columns, classes = (size for size in sizes if size != depth)
-    others = {"channels": channels + 1, "classes": 5 * classes + 1, "dim": 12 * heads, "depth": depth}
-    ratios = (hundredths / 100 for hundredths in (210 + torch.randperm(80)).tolist())
-    ratio = next(ratio for ratio in ratios if 0.1 < 12 * heads * ratio % 1 - 0.5 * up < 0.4)
-    return ViTConfig((rows * patch, columns * patch), patch, heads=heads, mlp_ratio=ratio, **others)
+    """No size is ViT-B/16's, no two are alike, the image is not square, and the MLP's width is rounded `up` or down.
+
+    Whoever does not round it ends on a fraction, also after multiplying with all that the MLP is counted for.
+    """
+    while True:
+        sizes = distinct(7, 2, 11)
+        depth = min(sizes)  # a deep model takes long to count
+        patch, channels, heads, rows, columns, classes = (size for size in sizes if size != depth)
+        dim, tokens = 12 * heads, rows * columns + 1
+        for hundredths in (210 + torch.randperm(80)).tolist():
+            width = dim * hundredths / 100
+            rounded, all_of_it = 0.1 < width % 1 - 0.5 * up < 0.4, 2 * dim * width * tokens * depth
+            if rounded and 0.05 < all_of_it % 1 < 0.95:
+                others = {"channels": channels + 1, "classes": 5 * classes + 1, "dim": dim, "depth": depth}
+                size = (rows * patch, columns * patch)
+                return ViTConfig(size, patch, heads=heads, mlp_ratio=hundredths / 100, **others)
 
 
 def described(c: ViTConfig) -> str:
