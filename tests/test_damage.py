@@ -13,7 +13,8 @@ from test_train import MODEL, TRAIN
 
 from vit_tutorial.checkpoint import SHIPPED, load_checkpoint, read_tensors, write_file
 from vit_tutorial.config import ViTConfig
-from vit_tutorial.model import VisionTransformer, count_parameters, matrix_values
+from vit_tutorial.memory import matrix_values
+from vit_tutorial.model import VisionTransformer, count_parameters
 from vit_tutorial.train import train
 
 

@@ -11,7 +11,7 @@ PACKAGE = ROOT / "vit_tutorial"
 ORDER = [
     "paths", "settings", "recipe", "config", "patches", "embedding", "stem", "attention", "block", "model",
     "drawn", "pictures", "pixels", "layouts", "folders", "data", "download", "augment",
-    "strong", "record", "checkpoint", "processes", "average", "muon",
+    "strong", "record", "memory", "checkpoint", "processes", "average", "muon",
     "train", "judge", "look", "results", "fonts", "plots", "views", "published", "explorer",
     "tokens", "attend", "console", "parser", "commands", "cli", "__main__",
 ]  # fmt: skip

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from vit_tutorial.config import ViTConfig
-from vit_tutorial.model import VisionTransformer, matrix_values
+from vit_tutorial.memory import matrix_values
+from vit_tutorial.model import VisionTransformer
 from vit_tutorial.paths import user_path
 from vit_tutorial.record import Record, check_history, check_settings, checked, from_json, read_record, to_json
 from vit_tutorial.settings import shown

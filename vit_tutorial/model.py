@@ -1,13 +1,11 @@
 """The whole Vision Transformer."""
 
-from math import prod
-
 from torch import Tensor, nn
 
 from vit_tutorial.block import EncoderBlock
 from vit_tutorial.config import ViTConfig
 from vit_tutorial.embedding import ConvolutionalPatchEmbedder, ManualPatchEmbedder
-from vit_tutorial.stem import ConvolutionalStem, prime_factors
+from vit_tutorial.stem import ConvolutionalStem
 
 
 class MLPHead(nn.Sequential):
@@ -71,16 +69,3 @@ def initialise(module: nn.Module) -> None:
 def count_parameters(module: nn.Module) -> int:
     """The number of values that training may change."""
     return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
-
-
-def matrix_values(config: ViTConfig) -> int:
-    """How many values the matrices and the positions of a model hold, without building it."""
-    dim, patch, hidden = config.dim, config.patch_size, int(config.dim * config.mlp_ratio)
-    if config.embedder == "stem":
-        strides = prime_factors(patch)
-        widths = [config.channels, *(max(1, dim // 2**step) for step in reversed(range(len(strides))))]
-        kernels = (max(3, stride) ** 2 for stride in strides)
-        embedder = dim * dim + sum(map(prod, zip(widths, widths[1:], kernels, strict=False)))
-    else:
-        embedder = dim * config.channels * patch * patch
-    return embedder + config.depth * dim * (4 * dim + 2 * hidden) + dim * (config.classes + config.tokens)

@@ -1,7 +1,6 @@
 """Learning: the schedule, the optimiser's groups, one epoch, the whole run."""
 
 import math
-import os
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -20,7 +19,8 @@ from vit_tutorial.average import MovingAverage
 from vit_tutorial.checkpoint import Record, load_run, open_run, save_run
 from vit_tutorial.config import ViTConfig
 from vit_tutorial.data import ImageSet, keep_apart, load_split, normalise, remarks, resize, sized_for
-from vit_tutorial.model import VisionTransformer, matrix_values
+from vit_tutorial.memory import refuse_too_large
+from vit_tutorial.model import VisionTransformer
 from vit_tutorial.muon import Muon
 from vit_tutorial.paths import user_path
 from vit_tutorial.processes import averaged, connect, join, pick_device, rank, share
@@ -259,17 +259,6 @@ def train(
             if writes:
                 report(record.history[-1])
     return to_keep(model, optimizers).eval(), record
-
-
-def refuse_too_large(config: ViTConfig) -> None:
-    """Raise ValueError for a model that this machine cannot train, before the system runs out of memory and kills."""
-    needed = 16 * matrix_values(config)  # four bytes each for a weight, its gradient and two moments
-    try:
-        there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # not every system says
-        return
-    if needed > there:
-        raise ValueError(f"the model needs {needed / 1e9:,.0f} GB to be trained, this machine has {there / 1e9:,.0f}")
 
 
 def to_keep(model: nn.Module, optimizers: list[Optimizer]) -> nn.Module:
