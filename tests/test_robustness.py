@@ -189,8 +189,9 @@ def test_the_text_says_how_far_runs_lie_apart(name, says, scale, words):
     text = "\n".join(cells(name, "markdown"))
     assert re.search(re.escape(words).replace(r"\{\}", r"\d+( to \d+)? %"), text)
     path = ROOT / "results" / "robustness.json"
-    if path.exists():
-        claim = json.loads(path.read_text(encoding="utf-8"))["parts"][name]["claims"][says]
+    recorded = json.loads(path.read_text(encoding="utf-8"))["parts"] if path.exists() else {}
+    if name in recorded:
+        claim = recorded[name]["claims"][says]
         least, largest = round(scale * claim["least"]), round(scale * claim["largest"])
         assert words.format(f"{least} %" if least == largest else f"{least} to {largest} %") in text
 
@@ -200,12 +201,12 @@ def test_the_record_is_of_these_claims_and_all_hold():
     if not path.exists():
         pytest.skip("results/robustness.json does not exist yet: run benchmarks/robustness.py")
     parts = json.loads(path.read_text(encoding="utf-8"))["parts"]
-    assert list(parts) == [*CLAIMS, "tests"]
+    assert parts and set(parts) <= {*CLAIMS, "tests"}  # a part is on record as a whole or not at all
     settings = {setting.name for setting in robustness.SURROUNDINGS} | {f"seed {seed}" for seed in range(1, 11)}
     for name, part in parts.items():
         for says, claim in part["claims"].items():
             assert not robustness.fails(claim), f"{name}: {says}"
             assert settings <= set(claim["values"])
-    for name, claims in CLAIMS.items():
+    for name, claims in ((name, CLAIMS[name]) for name in parts if name in CLAIMS):
         recorded = {says: (claim["low"], claim["high"]) for says, claim in parts[name]["claims"].items()}
         assert recorded == {claim.says: (claim.low, claim.high) for claim in claims}
