@@ -154,11 +154,11 @@ def test_every_check_is_among_the_kinds():
 
 
 FORMS = {
-    "which_patch": (np.int64, torch.tensor),
-    "field": (np.int64, torch.tensor),
-    "parameters": (float, np.int64, np.float64, torch.tensor),
-    "schedule": (np.float64, torch.tensor),
-    "accumulated": (np.float64, torch.tensor),
+    "which_patch": (np.int64, torch.as_tensor),
+    "field": (np.int64, torch.as_tensor),
+    "parameters": (float, np.int64, np.float64, torch.as_tensor),
+    "schedule": (np.float64, torch.as_tensor),
+    "accumulated": (np.float64, torch.as_tensor),
     "attend": (list,),
     "lean_biases": (list,),
     "upside_down": (list,),
