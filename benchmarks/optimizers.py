@@ -2,6 +2,8 @@
 
     python benchmarks/optimizers.py                  into results/optimizers.json
     python benchmarks/optimizers.py --rounds 40      for a busy machine
+    MKL_ENABLE_INSTRUCTIONS=AVX2 ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 \\
+        python benchmarks/optimizers.py --out results/optimizers-avx2.json    as on a processor without AVX-512
 
 A plain ViT (64 tokens, dim 128, depth 5) takes the package's own step on batches of 64 random images. The optimisers
 take turns, so that whatever slows the machine down slows all of them; each figure is a median over the rounds.
