@@ -21,14 +21,15 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import sha256
 from io import StringIO
 from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
+from unittest.mock import patch
 from weakref import WeakSet
 
 import jupytext
@@ -101,15 +102,13 @@ def values_of_chapter(path: Path) -> dict[str, Found]:
 
     Raises ValueError for words that do not stand in the chapter.
     """
-    plt.switch_backend("Agg")
-    plt.show = lambda: plt.close("all")
     claims, names, values, said = CLAIMS[path.stem], {"__name__": path.stem}, {}, set()
-    os.chdir(path.parent)
     for cell in jupytext.read(path, fmt="md:myst").cells:
         if len(values) == len(claims):
             break
         if cell.cell_type == "code" and not any(word in cell.source for word in SKIPPED):
-            exec(compile(cell.source, str(path), "exec"), names)
+            with chdir(path.parent), patch.object(plt, "show", partial(plt.close, "all")):
+                exec(compile(cell.source, str(path), "exec"), names)
         said |= {claim.says for claim in claims if claim.says in cell.source}
         for claim in claims:
             if claim.says in said and claim.says not in values:
@@ -146,8 +145,7 @@ def training_tests() -> list[Path]:
 def values_of_tests(threads: int) -> dict[str, Found]:
     """Run the tests that train; what they hold `within` a band."""
     listener = Listener(threads)
-    os.chdir(ROOT)
-    with redirect_stdout(StringIO()) as told:
+    with chdir(ROOT), redirect_stdout(StringIO()) as told:
         code = pytest.main([*map(str, training_tests()), "-q", "-p", "no:cacheprovider"], plugins=[listener])
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         raise ValueError(f"pytest stopped: {told.getvalue()}")
@@ -168,6 +166,7 @@ def measure(part: str, setting: Setting) -> tuple[dict[str, Found], float]:
 def prepare(threads: int) -> None:
     """A fresh process: its threads, and images that are drawn once for all its runs."""
     torch.set_num_threads(threads)
+    plt.switch_backend("Agg")
     vit_tutorial.data.load_split = lru_cache(maxsize=24)(vit_tutorial.data.load_split)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import jupytext
+import matplotlib.pyplot as plt
 import pytest
 import torch
 
@@ -136,8 +137,9 @@ def desk(tmp_path, monkeypatch):
 
 
 def test_a_value_is_taken_where_the_text_says_it(desk):
-    path = desk[0] / "notebooks" / "02_x.md"
+    path, show = desk[0] / "notebooks" / "02_x.md", plt.show
     assert robustness.values_of_chapter(path) == {"x is above 0": (1.0, 0.0, None), "Now three": (3.0, 2.5, 3.4)}
+    assert plt.show is show and Path.cwd() == desk[0]  # what runs after it draws as before
     desk[2].append(Claim("never said", "x", 0.0))
     with pytest.raises(ValueError, match="02_x.md does not say 'never said'"):
         robustness.values_of_chapter(path)
