@@ -32,7 +32,7 @@ CLAIMS = {
         Claim("In about half of the pictures the light falls", f"({ON_TILES} > 0.2).sum()", 2.5, 5.5),
         Claim("with even shares above 99 %", "score(even, *judged)", 0.99),
         Claim("Without positions talking did not help", 'scores["attention"]', 0.5, 0.65),
-        Claim('"above" can be told', 'scores["attention, positions"]', 0.6),
+        Claim('"above" can be told', 'scores["attention, positions"]', 0.95),
     ],
     "04_encoder_block": [
         Claim("pre-norm is near zero after 20 steps", 'losses["pre-norm"][20]', high=0.2),

@@ -42,7 +42,7 @@ class Bag(nn.Module):
         )
         self.tokens = self.embedder if positions else self.embedder.project
         self.think = nn.Sequential(nn.GELU(), nn.Linear(DIM, 2 * DIM), nn.GELU(), nn.Linear(2 * DIM, DIM))
-        self.talk = MultiHeadSelfAttention(DIM, HEADS) if talk else nn.Identity()
+        self.talk = nn.Sequential(nn.LayerNorm(DIM), MultiHeadSelfAttention(DIM, HEADS)) if talk else nn.Identity()
         self.head = nn.Linear(DIM, 10)
 
     def forward(self, images: Tensor) -> Tensor:
