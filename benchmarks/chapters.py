@@ -1,9 +1,13 @@
-"""What each chapter costs: seconds and memory of executing it, against the limits the book promises.
+"""What each chapter costs: seconds and memory of executing it, against the limits the
+book promises.
 
-    python benchmarks/chapters.py              all chapters; writes results/chapters.json
-    python benchmarks/chapters.py --only 03    the chapters whose names start so; nothing is written
+    python benchmarks/chapters.py              all chapters; writes
+        results/chapters.json
+    python benchmarks/chapters.py --only 03    the chapters whose names start so;
+        nothing is written
 
-Each chapter runs in a kernel of its own, with all cores, as `make book` runs it. Exit code 1 where a limit is broken.
+Each chapter runs in a kernel of its own, with all cores, as `make book` runs it. Exit
+code 1 where a limit is broken.
 """
 
 import os
@@ -21,15 +25,21 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from record import ROOT, circumstances, write_record
 
-SECONDS_IN_ALL, SECONDS_EACH, GB_EACH = 8 * 60, 2 * 60, 2.0
+SECONDS_IN_ALL = 8 * 60
+SECONDS_EACH = 2 * 60
+GB_EACH = 2.0
 
 
 class MemoryWatch(threading.Thread):
-    """Notes the largest resident memory, in GB, of a kernel and its children from `start` to `stop`."""
+    """Notes the largest resident memory, in GB, of a kernel and its children from
+    `start` to `stop`.
+    """
 
     def __init__(self, kernel: KernelManager) -> None:
         super().__init__(daemon=True)
-        self.kernel, self.peak, self.ended = kernel, 0.0, threading.Event()
+        self.kernel = kernel
+        self.peak = 0.0
+        self.ended = threading.Event()
 
     def run(self) -> None:
         while not self.ended.wait(0.05):
@@ -39,7 +49,10 @@ class MemoryWatch(threading.Thread):
             try:
                 kernel = psutil.Process(pid)
                 family = [kernel, *kernel.children(recursive=True)]
-                self.peak = max(self.peak, sum(process.memory_info().rss for process in family) / 1e9)
+                self.peak = max(
+                    self.peak,
+                    sum(process.memory_info().rss for process in family) / 1e9,
+                )
             except psutil.NoSuchProcess:  # gone between two looks
                 continue
 
@@ -53,22 +66,30 @@ def execute(path: Path) -> dict[str, float]:
     """Run one chapter; raises CellExecutionError when a cell fails."""
     notebook = jupytext.read(path, fmt="md:myst")
     resources = {"metadata": {"path": str(path.parent)}}
-    client = NotebookClient(notebook, timeout=600, resources=resources, kernel_name="python3")
+    client = NotebookClient(
+        notebook, timeout=600, resources=resources, kernel_name="python3"
+    )
     client.create_kernel_manager()
     watch = MemoryWatch(client.km)
     watch.start()
     start = time.perf_counter()
     try:
-        client.execute(stderr=subprocess.DEVNULL)  # a warning about ports, once a chapter
+        # a warning about ports, once a chapter
+        client.execute(stderr=subprocess.DEVNULL)
     finally:
-        seconds, peak = time.perf_counter() - start, watch.stop()
+        seconds = time.perf_counter() - start
+        peak = watch.stop()
     return {"seconds": round(seconds, 1), "peak_gb": round(peak, 2)}
 
 
 def broken_limits(chapters: dict[str, dict[str, float]]) -> list[str]:
     """A line for each promise that does not hold."""
     total = sum(cost["seconds"] for cost in chapters.values())
-    broken = [f"all: {total:.0f} s, at most {SECONDS_IN_ALL} s"] if total > SECONDS_IN_ALL else []
+    broken = (
+        [f"all: {total:.0f} s, at most {SECONDS_IN_ALL} s"]
+        if total > SECONDS_IN_ALL
+        else []
+    )
     for name, cost in chapters.items():
         if cost["seconds"] > SECONDS_EACH:
             broken.append(f"{name}: {cost['seconds']} s, at most {SECONDS_EACH} s")
@@ -77,7 +98,9 @@ def broken_limits(chapters: dict[str, dict[str, float]]) -> list[str]:
     return broken
 
 
-def main(notebooks: Path = ROOT / "notebooks", out: Path = ROOT / "results", only: str = "") -> int:
+def main(
+    notebooks: Path = ROOT / "notebooks", out: Path = ROOT / "results", only: str = ""
+) -> int:
     """Measure the seconds and the memory of every chapter.
 
     Args:
@@ -86,7 +109,11 @@ def main(notebooks: Path = ROOT / "notebooks", out: Path = ROOT / "results", onl
         only: the beginning of a chapter's name; the record is then left as it was
     """
     os.environ["TQDM_DISABLE"] = "1"
-    paths = [path for path in sorted(notebooks.glob("[0-9][0-9]_*.md")) if path.name.startswith(only)]
+    paths = [
+        path
+        for path in sorted(notebooks.glob("[0-9][0-9]_*.md"))
+        if path.name.startswith(only)
+    ]
     if not paths:
         print(f"no chapter {only or 'NN_name'}*.md in {notebooks}", file=sys.stderr)
         return 2
@@ -95,15 +122,22 @@ def main(notebooks: Path = ROOT / "notebooks", out: Path = ROOT / "results", onl
         print(f"{path.stem:28}", end="", flush=True)
         try:
             chapters[path.stem] = cost = execute(path)
-        except (CellExecutionError, RuntimeError, TimeoutError) as error:  # a cell failed, its kernel died, it hung
+        except (CellExecutionError, RuntimeError, TimeoutError) as error:
+            # a cell failed, its kernel died, it hung
             print(f"failed\n{error}", file=sys.stderr)
             return 1
         print(f"{cost['seconds']:8.1f} s{cost['peak_gb']:8.2f} GB", flush=True)
-    total, largest = sum(c["seconds"] for c in chapters.values()), max(c["peak_gb"] for c in chapters.values())
+    total = sum(c["seconds"] for c in chapters.values())
+    largest = max(c["peak_gb"] for c in chapters.values())
     print(f"{'all, and the largest':28}{total:8.1f} s{largest:8.2f} GB")
-    print(f"{'limits':28}{SECONDS_IN_ALL:8.1f} s{GB_EACH:8.2f} GB   ({SECONDS_EACH} s each)")
+    print(
+        f"{'limits':28}{SECONDS_IN_ALL:8.1f} s{GB_EACH:8.2f} GB   ({SECONDS_EACH} s"
+        " each)"
+    )
     if not only:
-        record = circumstances("cpu", ["torch", "torchvision", "matplotlib", "nbclient"])
+        record = circumstances(
+            "cpu", ["torch", "torchvision", "matplotlib", "nbclient"]
+        )
         write_record(out / "chapters.json", record | {"chapters": chapters})
     broken = broken_limits(chapters)
     for line in broken:

@@ -1,9 +1,12 @@
-"""One recipe on several folds: each labelled image is held out once, so the split's luck shows in the spread.
+"""One recipe on several folds: each labelled image is held out once, so the split's
+luck shows in the spread.
 
-    python benchmarks/folds.py stl10 --root DIR      five folds of 4,000 and 1,000 images, into results/stl10-folds.json
+    python benchmarks/folds.py stl10 --root DIR      five folds of 4,000 and 1,000
+        images, into results/stl10-folds.json
 
-A fold that the record holds is kept; the others are trained in runs/NAME-FOLD, as benchmarks/seeds.py does. Seed 0
-trains all of them: the spread is of images, of those learnt from and of those held out.
+A fold that the record holds is kept; the others are trained in runs/NAME-FOLD, as
+benchmarks/seeds.py does. Seed 0 trains all of them: the spread is of images, of those
+learnt from and of those held out.
 """
 
 from pathlib import Path
@@ -12,7 +15,12 @@ from record import run
 from seeds import read_plan, repeat
 
 
-def folds(recipe: str, root: str = "data", name: str | None = None, set: list[str] | None = None) -> None:
+def folds(
+    recipe: str,
+    root: str = "data",
+    name: str | None = None,
+    set: list[str] | None = None,
+) -> None:
     """Train `recipe` once a fold and write the record results/NAME.json.
 
     Args:
@@ -24,8 +32,13 @@ def folds(recipe: str, root: str = "data", name: str | None = None, set: list[st
     settings = [f"data.root={root}", *(set or [])]
     data = read_plan(recipe, settings).data
     if data.drawn:
-        raise ValueError(f"{data.name} is drawn and has no folds, expected a set of given images")
-    plans = [read_plan(recipe, [*settings, f"data.fold={fold}"]) for fold in range(data.folds)]
+        raise ValueError(
+            f"{data.name} is drawn and has no folds, expected a set of given images"
+        )
+    plans = [
+        read_plan(recipe, [*settings, f"data.fold={fold}"])
+        for fold in range(data.folds)
+    ]
     repeat(name or f"{Path(recipe).stem}-folds", "fold", plans, ("data.fold",))
 
 

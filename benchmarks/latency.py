@@ -1,9 +1,12 @@
-"""How long a trained model takes for one image: on the CPU with one thread, and on a GPU where there is one.
+"""How long a trained model takes for one image: on the CPU with one thread, and on a
+GPU where there is one.
 
-    python benchmarks/latency.py stacks stl10-small    shipped names, or the folders of runs; into results/latency.json
+    python benchmarks/latency.py stacks stl10-small    shipped names, or the folders of
+        runs; into results/latency.json
 
-An image starts as uint8 on its device and ends as logits, normalised on the way, in float32 and not compiled. The turns
-of the models alternate, so that whatever slows the machine down slows all of them.
+An image starts as uint8 on its device and ends as logits, normalised on the way, in
+float32 and not compiled. The turns of the models alternate, so that whatever slows the
+machine down slows all of them.
 """
 
 import argparse
@@ -14,20 +17,24 @@ from statistics import quantiles
 import torch
 from record import ROOT, circumstances, device_name, nameless, write_record
 
-from vit_tutorial.checkpoint import load_checkpoint
-from vit_tutorial.cli import one_line
-from vit_tutorial.data import normalise
+from vit_tutorial.cli.console import one_line
+from vit_tutorial.data.images import normalise
+from vit_tutorial.files import user_path
 from vit_tutorial.model import count_parameters
-from vit_tutorial.paths import user_path
+from vit_tutorial.training.checkpoint import load_checkpoint
 
 WARM_UP = 20  # images that are not counted
 
 
 def make_look(name: str, device: str) -> tuple[Callable[[], None], dict]:
-    """A function that takes one image through the model and waits for its logits; and what the record says of it."""
+    """A function that takes one image through the model and waits for its logits; and
+    what the record says of it.
+    """
     model, record = load_checkpoint(name, device)
     c = model.config
-    image = torch.randint(256, (1, c.channels, *c.sides), dtype=torch.uint8, device=device)
+    image = torch.randint(
+        256, (1, c.channels, *c.sides), dtype=torch.uint8, device=device
+    )
 
     @torch.inference_mode()
     def look() -> None:
@@ -35,11 +42,17 @@ def make_look(name: str, device: str) -> tuple[Callable[[], None], dict]:
         if device == "cuda":
             torch.cuda.synchronize()
 
-    about = {"parameters": count_parameters(model), "image_size": c.image_size, "patch_size": c.patch_size}
+    about = {
+        "parameters": count_parameters(model),
+        "image_size": c.image_size,
+        "patch_size": c.patch_size,
+    }
     return look, about | {"dim": c.dim, "depth": c.depth}
 
 
-def measure(looks: dict[str, Callable[[], None]], images: int) -> dict[str, list[float]]:
+def measure(
+    looks: dict[str, Callable[[], None]], images: int
+) -> dict[str, list[float]]:
     """Milliseconds for each of `images` images, model by model."""
     times = {name: [] for name in looks}
     for number in range(-WARM_UP, images):
@@ -52,10 +65,16 @@ def measure(looks: dict[str, Callable[[], None]], images: int) -> dict[str, list
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("names", nargs="+", help="shipped names or the folders of runs")
-    parser.add_argument("--images", type=int, default=300, help="how many are measured (default: 300)")
-    parser.add_argument("--out", type=user_path, default=ROOT / "results" / "latency.json")
+    parser.add_argument(
+        "--images", type=int, default=300, help="how many are measured (default: 300)"
+    )
+    parser.add_argument(
+        "--out", type=user_path, default=ROOT / "results" / "latency.json"
+    )
     options = parser.parse_args()
     if options.images < 2:
         parser.error(f"--images is {options.images}, expected at least 2")
@@ -67,10 +86,17 @@ def main() -> None:
             made = {name: make_look(name, device) for name in options.names}
         except ValueError as error:
             parser.exit(2, one_line(error))
-        times = measure({name: look for name, (look, _) in made.items()}, options.images)
+        times = measure(
+            {name: look for name, (look, _) in made.items()}, options.images
+        )
         for name, (_, about) in made.items():
-            low, middle, high = (round(value, 2) for value in quantiles(times[name], n=4))
-            print(f"{name:24}{device:6}{middle:8.2f} ms, half of the images {low} to {high}")
+            low, middle, high = (
+                round(value, 2) for value in quantiles(times[name], n=4)
+            )
+            print(
+                f"{name:24}{device:6}{middle:8.2f} ms, half of the images {low} to"
+                f" {high}"
+            )
             row = record["models"].setdefault(nameless(name), about)
             row[device] = {"median_ms": middle, "quartiles_ms": [low, high]}
     write_record(options.out, record)

@@ -1,12 +1,15 @@
-"""How fast a training step is with AdamW, with our Muon and with PyTorch's, in one interleaved run on one thread.
+"""How fast a training step is with AdamW, with our Muon and with PyTorch's, in one
+interleaved run on one thread.
 
     python benchmarks/optimizers.py                  into results/optimizers.json
     python benchmarks/optimizers.py --rounds 40      for a busy machine
     MKL_ENABLE_INSTRUCTIONS=AVX2 ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 \\
-        python benchmarks/optimizers.py --out results/optimizers-avx2.json    as on a processor without AVX-512
+        python benchmarks/optimizers.py --out results/optimizers-avx2.json    as on a
+            processor without AVX-512
 
-A plain ViT (64 tokens, dim 128, depth 5) takes the package's own step on batches of 64 random images. The optimisers
-take turns, so that whatever slows the machine down slows all of them; each figure is a median over the rounds.
+A plain ViT (64 tokens, dim 128, depth 5) takes the package's own step on batches of 64
+random images. The optimisers take turns, so that whatever slows the machine down slows
+all of them; each figure is a median over the rounds.
 """
 
 import time
@@ -20,15 +23,20 @@ from tqdm import trange
 
 from vit_tutorial.config import ViTConfig
 from vit_tutorial.model import VisionTransformer
-from vit_tutorial.muon import Muon
-from vit_tutorial.train import TrainConfig, make_optimizers, train_step
+from vit_tutorial.training.config import TrainConfig
+from vit_tutorial.training.loop import train_step
+from vit_tutorial.training.optimizers import Muon, make_optimizers
 
 MODEL = ViTConfig(image_size=64, patch_size=8, dim=128, depth=5, heads=4)
-BATCH, WARM_UP = 64, 2  # images; rounds that are not counted
+# images; rounds that are not counted
+BATCH = 64
+WARM_UP = 2
 
 
 def as_in_pytorch(optimizers: list[Optimizer]) -> list[Optimizer]:
-    """The same optimisers with PyTorch's Muon, which orthogonalises in bfloat16 on every device."""
+    """The same optimisers with PyTorch's Muon, which orthogonalises in bfloat16 on
+    every device.
+    """
     made = []
     for optimizer in optimizers:
         if isinstance(optimizer, Muon):
@@ -41,7 +49,8 @@ def as_in_pytorch(optimizers: list[Optimizer]) -> list[Optimizer]:
 
 def measure(rounds: int) -> dict[str, list[float]]:
     """Seconds of each step, by optimiser."""
-    images, labels = torch.randn(BATCH, 3, 64, 64), torch.randint(10, (BATCH,))
+    images = torch.randn(BATCH, 3, 64, 64)
+    labels = torch.randint(10, (BATCH,))
     contenders = {}
     for name in ("adamw", "muon", "torch.optim.Muon"):
         config = TrainConfig(optimizer="adamw" if name == "adamw" else "muon")
@@ -73,7 +82,11 @@ def main(rounds: int = 20, out: Path = ROOT / "results" / "optimizers.json") -> 
     torch.set_num_threads(1)
     seconds = measure(rounds)
     slowest = seconds["torch.optim.Muon"]
-    record = circumstances("cpu", ["torch"]) | {"batch_size": BATCH, "rounds": rounds, "optimizers": {}}
+    record = circumstances("cpu", ["torch"]) | {
+        "batch_size": BATCH,
+        "rounds": rounds,
+        "optimizers": {},
+    }
     for name, values in seconds.items():
         ratios = [slow / value for slow, value in zip(slowest, values, strict=True)]
         low, middle, high = quantiles(ratios, n=4)
@@ -82,7 +95,10 @@ def main(rounds: int = 20, out: Path = ROOT / "results" / "optimizers.json") -> 
             "times_as_fast_as_torch": round(middle, 3),
             "quartiles": [round(low, 3), round(high, 3)],
         }
-        print(f"{name:20}{middle:8.2f} times as fast as torch.optim.Muon, half of the rounds {low:.2f} to {high:.2f}")
+        print(
+            f"{name:20}{middle:8.2f} times as fast as torch.optim.Muon, half of the"
+            f" rounds {low:.2f} to {high:.2f}"
+        )
     write_record(out, record)
 
 

@@ -1,11 +1,13 @@
-"""The scoreboard of chapters 02 to 05: each step of the model, trained with the chapters' `fit` on `stacks`.
+"""The scoreboard of chapters 02 to 05: each step of the model, trained with the
+chapters' `fit` on `stacks`.
 
     python benchmarks/scoreboard.py              seeds 0 to 2, every step
     python benchmarks/scoreboard.py --seeds 1    only the first seed
 
-Writes results/scoreboard.json, anew after every training: mean and spread (standard deviation over the seeds) of the
-accuracy on the 1,000 validation images. What the file already holds is kept, so a
-run that was cut off goes on; delete the file to start afresh.
+Writes results/scoreboard.json, anew after every training: mean and spread (standard
+deviation over the seeds) of the accuracy on the 1,000 validation images. What the file
+already holds is kept, so a run that was cut off goes on; delete the file to start
+afresh.
 """
 
 import argparse
@@ -21,16 +23,22 @@ from torch import Tensor, nn
 
 from vit_tutorial import VisionTransformer, ViTConfig
 from vit_tutorial.attention import MultiHeadSelfAttention
-from vit_tutorial.data import DataConfig, ImageSet, load_split, normalise
+from vit_tutorial.data.config import DataConfig
+from vit_tutorial.data.datasets import load_split
+from vit_tutorial.data.images import ImageSet, normalise
 from vit_tutorial.embedding import ConvolutionalPatchEmbedder
-from vit_tutorial.paths import user_path
-from vit_tutorial.train import fit
+from vit_tutorial.files import user_path
+from vit_tutorial.training.loop import fit
 
-EPOCHS, PATCH, DIM, HEADS = 20, 16, 96, 4
+EPOCHS = 20
+PATCH = 16
+DIM = 96
+HEADS = 4
 
 
 class Bag(nn.Module):
-    """Tokens, with a place or without, think each for itself, may talk once, and are averaged: (B, C, Y, X) -> (B, 10).
+    """Tokens, with a place or without, think each for itself, may talk once, and are
+    averaged: (B, C, Y, X) -> (B, 10).
 
     Chapter 02 without `talk`, chapter 03 with it.
     """
@@ -41,8 +49,14 @@ class Bag(nn.Module):
             96, PATCH, 3, DIM, class_token=False, positions=positions or "sincos"
         )
         self.tokens = self.embedder if positions else self.embedder.project
-        self.think = nn.Sequential(nn.GELU(), nn.Linear(DIM, 2 * DIM), nn.GELU(), nn.Linear(2 * DIM, DIM))
-        self.talk = nn.Sequential(nn.LayerNorm(DIM), MultiHeadSelfAttention(DIM, HEADS)) if talk else nn.Identity()
+        self.think = nn.Sequential(
+            nn.GELU(), nn.Linear(DIM, 2 * DIM), nn.GELU(), nn.Linear(2 * DIM, DIM)
+        )
+        self.talk = (
+            nn.Sequential(nn.LayerNorm(DIM), MultiHeadSelfAttention(DIM, HEADS))
+            if talk
+            else nn.Identity()
+        )
         self.head = nn.Linear(DIM, 10)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -51,7 +65,14 @@ class Bag(nn.Module):
 
 def transformer(depth: int) -> VisionTransformer:
     return VisionTransformer(
-        ViTConfig(patch_size=PATCH, dim=DIM, depth=depth, heads=HEADS, positions="sincos", pool="mean")
+        ViTConfig(
+            patch_size=PATCH,
+            dim=DIM,
+            depth=depth,
+            heads=HEADS,
+            positions="sincos",
+            pool="mean",
+        )
     )
 
 
@@ -73,7 +94,9 @@ def inputs(images: ImageSet) -> tuple[Tensor, Tensor]:
 
 @lru_cache(maxsize=EPOCHS)
 def epoch_images(seed: int, epoch: int) -> ImageSet:
-    """The same fresh images for every step of a seed, drawn once; without their masks."""
+    """The same fresh images for every step of a seed, drawn once; without their
+    masks.
+    """
     drawn = load_split(DataConfig(split_seed=seed), "train", epoch)
     return ImageSet(drawn.images, drawn.labels, drawn.classes)
 
@@ -87,7 +110,9 @@ def accuracy(model: nn.Module, images: Tensor, labels: Tensor) -> float:
 
 def pixels(val: tuple[Tensor, Tensor], seed: int) -> float:
     images, labels = inputs(epoch_images(seed, 0))
-    judge = LogisticRegression(C=1e-4, max_iter=100).fit(images.flatten(1).numpy(), labels.numpy())
+    judge = LogisticRegression(C=1e-4, max_iter=100).fit(
+        images.flatten(1).numpy(), labels.numpy()
+    )
     return float(judge.score(val[0].flatten(1).numpy(), val[1].numpy()))
 
 
@@ -110,13 +135,31 @@ def summary(scores: list[float]) -> dict:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=3, help="how many seeds, from 0 (default: 3)")
-    parser.add_argument("--steps", nargs="+", default=["pixels", *STEPS], choices=["pixels", *STEPS], metavar="STEP")
-    parser.add_argument("--out", type=user_path, default=ROOT / "results" / "scoreboard.json")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--seeds", type=int, default=3, help="how many seeds, from 0 (default: 3)"
+    )
+    parser.add_argument(
+        "--steps",
+        nargs="+",
+        default=["pixels", *STEPS],
+        choices=["pixels", *STEPS],
+        metavar="STEP",
+    )
+    parser.add_argument(
+        "--out", type=user_path, default=ROOT / "results" / "scoreboard.json"
+    )
     options = parser.parse_args()
     record = circumstances("cpu", ["torch", "scikit-learn"])
-    record |= {"data": "stacks", "epochs": EPOCHS, "patch_size": PATCH, "dim": DIM, "heads": HEADS}
+    record |= {
+        "data": "stacks",
+        "epochs": EPOCHS,
+        "patch_size": PATCH,
+        "dim": DIM,
+        "heads": HEADS,
+    }
     steps = (
         json.loads(options.out.read_text(encoding="utf-8"))["steps"]
         if options.out.exists()

@@ -1,15 +1,20 @@
-"""Training speed and memory of our Vision Transformer beside four others': same sizes, optimiser and batch.
+"""Training speed and memory of our Vision Transformer beside four others': same sizes,
+optimiser and batch.
 
-They are torchvision's, timm's and Hugging Face's, equal to ours parameter for parameter, and vit-pytorch's SimpleViT,
-which is a little smaller: it has no class token, no learned positions and no biases in its attention.
+They are torchvision's, timm's and Hugging Face's, equal to ours parameter for
+parameter, and vit-pytorch's SimpleViT, which is a little smaller: it has no class
+token, no learned positions and no biases in its attention.
 
-    python benchmarks/throughput.py                      on the GPU where there is one, else on the CPU
+    python benchmarks/throughput.py                      on the GPU where there is one,
+        else on the CPU
     python benchmarks/throughput.py --device cpu --batch_size 64 --repeats 15 --steps 2
-    python benchmarks/throughput.py --device cuda --dim 384 --depth 12 --heads 6 --batch_size 512 --compile true
+    python benchmarks/throughput.py --device cuda --dim 384 --depth 12 --heads 6
+        --batch_size 512 --compile true
 
-All models take turns in one run, so that whatever slows the machine down slows all of them; so does ours with the
-augmentation of the recipe stl10 before each step, which shows what that costs. Writes results/throughput-DEVICE.json,
-or throughput-DEVICE-compiled.json.
+All models take turns in one run, so that whatever slows the machine down slows all of
+them; so does ours with the augmentation of the recipe stl10 before each step, which
+shows what that costs. Writes results/throughput-DEVICE.json, or
+throughput-DEVICE-compiled.json.
 """
 
 import gc
@@ -35,11 +40,12 @@ from torch import Tensor, nn
 from tqdm import tqdm
 from vit_pytorch import SimpleViT
 
-from vit_tutorial.augment import augment, draw
+from vit_tutorial.augment.mixing import draw_strong, strengthen
+from vit_tutorial.augment.transforms import augment, draw
 from vit_tutorial.config import ViTConfig
-from vit_tutorial.data import STL10_MEAN, STL10_STD, beside, normalise
+from vit_tutorial.data.images import beside, normalise
+from vit_tutorial.data.stl10 import STL10_MEAN, STL10_STD
 from vit_tutorial.model import VisionTransformer, count_parameters
-from vit_tutorial.strong import draw_strong, strengthen
 
 AUGMENTED = "vit_tutorial, augmented"
 IMAGES = 4000  # to draw batches from, as many as STL-10's training split
@@ -58,15 +64,25 @@ class Setting:
 
 def theirs_torchvision(c: ViTConfig) -> nn.Module:
     return torchvision.models.VisionTransformer(
-        c.image_size, c.patch_size, c.depth, c.heads, c.dim, round(c.dim * c.mlp_ratio), num_classes=c.classes
+        c.image_size,
+        c.patch_size,
+        c.depth,
+        c.heads,
+        c.dim,
+        round(c.dim * c.mlp_ratio),
+        num_classes=c.classes,
     )
 
 
 def theirs_timm(c: ViTConfig) -> nn.Module:
     return timm.models.vision_transformer.VisionTransformer(
-        img_size=c.image_size, patch_size=c.patch_size, embed_dim=c.dim, depth=c.depth, num_heads=c.heads,
+        img_size=c.image_size,
+        patch_size=c.patch_size,
+        embed_dim=c.dim,
+        depth=c.depth,
+        num_heads=c.heads,
         num_classes=c.classes,
-    )  # fmt: skip
+    )
 
 
 class HuggingFace(nn.Module):
@@ -75,10 +91,16 @@ class HuggingFace(nn.Module):
     def __init__(self, c: ViTConfig) -> None:
         super().__init__()
         config = transformers.ViTConfig(
-            image_size=c.image_size, patch_size=c.patch_size, hidden_size=c.dim, num_hidden_layers=c.depth,
-            num_attention_heads=c.heads, intermediate_size=round(c.dim * c.mlp_ratio), num_labels=c.classes,
-            hidden_dropout_prob=0.0, attn_implementation="sdpa",
-        )  # fmt: skip
+            image_size=c.image_size,
+            patch_size=c.patch_size,
+            hidden_size=c.dim,
+            num_hidden_layers=c.depth,
+            num_attention_heads=c.heads,
+            intermediate_size=round(c.dim * c.mlp_ratio),
+            num_labels=c.classes,
+            hidden_dropout_prob=0.0,
+            attn_implementation="sdpa",
+        )
         self.model = transformers.ViTForImageClassification(config)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -87,9 +109,15 @@ class HuggingFace(nn.Module):
 
 def theirs_vit_pytorch(c: ViTConfig) -> nn.Module:
     return SimpleViT(
-        image_size=c.image_size, patch_size=c.patch_size, num_classes=c.classes, dim=c.dim, depth=c.depth,
-        heads=c.heads, mlp_dim=round(c.dim * c.mlp_ratio), dim_head=c.dim // c.heads,
-    )  # fmt: skip
+        image_size=c.image_size,
+        patch_size=c.patch_size,
+        num_classes=c.classes,
+        dim=c.dim,
+        depth=c.depth,
+        heads=c.heads,
+        mlp_dim=round(c.dim * c.mlp_ratio),
+        dim_head=c.dim // c.heads,
+    )
 
 
 CONTENDERS: dict[str, Callable[[ViTConfig], nn.Module]] = {
@@ -101,11 +129,18 @@ CONTENDERS: dict[str, Callable[[ViTConfig], nn.Module]] = {
 }
 
 
-def make_batches(setting: Setting, augmented: bool) -> Callable[[], tuple[Tensor, Tensor]]:
-    """A function that gives normalised images and labels: always the same, or augmented afresh from uint8 images."""
-    c, device = setting.model, setting.device
+def make_batches(
+    setting: Setting, augmented: bool
+) -> Callable[[], tuple[Tensor, Tensor]]:
+    """A function that gives normalised images and labels: always the same, or augmented
+    afresh from uint8 images.
+    """
+    c = setting.model
+    device = setting.device
     count = IMAGES if augmented else setting.batch_size
-    images = torch.randint(256, (count, c.channels, *c.sides), dtype=torch.uint8, device=device)
+    images = torch.randint(
+        256, (count, c.channels, *c.sides), dtype=torch.uint8, device=device
+    )
     labels = torch.randint(c.classes, (count,), device=device)
     if not augmented:
         ready = normalise(images, STL10_MEAN, STL10_STD)
@@ -115,22 +150,31 @@ def make_batches(setting: Setting, augmented: bool) -> Callable[[], tuple[Tensor
 
     def batch() -> tuple[Tensor, Tensor]:
         """As in `train_epoch`."""
-        rows = beside(images, torch.randint(count, (setting.batch_size,), generator=generator))
+        rows = beside(
+            images, torch.randint(count, (setting.batch_size,), generator=generator)
+        )
         draws = draw(recipe.augment, len(rows), generator)
         more = draw_strong(recipe.strong, len(rows), generator)
-        some, truth = strengthen(augment(images[rows], draws, c.image_size), labels[rows], more, c.classes)
+        some, truth = strengthen(
+            augment(images[rows], draws, c.image_size), labels[rows], more, c.classes
+        )
         return normalise(some, STL10_MEAN, STL10_STD), truth
 
     return batch
 
 
 def make_step(name: str, setting: Setting) -> Callable[[], None]:
-    """One training step: forward, loss, backward, AdamW; under bf16 autocast on a GPU, in float32 on the CPU."""
+    """One training step: forward, loss, backward, AdamW; under bf16 autocast on a GPU,
+    in float32 on the CPU.
+    """
     torch.manual_seed(0)
-    device, build = setting.device, CONTENDERS["vit_tutorial" if name == AUGMENTED else name]
+    device = setting.device
+    build = CONTENDERS["vit_tutorial" if name == AUGMENTED else name]
     model = build(setting.model).to(device).train()
     size = count_parameters(model) / count_parameters(VisionTransformer(setting.model))
-    assert size == 1 or (name == "vit-pytorch" and 0.97 < size < 1), "the models differ in size: no fair comparison"
+    assert size == 1 or (name == "vit-pytorch" and 0.97 < size < 1), (
+        "the models differ in size: no fair comparison"
+    )
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, weight_decay=0.05)
     batch = make_batches(setting, augmented=name == AUGMENTED)
     if setting.compile:
@@ -148,12 +192,15 @@ def make_step(name: str, setting: Setting) -> Callable[[], None]:
 
 
 def peak_memory(name: str, setting: Setting) -> float:
-    """MiB that building a model and training it for three steps adds. On the CPU: to be called in a fresh process."""
+    """MiB that building a model and training it for three steps adds. On the CPU: to be
+    called in a fresh process.
+    """
 
     def peak() -> float:
         if setting.device == "cuda":
             return torch.cuda.max_memory_allocated() / 2**20
-        unit = 2**20 if sys.platform == "darwin" else 2**10  # ru_maxrss: bytes there, KiB on Linux
+        # ru_maxrss: bytes there, KiB on Linux
+        unit = 2**20 if sys.platform == "darwin" else 2**10
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
     torch.set_num_threads(setting.threads)
@@ -167,10 +214,13 @@ def peak_memory(name: str, setting: Setting) -> float:
 
 
 def measure_memory(setting: Setting) -> dict[str, float]:
-    """Peak MiB of each contender; on the CPU each in its own process, started while this one is still small."""
+    """Peak MiB of each contender; on the CPU each in its own process, started while
+    this one is still small.
+    """
     memory = {}
     for name in CONTENDERS:
-        if setting.device == "cuda":  # the allocator counts for itself: no fresh process is needed
+        # the allocator counts for itself: no fresh process is needed
+        if setting.device == "cuda":
             gc.collect()
             torch.cuda.empty_cache()
             memory[name] = peak_memory(name, setting)
@@ -183,7 +233,9 @@ def measure_memory(setting: Setting) -> dict[str, float]:
 def measure_seconds(
     setting: Setting, repeats: int, steps: int
 ) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
-    """Seconds of `steps` training steps, `repeats` times each in turn: wall time, and processor time of all threads."""
+    """Seconds of `steps` training steps, `repeats` times each in turn: wall time, and
+    processor time of all threads.
+    """
 
     def wait() -> None:
         if setting.device == "cuda":
@@ -194,8 +246,10 @@ def measure_seconds(
     processor: dict[str, list[float]] = {name: [] for name in contenders}
     gc.disable()
     names = list(contenders)
-    for repeat in tqdm(range(-1, repeats), desc="rounds", leave=False):  # the first round warms up
-        for name in names[repeat % len(names) :] + names[: repeat % len(names)]:  # nobody is always first
+    # the first round warms up
+    for repeat in tqdm(range(-1, repeats), desc="rounds", leave=False):
+        # nobody is always first
+        for name in names[repeat % len(names) :] + names[: repeat % len(names)]:
             wait()
             start = time.perf_counter(), time.process_time()
             for _ in range(steps):
@@ -242,7 +296,14 @@ def main(
     steps = steps or {"cpu": 2, "cuda": 20}[device]
     threads = threads or torch.get_num_threads()
     torch.set_num_threads(threads)
-    config = ViTConfig(image_size=96, patch_size=patch_size, dim=dim, depth=depth, heads=heads, classes=10)
+    config = ViTConfig(
+        image_size=96,
+        patch_size=patch_size,
+        dim=dim,
+        depth=depth,
+        heads=heads,
+        classes=10,
+    )
     setting = Setting(config, device, batch_size, compile, threads)
     memory = measure_memory(setting)
     wall, processor = measure_seconds(setting, repeats, steps)
@@ -250,37 +311,78 @@ def main(
     augmented = wall.pop(AUGMENTED)
     processor.pop(AUGMENTED)
     # each round's own ratio: what slows one round down slows all of them
-    share = 1 - median(plain / more for plain, more in zip(wall["vit_tutorial"], augmented, strict=True))
-    augmentation = {"share": share, "images_per_second": batch_size * steps / median(augmented)}
+    share = 1 - median(
+        plain / more
+        for plain, more in zip(wall["vit_tutorial"], augmented, strict=True)
+    )
+    augmentation = {
+        "share": share,
+        "images_per_second": batch_size * steps / median(augmented),
+    }
     rows = {}
     for name in CONTENDERS:
-        paired = [min(turn) / turn[list(wall).index(name)] for turn in zip(*wall.values(), strict=True)]
+        paired = [
+            min(turn) / turn[list(wall).index(name)]
+            for turn in zip(*wall.values(), strict=True)
+        ]
         rows[name] = {
             "images_per_second": batch_size * steps / median(wall[name]),
             "relative_speed": min(map(median, wall.values())) / median(wall[name]),
             "relative_speed_by_round": median(paired),
-            "relative_processor_time": median(processor[name]) / min(map(median, processor.values())),
+            "relative_processor_time": (
+                median(processor[name]) / min(map(median, processor.values()))
+            ),
             "peak_mib": memory[name],
             "relative_memory": memory[name] / min(memory.values()),
         }
-    print(f"{'':14}{'images/s':>10}{'speed':>8}{'by round':>10}{'CPU time':>10}{'peak MiB':>10}{'memory':>8}")
+    print(
+        f"{'':14}{'images/s':>10}{'speed':>8}{'by round':>10}"
+        f"{'CPU time':>10}{'peak MiB':>10}{'memory':>8}"
+    )
     for name, row in rows.items():
         speed, *rest = row.values()
-        print("{:14}{:10.1f}{:8.3f}{:10.3f}{:10.3f}{:10.0f}{:8.3f}".format(name, speed, *rest))
+        print(
+            "{:14}{:10.1f}{:8.3f}{:10.3f}{:10.3f}{:10.0f}{:8.3f}".format(
+                name, speed, *rest
+            )
+        )
     print(
-        "augmentation: {share:.1%} of a step of vit_tutorial, {images_per_second:.1f} images/s".format(**augmentation)
+        "augmentation: {share:.1%} of a step of vit_tutorial, {images_per_second:.1f}"
+        " images/s".format(**augmentation)
     )
 
     if device == "cpu":  # seconds of some laptop tell nobody anything; ratios do
         for row in [augmentation, *rows.values()]:
             del row["images_per_second"]
-    about = {"batch_size": batch_size, "repeats": repeats, "steps": steps, "threads": threads, "compiled": compile}
-    about |= {"precision": "bf16 autocast" if device == "cuda" else "float32", "optimiser": "AdamW"}
-    record = circumstances(device, ["torch", "torchvision", "timm", "transformers", "vit-pytorch"])
-    rows = {name: {key: round(value, 3) for key, value in row.items()} for name, row in rows.items()}
+    about = {
+        "batch_size": batch_size,
+        "repeats": repeats,
+        "steps": steps,
+        "threads": threads,
+        "compiled": compile,
+    }
+    about |= {
+        "precision": "bf16 autocast" if device == "cuda" else "float32",
+        "optimiser": "AdamW",
+    }
+    record = circumstances(
+        device, ["torch", "torchvision", "timm", "transformers", "vit-pytorch"]
+    )
+    rows = {
+        name: {key: round(value, 3) for key, value in row.items()}
+        for name, row in rows.items()
+    }
     record |= {"model": asdict(config), "setting": about, "contenders": rows}
     path = out / f"throughput-{device}{'-compiled' * compile}.json"
-    write_record(path, record | {"augmentation": {key: round(value, 3) for key, value in augmentation.items()}})
+    write_record(
+        path,
+        record
+        | {
+            "augmentation": {
+                key: round(value, 3) for key, value in augmentation.items()
+            }
+        },
+    )
     print(f"written: {path}")
 
 

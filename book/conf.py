@@ -1,7 +1,9 @@
-"""How Sphinx builds the website. The source folder is the root, so that pages keep the notebooks' own paths.
+"""How Sphinx builds the website. The source folder is the root, so that pages keep the
+notebooks' own paths.
 
-BOOK_EXECUTE says which chapters are run while the site is built: "all" (the default), "explorers" (only those with
-attention sliders, the others show their committed outputs) or "none".
+BOOK_EXECUTE says which chapters are run while the site is built: "all" (the default),
+"explorers" (only those with attention sliders, the others show their committed outputs)
+or "none".
 """
 
 import hashlib
@@ -23,8 +25,14 @@ os.environ["TQDM_DISABLE"] = "1"  # a progress bar is of no use on a page
 
 
 def package_digest() -> str:
-    """One short name for the package as it is: outputs kept under another name are not used."""
-    paths = [path for path in sorted((ROOT / "vit_tutorial").rglob("*")) if path.is_file() and path.suffix != ".pyc"]
+    """One short name for the package as it is: outputs kept under another name are not
+    used.
+    """
+    paths = [
+        path
+        for path in sorted((ROOT / "vit_tutorial").rglob("*"))
+        if path.is_file() and path.suffix != ".pyc"
+    ]
     contents = b"".join(hashlib.sha256(path.read_bytes()).digest() for path in paths)
     return hashlib.sha256(contents).hexdigest()[:16]
 
@@ -46,17 +54,25 @@ exclude_patterns = [".*", "lab", "data", "runs", "book/_build", "book/node_modul
 bibtex_bibfiles = ["references.bib"]
 myst_enable_extensions = ["amsmath", "colon_fence", "dollarmath"]
 myst_heading_anchors = 3
-mathjax_path = "mathjax/tex-mml-chtml.js"  # fetched by build.py; the default is a content network
+# fetched by build.py; the default is a content network
+mathjax_path = "mathjax/tex-mml-chtml.js"
 
 nb_execution_mode = "cache"
 nb_execution_cache_path = str(ROOT / "book" / "_build" / "cache" / package_digest())
-nb_execution_excludepatterns = [f"notebooks/{path.name}" for path in CHAPTERS if not_executed(path)]
+nb_execution_excludepatterns = [
+    f"notebooks/{path.name}" for path in CHAPTERS if not_executed(path)
+]
 nb_execution_raise_on_error = True
 nb_execution_timeout = 600
 nb_merge_streams = True
 nb_output_stderr = "remove"
-nb_ipywidgets_js = {}  # sliders on a page work without a kernel, in their HTML form; no other widget is published
-nb_mime_priority_overrides = [("html", "text/html", 0), ("html", "application/vnd.jupyter.widget-view+json", None)]
+# sliders on a page work without a kernel, in their HTML form; no other widget is
+# published
+nb_ipywidgets_js = {}
+nb_mime_priority_overrides = [
+    ("html", "text/html", 0),
+    ("html", "application/vnd.jupyter.widget-view+json", None),
+]
 
 html_theme = "sphinx_book_theme"
 html_title = "The Vision Transformer, built by hand"
@@ -86,11 +102,17 @@ def say_seconds(app: Sphinx, doctree: nodes.document) -> None:
         if data is None:
             print("as committed")
         else:
-            print(f"{data['runtime']:.0f} s" + (", kept" if data["mtime"] < started[docname] else ""), flush=True)
+            print(
+                f"{data['runtime']:.0f} s"
+                + (", kept" if data["mtime"] < started[docname] else ""),
+                flush=True,
+            )
 
 
 def describe_figures(app: Sphinx, doctree: nodes.document) -> None:
-    """A figure without a description of its own is announced as what it is, not by the name of its file."""
+    """A figure without a description of its own is announced as what it is, not by the
+    name of its file.
+    """
     for image in doctree.findall(nodes.image):
         image.setdefault("alt", "Figure drawn by the code above, described in the text")
 
@@ -103,14 +125,20 @@ def say_unchanged(app: Sphinx, exception: Exception | None) -> None:
 def lead_to_index(app: Sphinx, exception: Exception | None) -> None:
     """A page at the top of the site that leads to the landing page."""
     if exception is None and app.builder.format == "html":
-        page = f'<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0; url={root_doc}.html">'
+        page = (
+            '<!doctype html><meta charset="utf-8"><meta http-equiv="refresh"'
+            f' content="0; url={root_doc}.html">'
+        )
         link = f'<title>{html_title}</title><a href="{root_doc}.html">{html_title}</a>'
-        (Path(app.outdir) / "index.html").write_text(page + link + "\n", encoding="utf-8")
+        (Path(app.outdir) / "index.html").write_text(
+            page + link + "\n", encoding="utf-8"
+        )
 
 
 def write_landing(app: Sphinx) -> None:
     """What the landing page includes: the explorer, and a number from a record."""
-    import landing  # torch is needed for the website alone, not for every use of this file
+    # torch is needed for the website alone, not for every use of this file
+    import landing
 
     landing.write(ROOT / "book" / "_build" / "landing")
 

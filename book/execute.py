@@ -1,6 +1,8 @@
-"""Execute the chapters: the text notebooks/NN_name.md becomes notebooks/NN_name.ipynb with its outputs.
+"""Execute the chapters: the text notebooks/NN_name.md becomes notebooks/NN_name.ipynb
+with its outputs.
 
-    python book/execute.py            every chapter whose code, or the part of the package it imports, has changed
+    python book/execute.py            every chapter whose code, or the part of the
+        package it imports, has changed
     python book/execute.py 03 08      only these
     FORCE=1 python book/execute.py    changed or not
 
@@ -33,20 +35,29 @@ PROGRESS_BAR = re.compile(r"^.*\d+%\|.*\|.*\n?", re.MULTILINE)
 
 
 def read_text(path: Path) -> NotebookNode:
-    """The notebook that a text stands for: no outputs, identifiers that depend on the cells alone."""
+    """The notebook that a text stands for: no outputs, identifiers that depend on the
+    cells alone.
+    """
     notebook = jupytext.read(path, fmt="md:myst")
     seen: dict[str, int] = {}
     for cell in notebook.cells:
-        digest = hashlib.sha256(f"{cell.cell_type} {cell.source}".encode()).hexdigest()[:8]
+        digest = hashlib.sha256(f"{cell.cell_type} {cell.source}".encode()).hexdigest()[
+            :8
+        ]
         seen[digest] = seen.get(digest, 0) + 1
         cell.id = f"{digest}-{seen[digest]}" if seen[digest] > 1 else digest
     notebook.metadata = nbformat.from_dict(
         {
-            "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+            "kernelspec": {
+                "display_name": "Python 3 (ipykernel)",
+                "language": "python",
+                "name": "python3",
+            },
             "language_info": {"name": "python"},
         }
     )
-    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    notebook.nbformat = 4
+    notebook.nbformat_minor = 5
     return notebook
 
 
@@ -55,9 +66,14 @@ def code(notebook: NotebookNode) -> list[str]:
 
 
 def package_files(sources: list[str]) -> list[Path]:
-    """The modules of the package that these sources import, directly or through one another."""
+    """The modules of the package that these sources import, directly or through one
+    another.
+    """
     found: set[Path] = set()
-    waiting = ["vit_tutorial", *(name for source in sources for name in imported(source))]
+    waiting = [
+        "vit_tutorial",
+        *(name for source in sources for name in imported(source)),
+    ]
     while waiting:
         path = ROOT / waiting.pop().replace(".", "/")
         path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
@@ -68,45 +84,73 @@ def package_files(sources: list[str]) -> list[Path]:
 
 
 def imported(source: str) -> list[str]:
-    """What a source imports from the package, as dotted names (modules among them, and names that are none)."""
+    """What a source imports from the package, as dotted names (modules among them, and
+    names that are none).
+    """
     found = []
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("vit_tutorial"):
-            found += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        if (
+            isinstance(node, ast.ImportFrom)
+            and node.module
+            and node.module.startswith("vit_tutorial")
+        ):
+            found += [
+                node.module,
+                *(f"{node.module}.{alias.name}" for alias in node.names),
+            ]
         elif isinstance(node, ast.Import):
-            found += [alias.name for alias in node.names if alias.name.startswith("vit_tutorial")]
+            found += [
+                alias.name
+                for alias in node.names
+                if alias.name.startswith("vit_tutorial")
+            ]
     return found
 
 
 def digest(notebook: NotebookNode) -> str:
-    """What the outputs depend on: the code cells in order and the modules they import."""
+    """What the outputs depend on: the code cells in order and the modules they
+    import.
+    """
     parts = code(notebook)
     parts += [path.read_text(encoding="utf-8") for path in package_files(parts)]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
 def tidy(outputs: list[NotebookNode]) -> list[NotebookNode]:
-    """Outputs as they are committed: no progress bars, no widgets; an explorer leaves its picture."""
+    """Outputs as they are committed: no progress bars, no widgets; an explorer leaves
+    its picture.
+    """
     kept = []
     for output in outputs:
         if output.output_type == "stream" and output.name == "stderr":
-            text = "\n".join(line.rpartition("\r")[2] for line in output.text.replace("\r\n", "\n").split("\n"))
+            text = "\n".join(
+                line.rpartition("\r")[2]
+                for line in output.text.replace("\r\n", "\n").split("\n")
+            )
             if not (text := PROGRESS_BAR.sub("", text)).strip():
                 continue
             output = NotebookNode(output, text=text)
         elif WIDGET in output.get("data", {}):
             if "image/png" not in output.data:
                 continue
-            picture = {kind: output.data[kind] for kind in ("image/png", "text/plain") if kind in output.data}
+            picture = {
+                kind: output.data[kind]
+                for kind in ("image/png", "text/plain")
+                if kind in output.data
+            }
             output = NotebookNode(output, data=NotebookNode(picture))
         kept.append(output)
     return kept
 
 
 def shrink(picture: str) -> str:
-    """A large opaque PNG (base64) in 256 colours: about a third of the bytes, and hard to tell from the original."""
+    """A large opaque PNG (base64) in 256 colours: about a third of the bytes, and hard
+    to tell from the original.
+    """
     image = Image.open(io.BytesIO(base64.b64decode(picture)))
-    if len(picture) < LARGE or (image.mode == "RGBA" and image.getextrema()[3][0] < 255):
+    if len(picture) < LARGE or (
+        image.mode == "RGBA" and image.getextrema()[3][0] < 255
+    ):
         return picture
     file = io.BytesIO()
     image.convert("RGB").quantize(256).save(file, format="png", optimize=True)
@@ -114,34 +158,52 @@ def shrink(picture: str) -> str:
 
 
 def execute(text: Path, force: bool) -> str:
-    """Bring the .ipynb beside a text up to date; returns what was done, in a few words."""
+    """Bring the .ipynb beside a text up to date; returns what was done, in a few
+    words.
+    """
     target = text.with_suffix(".ipynb")
     notebook = read_text(text)
     before = nbformat.read(target, as_version=4) if target.exists() else None
     key = digest(notebook)
-    if before and not force and before.metadata.get("vit_tutorial", {}).get("digest") == key:
+    if (
+        before
+        and not force
+        and before.metadata.get("vit_tutorial", {}).get("digest") == key
+    ):
         ran = iter([cell for cell in before.cells if cell.cell_type == "code"])
         for cell in (cell for cell in notebook.cells if cell.cell_type == "code"):
-            cell.outputs, cell.execution_count = (old := next(ran)).outputs, old.execution_count
+            cell.outputs = (old := next(ran)).outputs
+            cell.execution_count = old.execution_count
         done = "unchanged"
     else:
         start = time.perf_counter()
         resources = {"metadata": {"path": str(text.parent)}}
         NotebookClient(
-            notebook, timeout=600, resources=resources, record_timing=False,
-            coalesce_streams=True, kernel_name="python3",
-        ).execute(stderr=subprocess.DEVNULL)  # fmt: skip
+            notebook,
+            timeout=600,
+            resources=resources,
+            record_timing=False,
+            coalesce_streams=True,
+            kernel_name="python3",
+        ).execute(stderr=subprocess.DEVNULL)
         done = f"{time.perf_counter() - start:.0f} s"
         notebook.metadata.pop("widgets", None)
         for cell in (cell for cell in notebook.cells if cell.cell_type == "code"):
             cell.outputs = tidy(cell.outputs)
-            for data in (output.data for output in cell.outputs if "image/png" in output.get("data", {})):
+            for data in (
+                output.data
+                for output in cell.outputs
+                if "image/png" in output.get("data", {})
+            ):
                 data["image/png"] = shrink(data["image/png"])
     notebook.metadata["language_info"] = {"name": "python"}
     notebook.metadata["vit_tutorial"] = {"digest": key}
     written = nbformat.writes(notebook) + "\n"
     if len(written) > LIMIT:
-        raise ValueError(f"{len(written) / 1e6:.1f} MB, at most {LIMIT / 1e6} MB: fewer or smaller figures")
+        raise ValueError(
+            f"{len(written) / 1e6:.1f} MB, at most {LIMIT / 1e6} MB: fewer or smaller"
+            " figures"
+        )
     if not target.exists() or target.read_text(encoding="utf-8") != written:
         temporary = target.with_suffix(".tmp")
         temporary.write_text(written, encoding="utf-8")
@@ -151,7 +213,8 @@ def execute(text: Path, force: bool) -> str:
 
 def main(wanted: list[str]) -> int:
     os.environ["TQDM_DISABLE"] = "1"
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # as in the tests, so that the numbers agree
+    # as in the tests, so that the numbers agree
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     failed = 0
     for text in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.md")):
         if wanted and not any(text.stem.startswith(name) for name in wanted):
@@ -159,7 +222,13 @@ def main(wanted: list[str]) -> int:
         print(f"{text.stem:32}", end=" ", flush=True)
         try:
             print(execute(text, force=bool(os.environ.get("FORCE"))))
-        except (CellExecutionError, SyntaxError, ValueError, TimeoutError, RuntimeError) as error:
+        except (
+            CellExecutionError,
+            SyntaxError,
+            ValueError,
+            TimeoutError,
+            RuntimeError,
+        ) as error:
             failed += 1
             print(f"failed\n{error}")
     return int(failed > 0)

@@ -1,6 +1,7 @@
 """Open JupyterLab on the learner's own copies of the chapters, in lab/.
 
-A copy that was worked on is never touched; one that was not is brought up to date; new chapters are added.
+A copy that was worked on is never touched; one that was not is brought up to date; new
+chapters are added.
 """
 
 import hashlib
@@ -12,21 +13,30 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-ALONE = "--ServerApp.jpserver_extensions={'jupyterlab_jupytext':False}"  # copies made earlier are still paired
+# copies made earlier are still paired
+ALONE = "--ServerApp.jpserver_extensions={'jupyterlab_jupytext':False}"
 
 
 def copy_chapters(source: Path, target: Path) -> list[str]:
-    """Copy chapters, diagrams and my_vit.py; returns the names of what has a newer form than the copy worked on."""
+    """Copy chapters, diagrams and my_vit.py; returns the names of what has a newer form
+    than the copy worked on.
+    """
     target.mkdir(exist_ok=True)
     record = target / ".copied.json"
     copied = read_digests(record)
     kept = []
-    for chapter in [*sorted(source.glob("[0-9][0-9]_*.ipynb")), *source.glob("my_vit.py")]:
-        copy, content = target / chapter.name, chapter.read_bytes()
-        before = {digest(content)}  # as the chapter was copied before copies were taken out of their pairs
+    for chapter in [
+        *sorted(source.glob("[0-9][0-9]_*.ipynb")),
+        *source.glob("my_vit.py"),
+    ]:
+        copy = target / chapter.name
+        content = chapter.read_bytes()
+        # as the chapter was copied before copies were taken out of their pairs
+        before = {digest(content)}
         if copy.suffix == ".ipynb":
             content = unpaired(content)
-        now, last = digest(content), copied.get(chapter.name)
+        now = digest(content)
+        last = copied.get(chapter.name)
         if not copy.exists() or digest(copy.read_bytes()) in (last, now):
             write(copy, content)
             copied[chapter.name] = now
@@ -38,7 +48,9 @@ def copy_chapters(source: Path, target: Path) -> list[str]:
 
 
 def read_digests(record: Path) -> dict[str, str]:
-    """What was copied, by name; nothing where that was never written down or cannot be read."""
+    """What was copied, by name; nothing where that was never written down or cannot be
+    read.
+    """
     try:
         copied = json.loads(record.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
@@ -47,8 +59,9 @@ def read_digests(record: Path) -> dict[str, str]:
 
 
 def unpaired(notebook: bytes) -> bytes:
-    """A chapter without its tie to a text file: jupytext would write that beside the copy, and refuse a later chapter
-    of the same name as long as the text is there."""
+    """A chapter without its tie to a text file: jupytext would write that beside the
+    copy, and refuse a later chapter of the same name as long as the text is there.
+    """
     try:
         content = json.loads(notebook)
     except ValueError:  # no notebook: as it is
@@ -62,7 +75,9 @@ def digest(content: bytes) -> str:
 
 
 def write(path: Path, content: bytes) -> None:
-    """All or nothing: a copy that was cut off would look like one that was worked on."""
+    """All or nothing: a copy that was cut off would look like one that was worked
+    on.
+    """
     part = path.with_name(f".{path.name}.part")
     part.write_bytes(content)
     part.replace(path)
@@ -71,9 +86,17 @@ def write(path: Path, content: bytes) -> None:
 def main() -> int:
     for name in copy_chapters(ROOT / "notebooks", ROOT / "lab"):
         print(
-            f"lab/{name} is yours and stays; the chapter has changed since: delete or rename yours to get the new one"
+            f"lab/{name} is yours and stays; the chapter has changed since: delete or"
+            " rename yours to get the new one"
         )
-    command = [sys.executable, "-m", "jupyterlab", "--notebook-dir", str(ROOT / "lab"), ALONE]
+    command = [
+        sys.executable,
+        "-m",
+        "jupyterlab",
+        "--notebook-dir",
+        str(ROOT / "lab"),
+        ALONE,
+    ]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")  # Jupyter refuses to start for root without it
     try:

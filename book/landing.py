@@ -1,16 +1,23 @@
-"""What the landing page shows of the book itself: the explorer on the shipped model, and one number from a record."""
+"""What the landing page shows of the book itself: the explorer on the shipped model,
+and one number from a record.
+"""
 
 import json
 from pathlib import Path
 
 from vit_tutorial import load_checkpoint
-from vit_tutorial.checkpoint import load_snapshots
-from vit_tutorial.data import stacks
-from vit_tutorial.explorer import explore, page
+from vit_tutorial.data.synthetic import stacks
+from vit_tutorial.explorer.html import page
+from vit_tutorial.explorer.widget import explore
+from vit_tutorial.training.checkpoint import load_snapshots
 
 ROOT = Path(__file__).resolve().parent.parent
-IMAGES, SEED, FIRST = 6, 12, 3  # those of chapter 01, begun where the attention lies on both tiles
-# The first screen, 1280 x 800, holds everything: the whole width, a title in one line, cards without empty space.
+# those of chapter 01, begun where the attention lies on both tiles
+IMAGES = 6
+SEED = 12
+FIRST = 3
+# The first screen, 1280 x 800, holds everything: the whole width, a title in one line,
+# cards without empty space.
 STYLE = """<style>
 .bd-main .bd-content .bd-article-container { max-width: 64rem; }
 .bd-article { padding-top: 0.5rem !important; }
@@ -27,10 +34,21 @@ STYLE = """<style>
 
 
 def explorer() -> str:
-    """The explorer as HTML: six drawn images, the model that comes with the book, and how it came to be."""
+    """The explorer as HTML: six drawn images, the model that comes with the book, and
+    how it came to be.
+    """
     model, record = load_checkpoint("stacks")
-    data, snapshots = stacks(IMAGES, seed=SEED), load_snapshots("stacks")
-    shown = explore(model, data.images, record.classes, data.labels, record.mean, record.std, snapshots)
+    data = stacks(IMAGES, seed=SEED)
+    snapshots = load_snapshots("stacks")
+    shown = explore(
+        model,
+        data.images,
+        record.classes,
+        data.labels,
+        record.mean,
+        record.std,
+        snapshots,
+    )
     shown.image = FIRST
     return STYLE + page(shown)
 
@@ -38,12 +56,14 @@ def explorer() -> str:
 def number() -> str:
     """The accuracy that was measured, as HTML."""
     record = json.loads((ROOT / "results" / "stacks.json").read_text(encoding="utf-8"))
-    share, spread, count = record["mean"], record["spread"], len(record["runs"])
+    share = record["mean"]
+    spread = record["spread"]
+    count = len(record["runs"])
     images = record["config"]["data"]["val_images"]
     return (
-        f'<p class="landing-number"><b>{100 * share:.1f} %</b> right on {images:,} drawings '
-        f"it was not trained on ({count} trainings, standard deviation {100 * spread:.1f} points); "
-        "parts without order give 60 %.</p>\n"
+        f'<p class="landing-number"><b>{100 * share:.1f} %</b> right on {images:,}'
+        f" drawings it was not trained on ({count} trainings, standard deviation"
+        f" {100 * spread:.1f} points); parts without order give 60 %.</p>\n"
     )
 
 

@@ -1,7 +1,8 @@
-"""The diagrams' one visual language: what has which colour, the small picture, and the small numbers.
+"""The diagrams' one visual language: what has which colour, the small picture, and the
+small numbers.
 
-A patch is its pixels; the class token is orange, a query blue, a key green, a value pink, the residual stream grey;
-heads are tints of one violet; attention is in viridis.
+A patch is its pixels; the class token is orange, a query blue, a key green, a value
+pink, the residual stream grey; heads are tints of one violet; attention is in viridis.
 """
 
 from collections.abc import Callable
@@ -12,21 +13,31 @@ from svg import FAINT, INK, PANEL, Drawing, Point, blend, tensor
 
 from vit_tutorial.plots import HEAD, KEY, QUERY, RESIDUAL, VALUE
 
-WIDTH = 460  # units, of every drawing: text of 13 of them is still 10 pixels high on a phone
+# units, of every drawing: text of 13 of them is still 10 pixels high on a phone
+WIDTH = 460
 STREAM = blend(RESIDUAL, 0.6)
 ROLES = (QUERY, KEY, VALUE)
 TINTS = {name: blend(colour, 0.55) for name, colour in zip("qkv", ROLES, strict=True)}
 HEADS = [blend(HEAD, share) for share in (0.85, 0.62, 0.42, 0.24)]
 VIRIDIS = [colors.to_hex(colour).upper() for colour in colormaps["viridis"].colors]
 
-SIDE, PATCH, N = 12, 4, 9  # pixels of the small picture and of its patches, and how many patches it has
-T, D, H, K = 5, 12, 4, 3  # where attention is drawn
+# pixels of the small picture and of its patches, and how many patches it has
+SIDE = 12
+PATCH = 4
+N = 9
+# where attention is drawn
+T = 5
+D = 12
+H = 4
+K = 3
 Q_ROWS = [(2, 0, 1), (0, 2, 1), (1, 1, 0), (2, 2, -1), (-1, 1, 2)]
 K_ROWS = [(1, 0, 1), (0, 2, 0), (2, -1, 1), (1, 1, 2), (-1, 1, 1)]
 
 
 def pixel(row: int, column: int) -> str:
-    """The small picture: a stack of two tiles, stripes above checks, as in the data of the book."""
+    """The small picture: a stack of two tiles, stripes above checks, as in the data of
+    the book.
+    """
     if 1 <= row < 11 and 4 <= column < 9:
         odd = column % 2 if row < 6 else (row + column) % 2
         return "#8C2D3F" if odd else "#F0DCC0"
@@ -37,7 +48,9 @@ def pixel(row: int, column: int) -> str:
 
 def patch_at(patch: int, row: int, column: int) -> str:
     """A pixel of a patch."""
-    return pixel(patch // (SIDE // PATCH) * PATCH + row, patch % (SIDE // PATCH) * PATCH + column)
+    return pixel(
+        patch // (SIDE // PATCH) * PATCH + row, patch % (SIDE // PATCH) * PATCH + column
+    )
 
 
 def flat_pixel(patch: int, place: int) -> str:
@@ -55,10 +68,14 @@ def position_colour(row: int, column: int) -> str:
 
 
 def scores(head: int = 0) -> list[list[int]]:
-    """q k^T of the small numbers above; the heads differ in which query meets which key."""
+    """q k^T of the small numbers above; the heads differ in which query meets which
+    key.
+    """
     queries = [Q_ROWS[(token + 2 * head) % T] for token in range(T)]
     keys = [K_ROWS[(token * (head + 1) + head) % T] for token in range(T)]
-    return [[sum(a * b for a, b in zip(q, k, strict=True)) for k in keys] for q in queries]
+    return [
+        [sum(a * b for a, b in zip(q, k, strict=True)) for k in keys] for q in queries
+    ]
 
 
 def score_colour(row: int, column: int) -> str:
@@ -92,7 +109,15 @@ def mark(drawing: Drawing, place: Point, size: Point) -> None:
 def scale(drawing: Drawing, place: Point) -> None:
     """The scale of attention, from 0 to 1."""
     x, y = place
-    tensor(drawing, (x + 12, y), (1, 32), (4, 10), lambda row, column: VIRIDIS[8 * column + 4], edge="none", grid=False)
+    tensor(
+        drawing,
+        (x + 12, y),
+        (1, 32),
+        (4, 10),
+        lambda row, column: VIRIDIS[8 * column + 4],
+        edge="none",
+        grid=False,
+    )
     drawing.text(x + 2, y + 5, "0", 12, colour=FAINT)
     drawing.text(x + 150, y + 5, "1", 12, colour=FAINT)
 

@@ -1,4 +1,6 @@
-"""Strict nbval compares what is committed: what a cell puts out now is tidied as `make notebooks` tidies it."""
+"""Strict nbval compares what is committed: what a cell puts out now is tidied as `make
+notebooks` tidies it.
+"""
 
 import os
 

@@ -1,4 +1,6 @@
-"""What the tests of the explorer share: small models that look about, and what a browser shows, decoded."""
+"""What the tests of the explorer share: small models that look about, and what a
+browser shows, decoded.
+"""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -13,27 +15,42 @@ from playwright.sync_api import Locator, expect
 from torch import Tensor, nn
 
 from vit_tutorial.config import ViTConfig
-from vit_tutorial.data import normalise
-from vit_tutorial.explorer import page
-from vit_tutorial.look import attention_maps, rollout
+from vit_tutorial.data.images import normalise
+from vit_tutorial.explorer.html import page
+from vit_tutorial.interpret.attention import attention_maps, rollout
 from vit_tutorial.model import VisionTransformer
 
-GRID, PATCH, IMAGES, CLASSES = (4, 6), 8, 2, ("red", "green & <b>blue</b>", "</script><!--")
-MEAN, STD = (0.5,) * 3, (0.25,) * 3
+GRID = (4, 6)
+PATCH = 8
+IMAGES = 2
+CLASSES = ("red", "green & <b>blue</b>", "</script><!--")
+MEAN = (0.5,) * 3
+STD = (0.25,) * 3
 CENTRES = """(canvas, [rows, columns]) => {
-    const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    const {width, height} = canvas;
+    const {data} = canvas.getContext("2d").getImageData(0, 0, width, height);
     return Array.from({length: rows * columns}, (_, patch) => {
         const x = Math.floor((patch % columns + 0.5) * canvas.width / columns);
-        const y = Math.floor((Math.floor(patch / columns) + 0.5) * canvas.height / rows);
+        const row = Math.floor(patch / columns);
+        const y = Math.floor((row + 0.5) * canvas.height / rows);
         return [0, 1, 2].map((band) => data[4 * (y * canvas.width + x) + band]);
     });
 }"""
 
 
 def build(pool: str = "cls", seed: int = 0, **sizes) -> VisionTransformer:
-    """A model whose heads and layers look at different places: wide queries and keys make peaked rows."""
+    """A model whose heads and layers look at different places: wide queries and keys
+    make peaked rows.
+    """
     torch.manual_seed(seed)
-    config = dict(image_size=(GRID[0] * PATCH, GRID[1] * PATCH), patch_size=PATCH, dim=24, depth=4, heads=3, classes=3)
+    config = dict(
+        image_size=(GRID[0] * PATCH, GRID[1] * PATCH),
+        patch_size=PATCH,
+        dim=24,
+        depth=4,
+        heads=3,
+        classes=3,
+    )
     model = VisionTransformer(ViTConfig(**{**config, "pool": pool, **sizes}))
     for block in model.blocks:
         nn.init.normal_(block.attention.qkv.weight, std=0.7)
@@ -43,28 +60,49 @@ def build(pool: str = "cls", seed: int = 0, **sizes) -> VisionTransformer:
 
 def draw_images(count: int = IMAGES) -> Tensor:
     generator = torch.Generator().manual_seed(1)
-    return torch.randint(0, 256, (count, 3, GRID[0] * PATCH, GRID[1] * PATCH), generator=generator, dtype=torch.uint8)
+    return torch.randint(
+        0,
+        256,
+        (count, 3, GRID[0] * PATCH, GRID[1] * PATCH),
+        generator=generator,
+        dtype=torch.uint8,
+    )
 
 
-def see_without(model: VisionTransformer, image: Tensor, dropped: list[int]) -> tuple[Tensor, list[Tensor]]:
-    """Probabilities (classes,) and weights of one image (C, Y, X), some patches (from 1) dropped before the encoder.
+def see_without(
+    model: VisionTransformer, image: Tensor, dropped: list[int]
+) -> tuple[Tensor, list[Tensor]]:
+    """Probabilities (classes,) and weights of one image (C, Y, X), some patches (from
+    1) dropped before the encoder.
 
-    The weights have the shape of a whole image's; rows and columns of what was dropped are 0.
+    The weights have the shape of a whole image's; rows and columns of what was dropped
+    are 0.
     """
     first = int(model.config.pool == "cls")
     with torch.no_grad():
         tokens = model.embedder(normalise(image[None], MEAN, STD))
-        there = [token for token in range(tokens.shape[1]) if token + 1 - first not in dropped or token < first]
-        logits, maps = model.encode(tokens[:, there], return_attention=True)
-    weights = [torch.zeros(*one.shape[:2], tokens.shape[1], tokens.shape[1]) for one in maps]
+        there = [
+            token
+            for token in range(tokens.shape[1])
+            if token + 1 - first not in dropped or token < first
+        ]
+        features, maps = model.encode(tokens[:, there], return_attention=True)
+        logits = model.classify(features)
+    weights = [
+        torch.zeros(*one.shape[:2], tokens.shape[1], tokens.shape[1]) for one in maps
+    ]
     for whole, one in zip(weights, maps, strict=True):
         whole[:, :, torch.tensor(there)[:, None], torch.tensor(there)] = one
     return logits.softmax(dim=-1)[0], weights
 
 
 def wanted(weights: list[Tensor], state: dict, pool: str) -> tuple[Tensor, float]:
-    """The weights (N,) that belong to a state, from one image's (1, H, T, T) a layer, and what a level may be off."""
-    layer, head, query = state["layer"], state["head"], state["query"]
+    """The weights (N,) that belong to a state, from one image's (1, H, T, T) a layer,
+    and what a level may be off.
+    """
+    layer = state["layer"]
+    head = state["head"]
+    query = state["query"]
     if state["mode"] == "rollout":
         heads = rollout(weights[: layer + 1])
     else:
@@ -78,34 +116,63 @@ def wanted(weights: list[Tensor], state: dict, pool: str) -> tuple[Tensor, float
 
 
 def read_state(shown: Locator) -> dict:
-    """The state that an explorer says it shows, and `scale`, the weight of the brightest colour."""
+    """The state that an explorer says it shows, and `scale`, the weight of the
+    brightest colour.
+    """
     said = shown.evaluate("element => ({...element.dataset})")
     state = {name: int(said[name]) for name in ("image", "layer", "head", "query")}
     dropped = [int(patch) for patch in said["dropped"].split(",") if patch]
     epoch = None if said["epoch"] == "null" else int(said["epoch"])
     others = {name: float(said[name]) for name in ("opacity", "scale")}
-    return state | others | {"mode": said["mode"], "epoch": epoch, "dropped": dropped, "preview": said["preview"]}
+    return (
+        state
+        | others
+        | {
+            "mode": said["mode"],
+            "epoch": epoch,
+            "dropped": dropped,
+            "preview": said["preview"],
+        }
+    )
 
 
 def colours(shown: Locator, canvas: str, grid: tuple[int, int] = GRID) -> Tensor:
     """The colours (N, 3) in the middle of a canvas's patches, row by row."""
-    return torch.tensor(shown.locator(f"canvas.{canvas}").evaluate(CENTRES, grid), dtype=torch.float)
+    return torch.tensor(
+        shown.locator(f"canvas.{canvas}").evaluate(CENTRES, grid), dtype=torch.float
+    )
 
 
-def assert_weights(shown: Locator, weights: Tensor, tolerance: float, patches: list[int] | slice = slice(None)) -> None:
-    """The bare canvas, decoded, is `weights` (N,) but for what a level can be off; so is the scale beside it."""
+def assert_weights(
+    shown: Locator,
+    weights: Tensor,
+    tolerance: float,
+    patches: list[int] | slice = slice(None),
+) -> None:
+    """The bare canvas, decoded, is `weights` (N,) but for what a level can be off; so
+    is the scale beside it.
+    """
     scale = read_state(shown)["scale"]
     assert scale == pytest.approx(float(weights.max()), abs=tolerance)
-    level = browser.decoded(colours(shown, "bare")[patches], 255 * weights[patches] / scale)
+    level = browser.decoded(
+        colours(shown, "bare")[patches], 255 * weights[patches] / scale
+    )
     assert (level / 255 * scale - weights[patches]).abs().max() <= tolerance + 1e-7
 
 
-def assert_shown(shown: Locator, model: VisionTransformer, images: Tensor | None = None, **expected) -> None:
-    """The explorer shows the state `expected`, and all it draws and says, decoded, is what belongs to it."""
+def assert_shown(
+    shown: Locator, model: VisionTransformer, images: Tensor | None = None, **expected
+) -> None:
+    """The explorer shows the state `expected`, and all it draws and says, decoded, is
+    what belongs to it.
+    """
     state = read_state(shown)
     assert {name: state[name] for name in expected} == expected
-    image, pool = (draw_images() if images is None else images)[state["image"]], model.config.pool
-    weights, tolerance = wanted(attention_maps(model, normalise(image[None], MEAN, STD)), state, pool)
+    image = (draw_images() if images is None else images)[state["image"]]
+    pool = model.config.pool
+    weights, tolerance = wanted(
+        attention_maps(model, normalise(image[None], MEAN, STD)), state, pool
+    )
     assert_weights(shown, weights, tolerance)
     under = image[:, PATCH // 2 :: PATCH, PATCH // 2 :: PATCH].flatten(1).T
     mixed = (1 - state["opacity"]) * under + state["opacity"] * colours(shown, "bare")
@@ -114,17 +181,26 @@ def assert_shown(shown: Locator, model: VisionTransformer, images: Tensor | None
     assert float(kept.split()[-1]) == pytest.approx(1 - float(weights.sum()), abs=1e-3)
 
 
-def assert_thumbs(shown: Locator, weights: list[Tensor], query: int, pool: str = "cls") -> None:
-    """Each thumbnail, decoded, is the row of its layer and head, from 0 to its own largest weight."""
+def assert_thumbs(
+    shown: Locator, weights: list[Tensor], query: int, pool: str = "cls"
+) -> None:
+    """Each thumbnail, decoded, is the row of its layer and head, from 0 to its own
+    largest weight.
+    """
     rows, columns = GRID
-    depth, heads = len(weights), weights[0].shape[1]
+    depth = len(weights)
+    heads = weights[0].shape[1]
     drawn = colours(shown, "thumbs", (depth * (rows + 2), heads * (columns + 2)))
-    drawn = drawn.reshape(depth, rows + 2, heads, columns + 2, 3)[:, 1:-1, :, 1:-1].transpose(1, 2)
+    drawn = drawn.reshape(depth, rows + 2, heads, columns + 2, 3)[
+        :, 1:-1, :, 1:-1
+    ].transpose(1, 2)
     for layer in range(depth):
         for head in range(heads):
             state = {"layer": layer, "head": head, "query": query, "mode": "raw"}
             row, _ = wanted(weights, state, pool)
-            level = browser.decoded(drawn[layer, head].reshape(-1, 3), 255 * row / row.max())
+            level = browser.decoded(
+                drawn[layer, head].reshape(-1, 3), 255 * row / row.max()
+            )
             assert (level / 255 * row.max() - row).abs().max() <= row.max() / 255
 
 
@@ -136,7 +212,10 @@ def maps(model, image: int = 0) -> list[Tensor]:
 def middle(shown: Locator, canvas: str, row: int, column: int) -> dict:
     """Where on a canvas a patch lies, as Playwright's mouse wants it."""
     box = shown.locator(f"canvas.{canvas}").bounding_box()
-    return {"x": (column + 0.5) * box["width"] / GRID[1], "y": (row + 0.5) * box["height"] / GRID[0]}
+    return {
+        "x": (column + 0.5) * box["width"] / GRID[1],
+        "y": (row + 0.5) * box["height"] / GRID[0],
+    }
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -146,23 +225,38 @@ class Quiet(SimpleHTTPRequestHandler):
 
 @pytest.fixture
 def opened(guarded: browser.Guarded, tmp_path: Path) -> Iterator[Callable]:
-    """Write explorers into one page and open it, from the disk or a server: a function that returns them, loaded.
+    """Write explorers into one page and open it, from the disk or a server: a function
+    that returns them, loaded.
 
     Afterwards the page has asked for nothing but itself and reported no error.
     """
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(tmp_path)))
+    server = ThreadingHTTPServer(
+        ("127.0.0.1", 0), partial(Quiet, directory=str(tmp_path))
+    )
     threading.Thread(target=server.serve_forever, daemon=True).start()
 
     def open_page(*explorers, scheme: str = "file") -> list[Locator]:
         file = tmp_path / "page.html"
         head = (
-            '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+            '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport"'
+            ' content="width=device-width">'
         )
-        file.write_text(head + "<title>t</title><body>" + "<p>between</p>".join(map(page, explorers)), encoding="utf-8")
-        address = f"http://127.0.0.1:{server.server_port}/page.html" if scheme == "http" else file.as_uri()
+        file.write_text(
+            head
+            + "<title>t</title><body>"
+            + "<p>between</p>".join(map(page, explorers)),
+            encoding="utf-8",
+        )
+        address = (
+            f"http://127.0.0.1:{server.server_port}/page.html"
+            if scheme == "http"
+            else file.as_uri()
+        )
         guarded.page.goto(address)
         shown = guarded.page.locator(".vit-explorer")
-        expect(guarded.page.locator(".vit-explorer[data-loaded=all]")).to_have_count(len(explorers))
+        expect(guarded.page.locator(".vit-explorer[data-loaded=all]")).to_have_count(
+            len(explorers)
+        )
         return shown.all()
 
     yield open_page

@@ -31,4 +31,7 @@ def fences(text: str, language: str) -> list[str]:
 def sections(text: str) -> dict[str, str]:
     """The sections of a page by the address of their heading (level 2)."""
     parts = re.split(r"^## (.+)\n", text, flags=re.MULTILINE)[1:]
-    return {title.lower().replace(" ", "-"): body for title, body in zip(parts[::2], parts[1::2], strict=True)}
+    return {
+        title.lower().replace(" ", "-"): body
+        for title, body in zip(parts[::2], parts[1::2], strict=True)
+    }

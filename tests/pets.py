@@ -3,7 +3,7 @@
 import pytest
 from PIL import Image
 
-from vit_tutorial.folders import survey
+from vit_tutorial.data.folder import survey
 
 
 def write_image(path, colour=(200, 0, 0), size=(16, 16), **options):
@@ -25,4 +25,8 @@ def names(pictures):
 def refused(root, message, **options):
     with pytest.raises((ValueError, FileNotFoundError), match=message) as caught:
         survey(root, **{"fraction": 0.2, "seed": 0} | options)
-    assert "\n" not in str(caught.value) and len(str(caught.value)) < 2000 and root.name in str(caught.value)
+    assert (
+        "\n" not in str(caught.value)
+        and len(str(caught.value)) < 2000
+        and root.name in str(caught.value)
+    )

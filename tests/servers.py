@@ -1,4 +1,6 @@
-"""What the tests of the download share: a server that misbehaves as it is told, and the archive it has."""
+"""What the tests of the download share: a server that misbehaves as it is told, and the
+archive it has.
+"""
 
 import hashlib
 import io
@@ -11,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from vit_tutorial import data
-from vit_tutorial.download import download_stl10
+from vit_tutorial.data import stl10
+from vit_tutorial.data.stl10_download import download_stl10
 
 NAMES = ("test_X.bin", "test_y.bin", "train_X.bin", "train_y.bin")
 
@@ -24,14 +26,19 @@ def random_bytes(seed: int, count: int) -> bytes:
 CONTENTS = {
     "class_names.txt": b"cat\ndog\n",
     "fold_indices.txt": b"0 1 2\n",
-    **{name: random_bytes(seed, 200_000 if "X" in name else 50) for seed, name in enumerate(NAMES)},
+    **{
+        name: random_bytes(seed, 200_000 if "X" in name else 50)
+        for seed, name in enumerate(NAMES)
+    },
     "unlabeled_X.bin": random_bytes(9, 3_000_000),
 }
 
 
 def make_archive(contents: dict[str, bytes], compresslevel: int = 1) -> bytes:
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=compresslevel) as archive:
+    with tarfile.open(
+        fileobj=buffer, mode="w:gz", compresslevel=compresslevel
+    ) as archive:
         for name, content in contents.items():
             member = tarfile.TarInfo(f"stl10_binary/{name}")
             member.size = len(content)
@@ -43,15 +50,23 @@ ARCHIVE = make_archive(CONTENTS)
 
 
 class Server(ThreadingHTTPServer):
-    """Sends `content`; cuts or stalls each of the first `cuts` answers after `after` bytes; notes what it did."""
+    """Sends `content`; cuts or stalls each of the first `cuts` answers after `after`
+    bytes; notes what it did.
+    """
 
     daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        self.content, self.tag, self.ranges = ARCHIVE, '"one"', True
-        self.cuts, self.after, self.stall, self.status = 0, 150_000, False, 200
-        self.length: str | None = None  # what is told of it, where that is not the truth
+        self.content = ARCHIVE
+        self.tag = '"one"'
+        self.ranges = True
+        self.cuts = 0
+        self.after = 150_000
+        self.stall = False
+        self.status = 200
+        # what is told of it, where that is not the truth
+        self.length: str | None = None
         self.asked: list[str | None] = []
         self.sent = 0
         self.released = threading.Event()
@@ -71,21 +86,33 @@ class Handler(BaseHTTPRequestHandler):
         """Quiet."""
 
     def do_GET(self) -> None:
-        server, wanted = self.server, self.headers.get("Range")
+        server = self.server
+        wanted = self.headers.get("Range")
         server.asked.append(wanted)
         if server.status != 200:
             return self.send_error(server.status)
         same = self.headers.get("If-Range") in (None, server.tag)
-        start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted and server.ranges and same else 0
+        start = (
+            int(wanted.removeprefix("bytes=").rstrip("-"))
+            if wanted and server.ranges and same
+            else 0
+        )
         self.send_response(206 if start else 200)
         if start:
-            self.send_header("Content-Range", f"bytes {start}-{len(server.content) - 1}/{len(server.content)}")
+            self.send_header(
+                "Content-Range",
+                f"bytes {start}-{len(server.content) - 1}/{len(server.content)}",
+            )
         self.send_header("ETag", server.tag)
-        self.send_header("Content-Length", server.length or str(len(server.content) - start))
+        self.send_header(
+            "Content-Length", server.length or str(len(server.content) - start)
+        )
         self.end_headers()
         cut = server.cuts > 0
         server.cuts -= cut
-        for at in range(start, start + server.after if cut else len(server.content), 10_000):
+        for at in range(
+            start, start + server.after if cut else len(server.content), 10_000
+        ):
             self.wfile.write(server.content[at : at + 10_000])
             server.sent += 10_000
         if cut and server.stall:
@@ -94,11 +121,16 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server(monkeypatch) -> Iterator[Server]:
-    table = {name: (len(CONTENTS[name]), hashlib.md5(CONTENTS[name]).hexdigest()) for name in NAMES}
-    monkeypatch.setattr(data, "STL10_FILES", table)
+    table = {
+        name: (len(CONTENTS[name]), hashlib.md5(CONTENTS[name]).hexdigest())
+        for name in NAMES
+    }
+    monkeypatch.setattr(stl10, "STL10_FILES", table)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     server = Server()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread = threading.Thread(
+        target=server.serve_forever, kwargs={"poll_interval": 0.01}
+    )
     thread.start()
     yield server
     server.released.set()
@@ -108,10 +140,14 @@ def server(monkeypatch) -> Iterator[Server]:
 
 
 def fetch(root: Path, server: Server, **options) -> Path:
-    return download_stl10(root, server.url, **{"timeout": 5, "retries": 2, "wait": 0.01} | options)
+    return download_stl10(
+        root, server.url, **{"timeout": 5, "retries": 2, "wait": 0.01} | options
+    )
 
 
 def assert_complete(folder: Path) -> None:
-    """The labelled files and nothing else, byte for byte: the texts have no checksum, so they are not taken."""
+    """The labelled files and nothing else, byte for byte: the texts have no checksum,
+    so they are not taken.
+    """
     wanted = {name: CONTENTS[name] for name in NAMES}
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == wanted

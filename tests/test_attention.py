@@ -6,7 +6,10 @@ from torch.testing import assert_close
 
 from vit_tutorial.attention import MultiHeadSelfAttention, attend
 
-B, H, T, K = 2, 5, 31, 8
+B = 2
+H = 5
+T = 31
+K = 8
 D = H * K
 
 
@@ -28,20 +31,29 @@ def test_attend_by_hand():
     v = torch.tensor([[1.0], [3.0]])
     mixed, weights = attend(q, k, v)
     share = torch.tensor(2.0**0.5).sigmoid()  # scores 2/sqrt(2) and 0
-    assert_close(weights, torch.stack([torch.stack([share, 1 - share]), torch.tensor([0.5, 0.5])]))
+    assert_close(
+        weights,
+        torch.stack([torch.stack([share, 1 - share]), torch.tensor([0.5, 0.5])]),
+    )
     assert_close(mixed, torch.stack([3 - 2 * share, torch.tensor(2.0)])[:, None])
 
 
 def test_attend_equals_scaled_dot_product_attention():
     torch.manual_seed(0)
-    qkv = [torch.randn(B, H, T, K, dtype=torch.float64, requires_grad=True) for _ in range(3)]
+    qkv = [
+        torch.randn(B, H, T, K, dtype=torch.float64, requires_grad=True)
+        for _ in range(3)
+    ]
     mixed, weights = attend(*qkv)
     expected = F.scaled_dot_product_attention(*qkv)
     assert weights.shape == (B, H, T, T)
     assert_close(weights.sum(dim=-1), torch.ones(B, H, T, dtype=torch.float64))
     assert_close(mixed, expected)
     output = torch.randn_like(mixed)
-    assert_close(torch.autograd.grad(mixed, qkv, output), torch.autograd.grad(expected, qkv, output))
+    assert_close(
+        torch.autograd.grad(mixed, qkv, output),
+        torch.autograd.grad(expected, qkv, output),
+    )
 
 
 def test_equals_pytorch_multihead_attention():
@@ -49,7 +61,9 @@ def test_equals_pytorch_multihead_attention():
     reference = nn.MultiheadAttention(D, H, batch_first=True, dtype=torch.float64)
     names = {"qkv.weight": "in_proj_weight", "qkv.bias": "in_proj_bias"}
     names |= {"out.weight": "out_proj.weight", "out.bias": "out_proj.bias"}
-    reference.load_state_dict({names[name]: value for name, value in ours.state_dict().items()})
+    reference.load_state_dict(
+        {names[name]: value for name, value in ours.state_dict().items()}
+    )
 
     x = tokens()
     mixed, weights = ours(x, return_attention=True)
@@ -78,7 +92,9 @@ def test_fused_and_written_out_agree(training):
 
 
 def test_commutes_with_a_permutation():
-    attention, x, order = module(), tokens(), torch.randperm(T)
+    attention = module()
+    x = tokens()
+    order = torch.randperm(T)
     mixed, weights = attention(x, return_attention=True)
     moved, moved_weights = attention(x[:, order], return_attention=True)
     assert_close(moved, mixed[:, order])
@@ -93,10 +109,13 @@ def test_any_number_of_tokens_and_images_apart():
 
 
 def test_key_bias_has_no_effect():
-    attention, x = module(), tokens()
+    attention = module()
+    x = tokens()
     before = attention(x)
     gradient = torch.autograd.grad(before.sum(), attention.qkv.bias)[0]
-    assert_close(gradient[D : 2 * D], torch.zeros(D, dtype=torch.float64), atol=1e-10, rtol=0)
+    assert_close(
+        gradient[D : 2 * D], torch.zeros(D, dtype=torch.float64), atol=1e-10, rtol=0
+    )
     attention.qkv.bias.data[D : 2 * D] += 1
     assert_close(attention(x), before)
 

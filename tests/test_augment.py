@@ -2,13 +2,21 @@ import pytest
 import torch
 import torchvision.transforms.functional as TF
 
-from vit_tutorial.augment import AugmentConfig, Draws, augment, draw
+from vit_tutorial.augment.config import AugmentConfig
+from vit_tutorial.augment.transforms import Draws, augment, draw
 
-EVERYTHING = AugmentConfig((0.5, 1.0), True, brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1, rotation=10)
+EVERYTHING = AugmentConfig(
+    (0.5, 1.0), True, brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1, rotation=10
+)
 
 
 def some_images(count: int = 5, rows: int = 40, columns: int = 40) -> torch.Tensor:
-    return torch.randint(256, (count, 3, rows, columns), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    return torch.randint(
+        256,
+        (count, 3, rows, columns),
+        generator=torch.Generator().manual_seed(0),
+        dtype=torch.uint8,
+    )
 
 
 def soft_images(low: float = 0.35, high: float = 0.65) -> torch.Tensor:
@@ -20,8 +28,12 @@ def draws_of(seed: int, config: AugmentConfig = EVERYTHING, count: int = 5) -> D
     return draw(config, count, torch.Generator().manual_seed(seed))
 
 
-def colours(brightness: float = 1, contrast: float = 1, saturation: float = 1, hue: float = 0) -> Draws:
-    return Draws(colours=torch.tensor([[brightness, contrast, saturation, hue]]).expand(5, 4))
+def colours(
+    brightness: float = 1, contrast: float = 1, saturation: float = 1, hue: float = 0
+) -> Draws:
+    return Draws(
+        colours=torch.tensor([[brightness, contrast, saturation, hue]]).expand(5, 4)
+    )
 
 
 def test_nothing_switched_on_changes_nothing():
@@ -37,10 +49,13 @@ def test_a_generator_decides_the_result():
 
 
 def test_a_part_of_the_batch_gets_its_part_of_the_draws():
-    images, draws = some_images(), draws_of(3)
+    images = some_images()
+    draws = draws_of(3)
     whole = augment(images, draws, 32)
     for part in (slice(0, 2), slice(2, 5)):
-        torch.testing.assert_close(augment(images[part], draws[part], 32), whole[part], rtol=0, atol=1e-6)
+        torch.testing.assert_close(
+            augment(images[part], draws[part], 32), whole[part], rtol=0, atol=1e-6
+        )
 
 
 def test_every_image_has_its_own_draw():
@@ -53,7 +68,9 @@ def test_flip_is_torch_flip():
     draws = Draws(flips=torch.tensor([-1.0, 1, -1, 1, 1]))
     expected = some_images() / 255
     expected[[0, 2]] = expected[[0, 2]].flip(-1)
-    torch.testing.assert_close(augment(some_images(), draws, 40), expected, rtol=0, atol=1e-4)
+    torch.testing.assert_close(
+        augment(some_images(), draws, 40), expected, rtol=0, atol=1e-4
+    )
 
 
 @pytest.mark.parametrize("angle", [-30.0, 10.0, 90.0])
@@ -66,14 +83,27 @@ def test_rotation_is_torchvisions(angle: float, columns: int):
     torch.testing.assert_close(ours[inside], theirs[inside], rtol=0, atol=1e-4)
 
 
-@pytest.mark.parametrize("size", [(20, 24), (30, 36), (40, 48)])  # of the images' shape: the box may have another
+# of the images' shape: the box may have another
+@pytest.mark.parametrize("size", [(20, 24), (30, 36), (40, 48)])
 def test_crop_is_torchvisions(size):
     images = some_images(rows=40, columns=48)
-    top, left, height, width = 7, 11, 24, 20  # in pixels
-    box = [(2 * left + width) / 48 - 1, (2 * top + height) / 40 - 1, width / 48, height / 40]
+    # in pixels
+    top = 7
+    left = 11
+    height = 24
+    width = 20
+    box = [
+        (2 * left + width) / 48 - 1,
+        (2 * top + height) / 40 - 1,
+        width / 48,
+        height / 40,
+    ]
     ours = augment(images, Draws(boxes=torch.tensor([box]).expand(5, 4)), size)
-    theirs = TF.resized_crop(images / 255, top, left, height, width, list(size), antialias=False)
-    # At the border of the box torchvision repeats its last pixel; here the neighbour outside takes part.
+    theirs = TF.resized_crop(
+        images / 255, top, left, height, width, list(size), antialias=False
+    )
+    # At the border of the box torchvision repeats its last pixel; here the neighbour
+    # outside takes part.
     inside = (..., slice(2, -2), slice(2, -2))
     torch.testing.assert_close(ours[inside], theirs[inside], rtol=0, atol=1e-4)
 
@@ -88,14 +118,25 @@ def test_crop_is_torchvisions(size):
         (colours(hue=1 / 3), lambda images: TF.adjust_hue(images, 1 / 3)),
         (
             colours(1.2, 0.8, 1.3),
-            lambda images: TF.adjust_saturation(TF.adjust_contrast(TF.adjust_brightness(images, 1.2), 0.8), 1.3),
+            lambda images: TF.adjust_saturation(
+                TF.adjust_contrast(TF.adjust_brightness(images, 1.2), 0.8), 1.3
+            ),
         ),
     ],
-    ids=["brightness", "less contrast", "more contrast", "saturation", "a third of the circle", "in this order"],
+    ids=[
+        "brightness",
+        "less contrast",
+        "more contrast",
+        "saturation",
+        "a third of the circle",
+        "in this order",
+    ],
 )
 def test_colours_are_torchvisions(draws: Draws, theirs):
     images = soft_images()
-    torch.testing.assert_close(augment(images, draws, 40), theirs(images / 255), rtol=0, atol=3e-4)
+    torch.testing.assert_close(
+        augment(images, draws, 40), theirs(images / 255), rtol=0, atol=3e-4
+    )
 
 
 def test_turning_hue_keeps_greys_and_comes_round():
@@ -104,26 +145,46 @@ def test_turning_hue_keeps_greys_and_comes_round():
     turned = augment(images, colours(hue=0.2), 40)
     torch.testing.assert_close(turned[0], images[0] / 255, rtol=0, atol=1e-5)
     assert not torch.allclose(turned[1], images[1] / 255, atol=0.02)
-    torch.testing.assert_close(turned.mean(1), (images / 255).mean(1), rtol=0, atol=1e-5)
-    torch.testing.assert_close(augment(images, colours(hue=1.0), 40), images / 255, rtol=0, atol=1e-5)
+    torch.testing.assert_close(
+        turned.mean(1), (images / 255).mean(1), rtol=0, atol=1e-5
+    )
+    torch.testing.assert_close(
+        augment(images, colours(hue=1.0), 40), images / 255, rtol=0, atol=1e-5
+    )
 
 
 def test_draws_stay_within_what_the_config_allows():
     draws = draws_of(5, EVERYTHING, count=4000)
     x, y, width, height = draws.boxes.unbind(1)
-    area, aspect = width * height, width / height
-    assert area.min() >= 0.5 and area.max() <= 1 and area.mean() == pytest.approx(0.75, abs=0.01)
+    area = width * height
+    aspect = width / height
+    assert (
+        area.min() >= 0.5
+        and area.max() <= 1
+        and area.mean() == pytest.approx(0.75, abs=0.01)
+    )
     assert aspect.min() >= 0.75 - 1e-5 and aspect.max() <= 4 / 3 + 1e-5
     assert (x.abs() + width).max() <= 1 + 1e-6 and (y.abs() + height).max() <= 1 + 1e-6
     assert draws.flips.unique().tolist() == [-1, 1] and abs(draws.flips.mean()) < 0.06
-    assert draws.angles.abs().max() <= 10 and draws.angles.min() < -9.9 and draws.angles.max() > 9.9
-    assert torch.allclose(draws.colours.amin(0), torch.tensor([0.6, 0.6, 0.6, -0.1]), atol=2e-3)
-    assert torch.allclose(draws.colours.amax(0), torch.tensor([1.4, 1.4, 1.4, 0.1]), atol=2e-3)
+    assert (
+        draws.angles.abs().max() <= 10
+        and draws.angles.min() < -9.9
+        and draws.angles.max() > 9.9
+    )
+    assert torch.allclose(
+        draws.colours.amin(0), torch.tensor([0.6, 0.6, 0.6, -0.1]), atol=2e-3
+    )
+    assert torch.allclose(
+        draws.colours.amax(0), torch.tensor([1.4, 1.4, 1.4, 0.1]), atol=2e-3
+    )
 
 
 def test_switching_one_thing_off_leaves_the_other_draws():
-    with_crop, without = draws_of(6), draws_of(6, AugmentConfig(flip=True, rotation=10))
-    assert torch.equal(with_crop.flips, without.flips) and torch.equal(with_crop.angles, without.angles)
+    with_crop = draws_of(6)
+    without = draws_of(6, AugmentConfig(flip=True, rotation=10))
+    assert torch.equal(with_crop.flips, without.flips) and torch.equal(
+        with_crop.angles, without.angles
+    )
     assert without.boxes is None and without.colours is None
 
 
@@ -154,10 +215,15 @@ def test_bad_batches_are_refused():
         augment(some_images() / 255, draws_of(0), 40)
 
 
-@pytest.mark.parametrize("config", [AugmentConfig(), AugmentConfig(crop=(0.9, 1.0)), AugmentConfig(rotation=1)])
+@pytest.mark.parametrize(
+    "config",
+    [AugmentConfig(), AugmentConfig(crop=(0.9, 1.0)), AugmentConfig(rotation=1)],
+)
 def test_nothing_is_squashed(config):
     """Of wide images the middle is left, whatever is drawn."""
     images = torch.zeros(5, 3, 40, 80, dtype=torch.uint8)
     images[..., 20:60] = 255
-    shares = (augment(images, draws_of(7, config), 40) > 0.5).float().mean(dim=(1, 2, 3))
+    shares = (
+        (augment(images, draws_of(7, config), 40) > 0.5).float().mean(dim=(1, 2, 3))
+    )
     assert shares.min() > 0.95

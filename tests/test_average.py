@@ -4,14 +4,18 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
-from vit_tutorial.average import MovingAverage
+from vit_tutorial.training.ema import MovingAverage
 
 
 def test_the_average_follows_the_definition():
-    """average = decay * average + (1 - decay) * weight, the decay of step t at most (1 + t) / (10 + t)."""
+    """average = decay * average + (1 - decay) * weight, the decay of step t at most (1
+    + t) / (10 + t).
+    """
     torch.manual_seed(0)
-    model, decay = nn.Linear(3, 2).double(), 0.5
-    average, expected = MovingAverage(model, decay), None
+    model = nn.Linear(3, 2).double()
+    decay = 0.5
+    average = MovingAverage(model, decay)
+    expected = None
     for t in range(1, 13):
         with torch.no_grad():
             for weight in model.parameters():
@@ -19,11 +23,20 @@ def test_the_average_follows_the_definition():
         weights = [weight.detach().clone() for weight in model.parameters()]
         now = min(decay, (1 + t) / (10 + t))
         expected = (
-            weights if t == 1 else [now * old + (1 - now) * new for old, new in zip(expected, weights, strict=True)]
+            weights
+            if t == 1
+            else [
+                now * old + (1 - now) * new
+                for old, new in zip(expected, weights, strict=True)
+            ]
         )
         average.step()
-        assert_close(list(map(torch.Tensor.detach, average.averaged(model).parameters())), expected)
-        assert_close([weight.detach() for weight in model.parameters()], weights)  # it changes nothing
+        assert_close(
+            list(map(torch.Tensor.detach, average.averaged(model).parameters())),
+            expected,
+        )
+        # it changes nothing
+        assert_close([weight.detach() for weight in model.parameters()], weights)
     assert now == decay > 2 / 11  # both sides of the minimum were seen
 
 
@@ -45,12 +58,15 @@ def test_buffers_are_the_models_own():
 
 def test_its_state_can_be_saved_and_loaded():
     model = nn.Linear(3, 2)
-    first, second = MovingAverage(model, 0.9), MovingAverage(model, 0.9)
+    first = MovingAverage(model, 0.9)
+    second = MovingAverage(model, 0.9)
     for _ in range(3):
         first.step()
         nn.init.normal_(model.weight)
     second.load_state_dict(deepcopy(first.state_dict()))
     for average in (first, second):
         average.step()
-    assert_close(first.averaged(model).weight, second.averaged(model).weight, rtol=0, atol=0)
+    assert_close(
+        first.averaged(model).weight, second.averaged(model).weight, rtol=0, atol=0
+    )
     assert first.state[model.weight]["step"] == second.state[model.weight]["step"] == 4

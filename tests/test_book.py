@@ -1,7 +1,8 @@
 """The built website in a real browser that cannot leave this machine.
 
-BOOK_SITE names a website that is built already. Without it one is built here: the chapters with sliders are executed,
-or taken from the cache, and the others show their committed outputs.
+BOOK_SITE names a website that is built already. Without it one is built here: the
+chapters with sliders are executed, or taken from the cache, and the others show their
+committed outputs.
 """
 
 import base64
@@ -27,25 +28,42 @@ from playwright.sync_api import Locator, Page, expect
 from torch import Tensor
 
 from vit_tutorial import attention_maps, load_checkpoint
-from vit_tutorial.checkpoint import load_snapshots
-from vit_tutorial.data import normalise
+from vit_tutorial.data.images import normalise
+from vit_tutorial.training.checkpoint import load_snapshots
 
-chromium, guarded = browser.chromium, browser.guarded
+chromium = browser.chromium
+guarded = browser.guarded
 torch.set_num_threads(1)
 
 ROOT = Path(__file__).parent.parent
-SOURCES = sorted([*(ROOT / "book").glob("*.md"), *(ROOT / "notebooks").glob("[0-9][0-9]_*.md")])
-PAGES = pytest.mark.parametrize("name", [str(path.relative_to(ROOT).with_suffix(".html")) for path in SOURCES])
+SOURCES = sorted(
+    [*(ROOT / "book").glob("*.md"), *(ROOT / "notebooks").glob("[0-9][0-9]_*.md")]
+)
+PAGES = pytest.mark.parametrize(
+    "name", [str(path.relative_to(ROOT).with_suffix(".html")) for path in SOURCES]
+)
 WITH_SLIDERS = ["book/index"] + [
-    f"notebooks/{path.stem}" for path in SOURCES if "explore(" in path.read_text(encoding="utf-8")
+    f"notebooks/{path.stem}"
+    for path in SOURCES
+    if "explore(" in path.read_text(encoding="utf-8")
 ]
 MOST_BYTES = 3_000_000  # of a page, compressed
 
 MOVES = [
-    ("head", "ArrowRight"), ("head", "End"), ("layer", "Home"), ("image", "ArrowRight"), ("query", "End"),
-    ("query", "ArrowLeft"), ("layer", "End"), ("opacity", "End"), ("mode", "ArrowDown"), ("layer", "Home"),
-    ("query", "Home"), ("epoch", "Home"), ("epoch", "ArrowRight"),
-]  # fmt: skip
+    ("head", "ArrowRight"),
+    ("head", "End"),
+    ("layer", "Home"),
+    ("image", "ArrowRight"),
+    ("query", "End"),
+    ("query", "ArrowLeft"),
+    ("layer", "End"),
+    ("opacity", "End"),
+    ("mode", "ArrowDown"),
+    ("layer", "Home"),
+    ("query", "Home"),
+    ("epoch", "Home"),
+    ("epoch", "ArrowRight"),
+]
 
 # the contrast of every text on a page with what lies behind it
 CONTRASTS = """() => {
@@ -61,12 +79,15 @@ CONTRASTS = """() => {
     }
     return "rgb(255, 255, 255)";
   };
-  const texts = document.querySelectorAll("article :is(p, h1, h2, li, td, th, summary, span, code, label, a)");
-  return [...texts].filter((element) => element.checkVisibility() && !element.closest("mjx-container")
-      && [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim()))
+  const kinds = "p, h1, h2, li, td, th, summary, span, code, label, a";
+  const texts = document.querySelectorAll(`article :is(${kinds})`);
+  const written = (node) => node.nodeType === 3 && node.data.trim();
+  return [...texts].filter((element) => element.checkVisibility()
+      && !element.closest("mjx-container") && [...element.childNodes].some(written))
     .map((element) => {
-      const [one, two] = [light(getComputedStyle(element).color), light(behind(element))];
-      return [(Math.max(one, two) + 0.05) / (Math.min(one, two) + 0.05), element.outerHTML.slice(0, 120)];
+      const one = light(getComputedStyle(element).color), two = light(behind(element));
+      const ratio = (Math.max(one, two) + 0.05) / (Math.min(one, two) + 0.05);
+      return [ratio, element.outerHTML.slice(0, 120)];
     });
 }"""
 
@@ -78,8 +99,11 @@ def site() -> Path:
     folder = ROOT / "book" / "_build" / "tested" / "html"
     built = subprocess.run(
         [sys.executable, ROOT / "book" / "build.py", folder],
-        env={"BOOK_EXECUTE": "explorers", **os.environ}, capture_output=True, text=True,
-     encoding="utf-8")  # fmt: skip
+        env={"BOOK_EXECUTE": "explorers", **os.environ},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+    )
     assert built.returncode == 0, built.stdout + built.stderr
     return folder
 
@@ -109,7 +133,9 @@ def visit(page: Page, address: str) -> None:
 def test_a_page_asks_no_other_machine_and_reports_no_error(guarded, site, served, name):
     visit(guarded.page, f"{served}/{name}")
     visit(guarded.page, (site / name).as_uri())
-    assert not re.search(r":::|```|\$\$|\{[a-z-]+\}`", guarded.page.locator("article").inner_text()), "markup left over"
+    assert not re.search(
+        r":::|```|\$\$|\{[a-z-]+\}`", guarded.page.locator("article").inner_text()
+    ), "markup left over"
     guarded.assert_clean()
 
 
@@ -124,26 +150,37 @@ class Links(HTMLParser):
 
     def __init__(self, path: Path) -> None:
         super().__init__()
-        self.links, self.places = set(), set()
+        self.links = set()
+        self.places = set()
         self.feed(path.read_text(encoding="utf-8"))
 
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+    def handle_starttag(
+        self, tag: str, attributes: list[tuple[str, str | None]]
+    ) -> None:
         values = dict(attributes)
         self.links |= {values[name] for name in ("href", "src") if values.get(name)}
         self.places |= {values[name] for name in ("id", "name") if values.get(name)}
 
 
 def test_every_internal_link_leads_somewhere(site):
-    pages = {path: Links(path) for path in site.rglob("*.html") if "_static" not in path.parts}
+    pages = {
+        path: Links(path)
+        for path in site.rglob("*.html")
+        if "_static" not in path.parts
+    }
     for path, page in pages.items():
         for link in page.links:
             parts = urlsplit(link)
             if parts.scheme or parts.netloc:
                 continue
-            target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+            target = (
+                (path.parent / unquote(parts.path)).resolve() if parts.path else path
+            )
             assert target.is_file(), f"{path.name} links to {link}"
             if parts.fragment and target in pages:
-                assert unquote(parts.fragment) in pages[target].places, f"{path.name} links to {link}"
+                assert unquote(parts.fragment) in pages[target].places, (
+                    f"{path.name} links to {link}"
+                )
 
 
 @PAGES
@@ -156,7 +193,9 @@ def test_a_page_fits_a_phone(chromium, served, name):
 
 @PAGES
 def test_a_page_is_readable_in_the_dark(chromium, served, name):
-    guarded = browser.open_guarded(chromium, color_scheme="dark", viewport={"width": 1000, "height": 900})
+    guarded = browser.open_guarded(
+        chromium, color_scheme="dark", viewport={"width": 1000, "height": 900}
+    )
     visit(guarded.page, f"{served}/{name}")
     assert guarded.page.locator("html").get_attribute("data-theme") == "dark"
     contrasts = guarded.page.evaluate(CONTRASTS)
@@ -166,24 +205,35 @@ def test_a_page_is_readable_in_the_dark(chromium, served, name):
 
 
 def assert_drawn(shown: Locator, weights: list[Tensor], grid: tuple[int, int]) -> None:
-    """The canvas, decoded, shows the weights of one image, (1, H, T, T) a layer, within 1/255 of the largest."""
+    """The canvas, decoded, shows the weights of one image, (1, H, T, T) a layer, within
+    1/255 of the largest.
+    """
     state = read_state(shown)
     expected, tolerance = wanted(weights, state, "cls")
-    level = browser.decoded(colours(shown, "bare", grid), 255 * expected / state["scale"])
+    level = browser.decoded(
+        colours(shown, "bare", grid), 255 * expected / state["scale"]
+    )
     assert (level / 255 * state["scale"] - expected).abs().max() <= tolerance + 1e-7
 
 
 @pytest.mark.parametrize("name", WITH_SLIDERS)
 def test_sliders_redraw_the_values_of_the_model(guarded, site, name):
-    """From the disk, with neither server nor kernel: every control of every explorer of the page."""
+    """From the disk, with neither server nor kernel: every control of every explorer of
+    the page.
+    """
     path = site / f"{name}.html"
     guarded.page.goto(path.as_uri())
     data = [json.loads(text) for text in embedded(path)]
-    expect(guarded.page.locator(".vit-explorer[data-loaded=all]")).to_have_count(len(data))
+    expect(guarded.page.locator(".vit-explorer[data-loaded=all]")).to_have_count(
+        len(data)
+    )
     model, record = load_checkpoint("stacks")
     assert data
-    for shown, each in zip(guarded.page.locator(".vit-explorer").all(), data, strict=True):
-        facts, models = each["facts"], {None: model}
+    for shown, each in zip(
+        guarded.page.locator(".vit-explorer").all(), data, strict=True
+    ):
+        facts = each["facts"]
+        models = {None: model}
         if facts["epochs"] != [None]:
             models = load_snapshots("stacks")
         pictures = {at: text for kind, at, text in each["pieces"] if kind == "pictures"}
@@ -195,10 +245,18 @@ def test_sliders_redraw_the_values_of_the_model(guarded, site, name):
             if label:
                 control.press(key)
             state = read_state(shown)
-            pixels = bytearray(zlib.decompress(base64.b64decode(pictures[state["image"]])))
-            image = torch.frombuffer(pixels, dtype=torch.uint8).reshape(*facts["size"], 4)[..., :3].movedim(-1, 0)
+            pixels = bytearray(
+                zlib.decompress(base64.b64decode(pictures[state["image"]]))
+            )
+            image = (
+                torch.frombuffer(pixels, dtype=torch.uint8)
+                .reshape(*facts["size"], 4)[..., :3]
+                .movedim(-1, 0)
+            )
             image = normalise(image[None], record["mean"], record["std"])
-            assert_drawn(shown, attention_maps(models[state["epoch"]], image), facts["grid"])
+            assert_drawn(
+                shown, attention_maps(models[state["epoch"]], image), facts["grid"]
+            )
     guarded.assert_clean()
 
 
@@ -209,23 +267,38 @@ def test_a_page_with_sliders_is_not_too_large(site, name):
 
 def embedded(path: Path) -> list[str]:
     """The data of each explorer of a page, as its file holds them."""
-    pieces = path.read_text(encoding="utf-8").split('<div class="vit-explorer"><script type="application/json">')[1:]
+    pieces = path.read_text(encoding="utf-8").split(
+        '<div class="vit-explorer"><script type="application/json">'
+    )[1:]
     return [piece.partition("</script>")[0] for piece in pieces]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_first_screen_of_the_landing_page_holds_it_all(chromium, site, scheme):
-    """One image under a live explorer, one sentence above, three doors below, and the number of the record."""
-    guarded = browser.open_guarded(chromium, viewport={"width": 1280, "height": 800}, color_scheme=scheme)
+    """One image under a live explorer, one sentence above, three doors below, and the
+    number of the record.
+    """
+    guarded = browser.open_guarded(
+        chromium, viewport={"width": 1280, "height": 800}, color_scheme=scheme
+    )
     guarded.page.goto((site / "book" / "index.html").as_uri())
-    article, shown = guarded.page.locator("article"), guarded.page.locator(".vit-explorer[data-loaded=all]")
-    doors, number = article.locator(".sd-card").all(), article.locator(".landing-number")
-    tops = [element.bounding_box() for element in (article.locator("p").first, shown, *doors, number)]
-    assert len(tops) == 6 and [box["y"] for box in tops] == sorted(box["y"] for box in tops)
+    article = guarded.page.locator("article")
+    shown = guarded.page.locator(".vit-explorer[data-loaded=all]")
+    doors = article.locator(".sd-card").all()
+    number = article.locator(".landing-number")
+    tops = [
+        element.bounding_box()
+        for element in (article.locator("p").first, shown, *doors, number)
+    ]
+    assert len(tops) == 6 and [box["y"] for box in tops] == sorted(
+        box["y"] for box in tops
+    )
     assert tops[-1]["y"] + tops[-1]["height"] <= 800
     shown.locator("canvas.overlay").hover(position={"x": 10, "y": 10})
     expect(shown).to_have_attribute("data-preview", "1")
-    share = json.loads((ROOT / "results" / "stacks.json").read_text(encoding="utf-8"))["mean"]
+    share = json.loads((ROOT / "results" / "stacks.json").read_text(encoding="utf-8"))[
+        "mean"
+    ]
     assert f"{100 * share:.1f} %" in article.locator(".landing-number").inner_text()
     guarded.assert_clean()
     guarded.page.context.close()

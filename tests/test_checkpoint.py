@@ -7,13 +7,29 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch.utils.flop_counter import FlopCounterMode
 
-from vit_tutorial import checkpoint
-from vit_tutorial.checkpoint import SHIPPED, Record, load_checkpoint, load_snapshots, save_run, write_file
 from vit_tutorial.config import ViTConfig
-from vit_tutorial.data import STL10_CLASSES, normalise, stacks
+from vit_tutorial.data.images import normalise
+from vit_tutorial.data.stl10 import STL10_CLASSES
+from vit_tutorial.data.synthetic import stacks
+from vit_tutorial.files import write_file
 from vit_tutorial.model import VisionTransformer
+from vit_tutorial.training import checkpoint
+from vit_tutorial.training.checkpoint import (
+    SHIPPED,
+    load_checkpoint,
+    load_snapshots,
+    save_run,
+)
+from vit_tutorial.training.run import Record
 
-SIZES = {"image_size": 16, "patch_size": 8, "classes": 2, "dim": 16, "depth": 2, "heads": 2}
+SIZES = {
+    "image_size": 16,
+    "patch_size": 8,
+    "classes": 2,
+    "dim": 16,
+    "depth": 2,
+    "heads": 2,
+}
 
 
 @pytest.fixture
@@ -25,7 +41,13 @@ def model():
 @pytest.fixture
 def run(tmp_path, model):
     config = {"model": SIZES, "data": {"name": "folder"}, "training": {}}
-    save_run(tmp_path, model, model, [], Record(config, ("cat", "dog"), (0.5,) * 3, (0.25,) * 3, [{"epoch": 1}]))
+    save_run(
+        tmp_path,
+        model,
+        model,
+        [],
+        Record(config, ("cat", "dog"), (0.5,) * 3, (0.25,) * 3, [{"epoch": 1}]),
+    )
     return tmp_path
 
 
@@ -35,21 +57,32 @@ def test_a_run_or_its_file_gives_back_model_and_record(run, model, name):
     images = torch.rand(2, 3, 16, 16)
     assert torch.equal(loaded(images), model.eval()(images)) and not loaded.training
     assert record.classes == record["classes"] == ("cat", "dog")
-    assert record.mean == (0.5,) * 3 and record.std == (0.25,) * 3 and record.history == [{"epoch": 1}]
+    assert (
+        record.mean == (0.5,) * 3
+        and record.std == (0.25,) * 3
+        and record.history == [{"epoch": 1}]
+    )
     assert record.config["data"] == {"name": "folder"}
 
 
 def test_the_state_for_resuming_is_no_checkpoint(run):
-    with pytest.raises(ValueError, match=r"state\.safetensors is for resuming the run: give its folder") as error:
+    with pytest.raises(
+        ValueError, match=r"state\.safetensors is for resuming the run: give its folder"
+    ) as error:
         load_checkpoint(run / "state.safetensors")
     assert str(error.value).endswith(str(run))
 
 
 def test_half_precision_becomes_float32(run, model):
-    save_file({name: tensor.half() for name, tensor in model.state_dict().items()}, run / "model.safetensors")
+    save_file(
+        {name: tensor.half() for name, tensor in model.state_dict().items()},
+        run / "model.safetensors",
+    )
     loaded, _ = load_checkpoint(run)
     assert {tensor.dtype for tensor in loaded.state_dict().values()} == {torch.float32}
-    torch.testing.assert_close(loaded.state_dict(), model.state_dict(), atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(
+        loaded.state_dict(), model.state_dict(), atol=1e-3, rtol=1e-3
+    )
 
 
 @pytest.fixture
@@ -60,14 +93,23 @@ def elsewhere(tmp_path_factory, monkeypatch):
 
 
 @pytest.mark.parametrize("kind", ["model.safetensors", "state.safetensors", None])
-def test_a_shipped_name_that_is_a_run_here_is_refused(run, elsewhere, monkeypatch, kind):
-    """Neither is measured in the other's name: ./NAME is the folder, and without a run there is no doubt."""
+def test_a_shipped_name_that_is_a_run_here_is_refused(
+    run, elsewhere, monkeypatch, kind
+):
+    """Neither is measured in the other's name: ./NAME is the folder, and without a run
+    there is no doubt.
+    """
     monkeypatch.setattr(checkpoint, "SHIPPED", run.parent)
     here = elsewhere / run.name
     here.mkdir()
     if kind:
         (here / kind).write_bytes((run / "model.safetensors").read_bytes())
-        with pytest.raises(ValueError, match=rf"is a shipped model and a run's folder here: write \./{run.name} for"):
+        with pytest.raises(
+            ValueError,
+            match=(
+                rf"is a shipped model and a run's folder here: write \./{run.name} for"
+            ),
+        ):
             load_checkpoint(run.name)
     else:
         assert load_checkpoint(run.name)[1].classes == ("cat", "dog")
@@ -76,7 +118,9 @@ def test_a_shipped_name_that_is_a_run_here_is_refused(run, elsewhere, monkeypatc
         load_checkpoint(f"./{run.name}")
 
 
-def test_a_shipped_name_is_known_and_an_unknown_one_lists_them(run, elsewhere, monkeypatch):
+def test_a_shipped_name_is_known_and_an_unknown_one_lists_them(
+    run, elsewhere, monkeypatch
+):
     monkeypatch.setattr(checkpoint, "SHIPPED", run.parent)
     assert load_checkpoint(run.name)[1].classes == ("cat", "dog")
     with pytest.raises(ValueError, match="no checkpoint ''"):
@@ -94,14 +138,30 @@ def cut(text):
     [
         ("model.safetensors", None, "holds no model.safetensors"),
         ("model.safetensors", cut, "truncated or no safetensors file"),
-        ("model.safetensors", lambda text: text[:-1], "truncated or no safetensors file"),
+        (
+            "model.safetensors",
+            lambda text: text[:-1],
+            "truncated or no safetensors file",
+        ),
         ("model.safetensors", lambda text: b"", "truncated or no safetensors file"),
         ("config.json", None, r"config\.json is missing"),
         ("config.json", cut, r"config\.json is broken"),
         ("config.json", lambda text: b"[]", r"config\.json is broken"),
-        ("config.json", lambda text: text.replace(b'"training": {}', b'"training": 3'), "must hold settings"),
-        ("config.json", lambda text: b'{"model": {}, "data": {}}', r"config\.json is broken: it has no 'classes'"),
-        ("config.json", lambda text: text.replace(b'"dim"', b'"width"'), "holds an unknown setting: model.width"),
+        (
+            "config.json",
+            lambda text: text.replace(b'"training": {}', b'"training": 3'),
+            "must hold settings",
+        ),
+        (
+            "config.json",
+            lambda text: b'{"model": {}, "data": {}}',
+            r"config\.json is broken: it has no 'classes'",
+        ),
+        (
+            "config.json",
+            lambda text: text.replace(b'"dim"', b'"width"'),
+            "holds an unknown setting: model.width",
+        ),
         (
             "config.json",
             lambda text: text.replace(b'"dim": 16', b'"dim": 17'),
@@ -144,7 +204,9 @@ class Bomb:
 
 
 @pytest.mark.parametrize("name", ["model.pt", "model.safetensors"])
-@pytest.mark.parametrize("write", [torch.save, lambda what, path: path.write_bytes(pickle.dumps(what))])
+@pytest.mark.parametrize(
+    "write", [torch.save, lambda what, path: path.write_bytes(pickle.dumps(what))]
+)
 def test_a_pickle_is_refused_and_runs_no_code(run, name, write):
     path = run / name
     path.unlink(missing_ok=True)
@@ -167,30 +229,43 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monke
     with pytest.raises(OSError, match="No space left on device") as error:
         write_file(path, b"new")
     assert error.value.filename == str(path)
-    assert [file.name for file in tmp_path.iterdir()] == ["file"] and path.read_bytes() == b"old"
+    assert [file.name for file in tmp_path.iterdir()] == [
+        "file"
+    ] and path.read_bytes() == b"old"
 
 
 def test_the_shipped_stacks_model_brings_its_snapshots():
     models = load_snapshots("stacks")
     assert list(models) == [0, 1, 2, 4, 6, 8, 12, 24]
     data = stacks(100, seed=9)
-    images = normalise(data.images, *(load_checkpoint("stacks")[1][name] for name in ("mean", "std")))
+    images = normalise(
+        data.images, *(load_checkpoint("stacks")[1][name] for name in ("mean", "std"))
+    )
     with torch.no_grad():
-        right = [(model(images).argmax(dim=1) == data.labels).sum().item() for model in models.values()]
+        right = [
+            (model(images).argmax(dim=1) == data.labels).sum().item()
+            for model in models.values()
+        ]
     assert right[0] < 30 and 50 < right[3] < 80 < right[6] and right[7] > 95
 
 
 def test_the_shipped_stl10_small_model_fits_a_browser():
-    """At most 8 MB and 1.2 GFLOP an image; its history ends where the record of its seed ends."""
+    """At most 8 MB and 1.2 GFLOP an image; its history ends where the record of its
+    seed ends.
+    """
     path = SHIPPED / "stl10-small" / "model.safetensors"
     model, record = load_checkpoint("stl10-small")
-    assert path.stat().st_size <= 8e6 and {weight.dtype for weight in load_file(path).values()} == {torch.float16}
+    assert path.stat().st_size <= 8e6 and {
+        weight.dtype for weight in load_file(path).values()
+    } == {torch.float16}
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         logits, weights = model(torch.zeros(1, 3, 96, 96), return_attention=True)
     assert logits.isfinite().all() and counter.get_total_flops() <= 1.2e9
     assert model.config.pool == "cls" and weights[0].shape == (1, 4, 65, 65)
-    run = json.loads((Path(__file__).parent.parent / "results" / "stl10-small.json").read_text(encoding="utf-8"))[
-        "runs"
-    ][0]
+    run = json.loads(
+        (Path(__file__).parent.parent / "results" / "stl10-small.json").read_text(
+            encoding="utf-8"
+        )
+    )["runs"][0]
     assert record.history[-1]["val_accuracy"] == run["val_accuracy"]
     assert record.classes == STL10_CLASSES and record.config["data"]["root"] == "data"

@@ -8,11 +8,32 @@ import torch
 from torch import nn
 
 from vit_tutorial import checks
-from vit_tutorial.checks.core import NotSolved, Result, ask, checked, compare, compare_gradients, distinct
+from vit_tutorial.checks.core import (
+    NotSolved,
+    Result,
+    ask,
+    checked,
+    compare,
+    compare_gradients,
+    distinct,
+)
 
-MODULES = [importlib.import_module(f"answers.{module.name}") for module in pkgutil.iter_modules(answers.__path__)]
-WRONG = [(name, answer, said) for module in MODULES for name, rows in module.WRONG.items() for answer, said in rows]
-RIGHT = [(name, answer) for module in MODULES for name, rows in module.RIGHT.items() for answer in rows]
+MODULES = [
+    importlib.import_module(f"answers.{module.name}")
+    for module in pkgutil.iter_modules(answers.__path__)
+]
+WRONG = [
+    (name, answer, said)
+    for module in MODULES
+    for name, rows in module.WRONG.items()
+    for answer, said in rows
+]
+RIGHT = [
+    (name, answer)
+    for module in MODULES
+    for name, rows in module.RIGHT.items()
+    for answer in rows
+]
 
 
 def called(value: object) -> str | None:
@@ -35,7 +56,8 @@ def test_a_right_answer_passes_however_it_is_written(name, answer):
 
 
 def test_every_check_is_proved_both_ways():
-    wrong, right = Counter(row[0] for row in WRONG), Counter(row[0] for row in RIGHT)
+    wrong = Counter(row[0] for row in WRONG)
+    right = Counter(row[0] for row in RIGHT)
     names = set(checks.__all__) - {"Result"}
     assert set(wrong) == set(right) == names
     assert {name for name in names if wrong[name] < 6 or right[name] < 3} == set()
@@ -69,7 +91,10 @@ class Doubling(nn.Module):
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        (lambda x: None, "<lambda> returned None, a tensor of shape (B, D) was expected"),
+        (
+            lambda x: None,
+            "<lambda> returned None, a tensor of shape (B, D) was expected",
+        ),
         (lambda x: x**2, "you squared it"),
         (lambda x: 2 * x[0], "one axis is gone"),
         (lambda x: 2 * x[:, :1], "returned shape"),
@@ -94,7 +119,9 @@ def test_what_is_wrong_is_said_in_one_line(answer, message):
     assert result.message.startswith("not solved yet: ") and "\n" not in result.message
 
 
-@pytest.mark.parametrize("answer", [lambda x: 2 * x, lambda x: (x.double() * 2).float(), Doubling()])
+@pytest.mark.parametrize(
+    "answer", [lambda x: 2 * x, lambda x: (x.double() * 2).float(), Doubling()]
+)
 def test_what_is_right_is_said_too(answer):
     assert doubled(answer) == Result(True, "solved: twice as much")
 
@@ -132,6 +159,9 @@ def test_a_tensor_without_axes_is_compared_too():
 
 
 def test_one_slip_is_named_before_two_that_come_to_the_same():
-    wrong = {"turned; and in another order": torch.zeros(2), "turned at the end": torch.zeros(2)}
+    wrong = {
+        "turned; and in another order": torch.zeros(2),
+        "turned at the end": torch.zeros(2),
+    }
     with pytest.raises(NotSolved, match="^turned at the end$"):
         compare(abs, torch.zeros(2), torch.ones(2), wrong)

@@ -1,4 +1,6 @@
-"""What any answer may do beside its work: each deed is tried on a right answer of every check."""
+"""What any answer may do beside its work: each deed is tried on a right answer of every
+check.
+"""
 
 from collections import OrderedDict
 
@@ -14,7 +16,8 @@ RIGHT = {}
 for module in MODULES:
     for name, rows in module.RIGHT.items():
         RIGHT.setdefault(name, rows[0])
-CLASSES = {"mended", "my_vit", "registers"}  # their answers are classes: what they are asked to do stands in forward
+# their answers are classes: what they are asked to do stands in forward
+CLASSES = {"mended", "my_vit", "registers"}
 MODELS = {
     "drop_patches",
     "deletion_area",
@@ -24,11 +27,30 @@ MODELS = {
     "pre_norm",
 }  # given one, to leave alone
 LISTS = {"field", "renamed", "rollout", "sharpness"}  # these are given a list or a dict
-TENSORS = {"attend", "boxes", "drop_patches", "gaze", "head_parts", "kernel", "layer_norm", "overlap", "patchify"} | {
-    "pre_norm", "rollout", "sharpness", "smoothed", "upside_down", "accumulated", "renamed", "own_score"
-} | {
-    "deletion_area", "calibration_error", "paired_bootstrap"
-}  # fmt: skip
+TENSORS = (
+    {
+        "attend",
+        "boxes",
+        "drop_patches",
+        "gaze",
+        "head_parts",
+        "kernel",
+        "layer_norm",
+        "overlap",
+        "patchify",
+    }
+    | {
+        "pre_norm",
+        "rollout",
+        "sharpness",
+        "smoothed",
+        "upside_down",
+        "accumulated",
+        "renamed",
+        "own_score",
+    }
+    | {"deletion_area", "calibration_error", "paired_bootstrap"}
+)
 
 
 def tensors(values):
@@ -79,23 +101,51 @@ def empty(values):
 def ask_for_gradients(values):
     for value in tensors(values):
         if value.is_floating_point():
-            value.requires_grad_(not value.requires_grad) if value.is_leaf else value.detach_()
+            (
+                value.requires_grad_(not value.requires_grad)
+                if value.is_leaf
+                else value.detach_()
+            )
 
 
 ANY = sorted(RIGHT)
 DEEDS = [
-    (lambda values: torch.manual_seed(0), ANY, "changed the seed of all random numbers"),
-    (lambda values: torch.set_default_dtype(torch.float64), ANY, "changed the default type of numbers"),
-    (lambda values: torch.set_num_threads(torch.get_num_threads() + 1), ANY, "changed the number of threads"),
-    (lambda values: torch.set_grad_enabled(False), ANY, "changed whether gradients are recorded"),
+    (
+        lambda values: torch.manual_seed(0),
+        ANY,
+        "changed the seed of all random numbers",
+    ),
+    (
+        lambda values: torch.set_default_dtype(torch.float64),
+        ANY,
+        "changed the default type of numbers",
+    ),
+    (
+        lambda values: torch.set_num_threads(torch.get_num_threads() + 1),
+        ANY,
+        "changed the number of threads",
+    ),
+    (
+        lambda values: torch.set_grad_enabled(False),
+        ANY,
+        "changed whether gradients are recorded",
+    ),
     (overwrite, TENSORS, "in place"),
     (empty, LISTS, "that it was given"),
-    (ask_for_gradients, {"boxes", "gaze", "overlap", "rollout", "sharpness"}, "switched requires_grad of"),
+    (
+        ask_for_gradients,
+        {"boxes", "gaze", "overlap", "rollout", "sharpness"},
+        "switched requires_grad of",
+    ),
     (leave_gradients, MODELS, "left gradients in the"),
     (move_a_weight, MODELS, "itself: leave its weights and biases as they were"),
     (freeze_or_thaw, MODELS, "left the"),
     (leave_a_hook, MODELS, "left a hook on the"),
-    (lambda values: [model.train() for model in models(values)], MODELS, "in train mode"),
+    (
+        lambda values: [model.train() for model in models(values)],
+        MODELS,
+        "in train mode",
+    ),
     (lambda values: [model.eval() for model in models(values)], MODELS, "in eval mode"),
 ]
 
@@ -120,31 +170,51 @@ def and_then(answer, deed):
 
 
 @pytest.mark.parametrize(
-    ("name", "deed", "said"), [(name, deed, said) for deed, names, said in DEEDS for name in sorted(names)]
+    ("name", "deed", "said"),
+    [(name, deed, said) for deed, names, said in DEEDS for name in sorted(names)],
 )
 def test_a_right_answer_that_leaves_something_changed_is_refused(name, deed, said):
-    before = torch.get_default_dtype(), torch.get_num_threads(), torch.is_grad_enabled(), torch.initial_seed()
-    for _ in range(8):  # modes are drawn, and train() changes nothing where all is in train mode
+    before = (
+        torch.get_default_dtype(),
+        torch.get_num_threads(),
+        torch.is_grad_enabled(),
+        torch.initial_seed(),
+    )
+    # modes are drawn, and train() changes nothing where all is in train mode
+    for _ in range(8):
         result = getattr(checks, name)(and_then(RIGHT[name], deed))
         assert not result.ok and said in result.message, result.message
-    after = torch.get_default_dtype(), torch.get_num_threads(), torch.is_grad_enabled(), torch.initial_seed()
+    after = (
+        torch.get_default_dtype(),
+        torch.get_num_threads(),
+        torch.is_grad_enabled(),
+        torch.initial_seed(),
+    )
     assert after == before
 
 
-@pytest.mark.parametrize("name", ["attend", "kernel", "layer_norm", "head_parts", "pre_norm", "smoothed"])
+@pytest.mark.parametrize(
+    "name", ["attend", "kernel", "layer_norm", "head_parts", "pre_norm", "smoothed"]
+)
 def test_a_backward_that_nobody_asked_for_is_refused(name):
     def my_answer(*values):
         got = RIGHT[name](*values)
-        torch.autograd.backward((got[0] if name == "attend" else got).sum(), retain_graph=True)
+        torch.autograd.backward(
+            (got[0] if name == "attend" else got).sum(), retain_graph=True
+        )
         return got
 
     assert "left gradients in" in getattr(checks, name)(my_answer).message
 
 
 @pytest.mark.parametrize("name", sorted(CLASSES))
-@pytest.mark.parametrize("deed", [nn.Module.train, nn.Module.eval, lambda model: model.requires_grad_(False)])
+@pytest.mark.parametrize(
+    "deed", [nn.Module.train, nn.Module.eval, lambda model: model.requires_grad_(False)]
+)
 def test_a_module_that_changes_its_own_mode_or_freezes_itself_is_refused(name, deed):
-    assert not getattr(checks, name)(and_then(RIGHT[name], lambda values: deed(values[0])))
+    assert not getattr(checks, name)(
+        and_then(RIGHT[name], lambda values: deed(values[0]))
+    )
 
 
 def test_every_check_is_among_the_kinds():
@@ -162,11 +232,16 @@ FORMS = {
     "attend": (list,),
     "lean_biases": (list,),
     "upside_down": (list,),
-    "renamed": (OrderedDict, lambda names: {name: value.double() for name, value in names.items()}),
+    "renamed": (
+        OrderedDict,
+        lambda names: {name: value.double() for name, value in names.items()},
+    ),
 }
 
 
-@pytest.mark.parametrize(("name", "form"), [(name, form) for name, forms in FORMS.items() for form in forms])
+@pytest.mark.parametrize(
+    ("name", "form"), [(name, form) for name, forms in FORMS.items() for form in forms]
+)
 def test_a_right_answer_in_another_form_passes(name, form):
     result = getattr(checks, name)(lambda *values: form(RIGHT[name](*values)))
     assert result.ok, result.message

@@ -1,4 +1,6 @@
-"""Records, weights and states that are damaged or changed by other hands: refused in one line, nothing in silence."""
+"""Records, weights and states that are damaged or changed by other hands: refused in
+one line, nothing in silence.
+"""
 
 import json
 import math
@@ -11,11 +13,12 @@ from safetensors.torch import load_file, save, save_file
 from test_cli import refused
 from test_train import MODEL, TRAIN
 
-from vit_tutorial.checkpoint import SHIPPED, load_checkpoint, read_tensors, write_file
 from vit_tutorial.config import ViTConfig
-from vit_tutorial.memory import matrix_values
+from vit_tutorial.files import write_file
 from vit_tutorial.model import VisionTransformer, count_parameters
-from vit_tutorial.train import train
+from vit_tutorial.training.checkpoint import SHIPPED, load_checkpoint, read_tensors
+from vit_tutorial.training.loop import train
+from vit_tutorial.training.memory import matrix_values
 
 
 @pytest.fixture
@@ -45,8 +48,14 @@ def edit(path, *keys, value):
         (("model",), [3, None, [], {}, {"width": 3}]),
         (("data",), [None, {"name": 3}, {"fold": -1}, "stacks"]),
         (("training",), [None, [], {"epochs": 0}, {"speed": 1}]),
-        (("std",), [[0, 1, 1], [-1, 1, 1], [0.25], [], None, 0.25, [math.nan] * 3, ["a"] * 3]),
-        (("mean",), [[math.nan] * 3, [math.inf] * 3, [None], [[0.5] * 3], {"a": 1}, [True] * 3]),
+        (
+            ("std",),
+            [[0, 1, 1], [-1, 1, 1], [0.25], [], None, 0.25, [math.nan] * 3, ["a"] * 3],
+        ),
+        (
+            ("mean",),
+            [[math.nan] * 3, [math.inf] * 3, [None], [[0.5] * 3], {"a": 1}, [True] * 3],
+        ),
         (("classes",), [["a", "b", "c"], [1] * 10, "abcdefghij", None, {}, []]),
     ],
 )
@@ -55,7 +64,9 @@ def test_a_config_that_cannot_be_is_refused_at_once(stacks, keys, values):
     for value in values:
         (stacks / "config.json").write_text(original, encoding="utf-8")
         edit(stacks / "config.json", *keys, value=value)
-        with pytest.raises(ValueError, match=r"config\.json|another architecture") as error:
+        with pytest.raises(
+            ValueError, match=r"config\.json|another architecture"
+        ) as error:
             load_checkpoint(stacks)
         assert "\n" not in str(error.value) and len(str(error.value)) < 500
 
@@ -65,9 +76,21 @@ ROW = {"epoch": 1, "val_loss": 0.5}
 
 @pytest.mark.parametrize(
     "history",
-    ["3", "null", "{}", "[3]", "[null]", "[[]]", "[" * 5000, "\x00", json.dumps([{**ROW, "val_loss": math.nan}]),
-     json.dumps([ROW, ROW]), json.dumps([{"val_loss": 0.5}]), json.dumps([{**ROW, "note": "a"}])],
-)  # fmt: skip
+    [
+        "3",
+        "null",
+        "{}",
+        "[3]",
+        "[null]",
+        "[[]]",
+        "[" * 5000,
+        "\x00",
+        json.dumps([{**ROW, "val_loss": math.nan}]),
+        json.dumps([ROW, ROW]),
+        json.dumps([{"val_loss": 0.5}]),
+        json.dumps([{**ROW, "note": "a"}]),
+    ],
+)
 def test_a_history_that_is_none_is_refused(stacks, history):
     (stacks / "history.json").write_text(history, encoding="utf-8")
     with pytest.raises(ValueError, match=r"history\.json is broken") as error:
@@ -78,8 +101,14 @@ def test_a_history_that_is_none_is_refused(stacks, history):
 @pytest.mark.parametrize("wrapper", ["_orig_mod.", "module."])
 def test_names_from_a_wrapped_model_are_known(stacks, wrapper):
     weights = load_file(stacks / "model.safetensors")
-    save_file({wrapper + name: weight for name, weight in weights.items()}, stacks / "model.safetensors")
-    assert torch.equal(load_checkpoint(stacks)[0].head[1].weight, load_checkpoint("stacks")[0].head[1].weight)
+    save_file(
+        {wrapper + name: weight for name, weight in weights.items()},
+        stacks / "model.safetensors",
+    )
+    assert torch.equal(
+        load_checkpoint(stacks)[0].head[1].weight,
+        load_checkpoint("stacks")[0].head[1].weight,
+    )
 
 
 @pytest.mark.parametrize(
@@ -119,22 +148,35 @@ def test_a_planted_link_is_not_followed(tmp_path):
 
 @pytest.mark.parametrize("embedder", ["convolutional", "manual", "stem"])
 @pytest.mark.parametrize(
-    "sizes", [{}, {"patch_size": 12, "dim": 384, "mlp_ratio": 2.5}, {"patch_size": 32, "depth": 1}]
+    "sizes",
+    [
+        {},
+        {"patch_size": 12, "dim": 384, "mlp_ratio": 2.5},
+        {"patch_size": 32, "depth": 1},
+    ],
 )
 def test_matrices_are_counted_without_a_model(embedder, sizes):
     config = ViTConfig(embedder=embedder, **sizes)
-    assert 0 <= count_parameters(VisionTransformer(config)) / matrix_values(config) - 1 < 0.02
+    assert (
+        0
+        <= count_parameters(VisionTransformer(config)) / matrix_values(config) - 1
+        < 0.02
+    )
 
 
 @pytest.fixture
 def run(data, tmp_path):
     """A run of one epoch of four: its folder, and how to go on with it."""
     train(MODEL, data, replace(TRAIN, epochs=1), tmp_path / "run")
-    return tmp_path / "run", lambda: train(MODEL, data, replace(TRAIN, epochs=1), tmp_path / "run", resume=True)
+    return tmp_path / "run", lambda: train(
+        MODEL, data, replace(TRAIN, epochs=1), tmp_path / "run", resume=True
+    )
 
 
 def without(part):
-    return lambda tensors: {name: tensor for name, tensor in tensors.items() if part not in name}
+    return lambda tensors: {
+        name: tensor for name, tensor in tensors.items() if part not in name
+    }
 
 
 def changed(tensors):
@@ -158,7 +200,11 @@ def as_it_is(tensors):
         (changed, {}, "its values are not those that were written"),
         (as_it_is, {"history": "[]"}, "its values are not those that were written"),
         (without("0/"), {"digest": None}, "lacks the state of optimizer 0"),
-        (without("0/3/exp_avg"), {"digest": None}, "parts of the state of optimizer 0 are missing"),
+        (
+            without("0/3/exp_avg"),
+            {"digest": None},
+            "parts of the state of optimizer 0 are missing",
+        ),
         (reshaped, {"digest": None}, r"of \(7,\) fits no parameter"),
         (without("model/head"), {"digest": None}, "another architecture"),
         (as_it_is, {"config": "{"}, "is broken"),
@@ -177,7 +223,9 @@ def test_a_damaged_state_is_not_resumed(run, capsys, spoil, texts, message):
     with pytest.raises(ValueError, match=message) as error:
         resume()
     assert str(path) in str(error.value) and "\n" not in str(error.value)
-    assert path.name in refused(capsys, "train", "--resume", "--out", folder, "--training.device", "cpu")
+    assert path.name in refused(
+        capsys, "train", "--resume", "--out", folder, "--training.device", "cpu"
+    )
 
 
 @pytest.mark.parametrize("content", [None, b"{", b"[]\n"])
@@ -185,18 +233,31 @@ def test_a_damaged_state_is_not_resumed(run, capsys, spoil, texts, message):
 def test_what_follows_from_the_state_is_written_anew(run, name, content):
     folder, resume = run
     before = (folder / name).read_bytes()
-    (folder / name).unlink() if content is None else (folder / name).write_bytes(content)
+    (
+        (folder / name).unlink()
+        if content is None
+        else (folder / name).write_bytes(content)
+    )
     resume()
     assert (folder / name).read_bytes() == before
 
 
 def test_an_edited_config_is_told(run, data):
     folder, resume = run
-    edit(folder / "config.json", "training", "peak_rate", value=1e-3)
+    edit(folder / "config.json", "training", "peak_lr", value=1e-3)
     with pytest.raises(
-        ValueError, match=r"config\.json: a resumed run keeps its settings: training\.peak_rate was 0\.002"
+        ValueError,
+        match=(
+            r"config\.json: a resumed run keeps its settings: training\.peak_lr was"
+            r" 0\.002"
+        ),
     ):
         resume()
     (folder / "config.json").unlink()
     resume()
-    assert json.loads((folder / "config.json").read_text(encoding="utf-8"))["training"]["peak_rate"] == 2e-3
+    assert (
+        json.loads((folder / "config.json").read_text(encoding="utf-8"))["training"][
+            "peak_lr"
+        ]
+        == 2e-3
+    )

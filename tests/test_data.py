@@ -6,20 +6,13 @@ import pytest
 import torch
 from PIL import Image
 
-from vit_tutorial import data
 from vit_tutorial.config import ViTConfig
-from vit_tutorial.data import (
-    DataConfig,
-    ImageSet,
-    load_split,
-    middle,
-    normalise,
-    read_image,
-    read_stl10,
-    resize,
-    sized_for,
-    stratified_split,
-)
+from vit_tutorial.data import stl10
+from vit_tutorial.data.config import DataConfig
+from vit_tutorial.data.datasets import load_split, sized_for, stratified_split
+from vit_tutorial.data.image_files import read_image
+from vit_tutorial.data.images import ImageSet, middle, normalise, resize
+from vit_tutorial.data.stl10 import read_stl10
 
 torch.set_num_threads(1)
 
@@ -30,10 +23,13 @@ torch.set_num_threads(1)
 def test_drawn_splits_are_fixed_but_for_training():
     config = DataConfig("pairs", train_images=12, val_images=8)
     train, later, val, test = (
-        load_split(config, *split) for split in [("train", 0), ("train", 1), ("val", 5), ("test",)]
+        load_split(config, *split)
+        for split in [("train", 0), ("train", 1), ("val", 5), ("test",)]
     )
     assert (len(train), len(val), len(test)) == (12, 8, 8)
-    assert not torch.equal(train.images, later.images) and not torch.equal(val.images, test.images)
+    assert not torch.equal(train.images, later.images) and not torch.equal(
+        val.images, test.images
+    )
     assert torch.equal(val.images, load_split(config, "val").images)
     assert config.drawn and not DataConfig("stl10").drawn
 
@@ -66,7 +62,10 @@ def test_an_unknown_split_is_refused():
 def test_the_split_takes_the_same_share_of_every_class():
     labels = torch.arange(5000) % 10
     train, val = stratified_split(labels, 0.2, seed=0)
-    assert labels[train].bincount().tolist() == [400] * 10 and labels[val].bincount().tolist() == [100] * 10
+    assert (
+        labels[train].bincount().tolist() == [400] * 10
+        and labels[val].bincount().tolist() == [100] * 10
+    )
     assert torch.cat([train, val]).sort().values.equal(torch.arange(5000))
     assert torch.equal(val, stratified_split(labels, 0.2, 0)[1]) and not torch.equal(
         val, stratified_split(labels, 0.2, 1)[1]
@@ -78,18 +77,26 @@ def test_each_image_is_held_out_in_one_fold():
     labels = torch.arange(50) % 2
     folds = [stratified_split(labels, 0.2, 0, fold) for fold in range(5)]
     assert torch.cat([val for _, val in folds]).sort().values.equal(torch.arange(50))
-    assert all(torch.cat([train, val]).sort().values.equal(torch.arange(50)) for train, val in folds)
+    assert all(
+        torch.cat([train, val]).sort().values.equal(torch.arange(50))
+        for train, val in folds
+    )
     assert all(labels[val].bincount().tolist() == [5, 5] for _, val in folds)
-    assert folds[0][1].tolist() == [34, 1, 32, 38, 49, 19, 12, 37, 10, 39]  # the split of all records
+    # the split of all records
+    assert folds[0][1].tolist() == [34, 1, 32, 38, 49, 19, 12, 37, 10, 39]
 
 
 def test_a_config_says_which_fold(data):
     one, other = (load_split(replace(data, fold=fold), "val").images for fold in (0, 1))
-    assert {*map(bytes, one.flatten(1).numpy())}.isdisjoint(map(bytes, other.flatten(1).numpy()))
+    assert {*map(bytes, one.flatten(1).numpy())}.isdisjoint(
+        map(bytes, other.flatten(1).numpy())
+    )
 
 
 def test_a_class_too_small_to_split_is_named():
-    with pytest.raises(ValueError, match="class 1 has 2 images.*2 for training and 0 for validation"):
+    with pytest.raises(
+        ValueError, match="class 1 has 2 images.*2 for training and 0 for validation"
+    ):
         stratified_split(torch.tensor([0] * 10 + [1] * 2), 0.2, 0)
 
 
@@ -102,8 +109,13 @@ def test_images_and_labels_must_be_as_many():
 
 
 def test_normalising_is_the_formula_for_bytes_and_floats():
-    images = torch.tensor([0, 51, 255], dtype=torch.uint8).view(1, 3, 1, 1).expand(2, 3, 2, 2)
-    mean, std = (0.1, 0.2, 0.3), (0.5, 0.25, 0.2)
+    images = (
+        torch.tensor([0, 51, 255], dtype=torch.uint8)
+        .view(1, 3, 1, 1)
+        .expand(2, 3, 2, 2)
+    )
+    mean = (0.1, 0.2, 0.3)
+    std = (0.5, 0.25, 0.2)
     result = normalise(images, mean, std)
     expected = torch.tensor([(0 - 0.1) / 0.5, (0.2 - 0.2) / 0.25, (1 - 0.3) / 0.2])
     assert result.shape == images.shape and result.dtype == torch.float32
@@ -137,7 +149,12 @@ def test_values_of_another_range_are_refused(images, message):
     if not images.is_floating_point():
         with pytest.raises(ValueError, match=message):
             resize(images, 8)
-    assert normalise(torch.zeros(0, 3, 2, 2), (0.5,) * 3, (0.25,) * 3).shape == (0, 3, 2, 2)
+    assert normalise(torch.zeros(0, 3, 2, 2), (0.5,) * 3, (0.25,) * 3).shape == (
+        0,
+        3,
+        2,
+        2,
+    )
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
@@ -159,7 +176,9 @@ def test_resizing_squashes_nothing():
 
 
 def test_resizing_a_tensor_is_reading_a_file(tmp_path):
-    pixels = torch.nn.functional.interpolate(torch.rand(1, 3, 6, 5), (60, 50), mode="bicubic").clamp(0, 1)
+    pixels = torch.nn.functional.interpolate(
+        torch.rand(1, 3, 6, 5), (60, 50), mode="bicubic"
+    ).clamp(0, 1)
     images = (255 * pixels).to(torch.uint8)
     Image.fromarray(images[0].movedim(0, -1).numpy()).save(tmp_path / "0.png")
     for size in ((30, 20), (24, 24), (12, 20)):
@@ -183,20 +202,27 @@ def test_resizing_a_tensor_is_reading_a_file(tmp_path):
     ],
 )
 def test_images_have_the_models_size_or_one_of_its_shape(config, model, size):
-    model = ViTConfig(image_size=model, patch_size=8 if isinstance(model, tuple) or model % 16 else 16)
+    model = ViTConfig(
+        image_size=model, patch_size=8 if isinstance(model, tuple) or model % 16 else 16
+    )
     if size is None:
-        with pytest.raises(ValueError, match="expected the same shape, so that nothing is squashed"):
+        with pytest.raises(
+            ValueError, match="expected the same shape, so that nothing is squashed"
+        ):
             sized_for(config, model)
     else:
         assert sized_for(config, model) == replace(config, image_size=size)
 
 
 def test_resizing_keeps_the_dtype_and_averages():
-    images = torch.tensor([[0, 200], [100, 100]], dtype=torch.uint8).repeat(1, 1, 24, 24)
+    images = torch.tensor([[0, 200], [100, 100]], dtype=torch.uint8).repeat(
+        1, 1, 24, 24
+    )
     assert resize(images, 48) is images
     small = resize(images, (24, 24))
     assert small.shape == (1, 1, 24, 24) and small.dtype == torch.uint8
-    assert (small[..., 2:-2, 2:-2].float() - 100).abs().max() <= 2  # without antialiasing single pixels would be picked
+    # without antialiasing single pixels would be picked
+    assert (small[..., 2:-2, 2:-2].float() - 100).abs().max() <= 2
     assert resize(images / 255, 12).dtype == torch.float32
 
 
@@ -212,11 +238,17 @@ def write_stl10(root, monkeypatch, images=20, labels=20):
     numbers = np.arange(labels, dtype=np.uint8) % 10 + 1
     table = {}
     for split in ("train", "test"):
-        contents = {"X": pictures.transpose(0, 1, 3, 2).tobytes(), "y": numbers.tobytes()}
+        contents = {
+            "X": pictures.transpose(0, 1, 3, 2).tobytes(),
+            "y": numbers.tobytes(),
+        }
         for part, content in contents.items():
             (folder / f"{split}_{part}.bin").write_bytes(content)
-            table[f"{split}_{part}.bin"] = (len(content), hashlib.md5(content).hexdigest())
-    monkeypatch.setattr(data, "STL10_FILES", table)
+            table[f"{split}_{part}.bin"] = (
+                len(content),
+                hashlib.md5(content).hexdigest(),
+            )
+    monkeypatch.setattr(stl10, "STL10_FILES", table)
     return torch.from_numpy(pictures)
 
 
@@ -224,13 +256,20 @@ def test_stl10_is_read_plane_by_plane_and_column_by_column(tmp_path, monkeypatch
     pictures = write_stl10(tmp_path, monkeypatch)
     found = read_stl10(tmp_path, "train")
     assert torch.equal(found.images, pictures)
-    assert found.labels.tolist() == list(range(10)) * 2 and found.labels.dtype == torch.int64
-    assert found.classes == data.STL10_CLASSES
-    (tmp_path / "stl10_binary" / "class_names.txt").write_text("\n".join("abcdefghij"), encoding="utf-8")
-    assert read_stl10(tmp_path, "test").classes == data.STL10_CLASSES
+    assert (
+        found.labels.tolist() == list(range(10)) * 2
+        and found.labels.dtype == torch.int64
+    )
+    assert found.classes == stl10.STL10_CLASSES
+    (tmp_path / "stl10_binary" / "class_names.txt").write_text(
+        "\n".join("abcdefghij"), encoding="utf-8"
+    )
+    assert read_stl10(tmp_path, "test").classes == stl10.STL10_CLASSES
 
 
-def test_a_root_one_level_off_is_told_and_invites_no_second_download(tmp_path, monkeypatch):
+def test_a_root_one_level_off_is_told_and_invites_no_second_download(
+    tmp_path, monkeypatch
+):
     root = tmp_path / "data"
     root.mkdir()
     write_stl10(root, monkeypatch)
@@ -244,14 +283,22 @@ def test_stl10_is_split_and_its_test_files_are_the_test_split(tmp_path, monkeypa
     pictures = write_stl10(tmp_path, monkeypatch)
     config = DataConfig("stl10", root=str(tmp_path), val_fraction=0.5)
     train, val, test = (load_split(config, split) for split in ("train", "val", "test"))
-    assert train.labels.sort().values.tolist() == val.labels.sort().values.tolist() == list(range(10))
+    assert (
+        train.labels.sort().values.tolist()
+        == val.labels.sort().values.tolist()
+        == list(range(10))
+    )
     assert torch.equal(test.images, pictures)
     both = torch.cat([train.images, val.images]).flatten(1)
-    assert sorted(map(bytes, both.numpy())) == sorted(map(bytes, pictures.flatten(1).numpy()))
+    assert sorted(map(bytes, both.numpy())) == sorted(
+        map(bytes, pictures.flatten(1).numpy())
+    )
 
 
 def test_damaged_stl10_files_are_named(tmp_path, monkeypatch):
-    with pytest.raises(FileNotFoundError, match="stl10_binary is no folder.*download stl10"):
+    with pytest.raises(
+        FileNotFoundError, match="stl10_binary is no folder.*download stl10"
+    ):
         read_stl10(tmp_path, "train")
     write_stl10(tmp_path, monkeypatch)
     path = tmp_path / "stl10_binary" / "train_X.bin"
@@ -269,5 +316,7 @@ def test_damaged_stl10_files_are_named(tmp_path, monkeypatch):
 
 def test_stl10_images_and_labels_must_be_as_many(tmp_path, monkeypatch):
     write_stl10(tmp_path, monkeypatch, images=20, labels=19)
-    with pytest.raises(ValueError, match="train_X.bin holds 20 images, but .*train_y.bin 19 labels"):
+    with pytest.raises(
+        ValueError, match="train_X.bin holds 20 images, but .*train_y.bin 19 labels"
+    ):
         read_stl10(tmp_path, "train")

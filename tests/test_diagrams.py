@@ -1,4 +1,6 @@
-"""The diagrams: the committed files are what the code draws, and a reader can read them."""
+"""The diagrams: the committed files are what the code draws, and a reader can read
+them.
+"""
 
 import re
 from pathlib import Path
@@ -28,14 +30,18 @@ def test_the_committed_files_are_what_the_code_draws(tmp_path):
     diagrams.main(tmp_path)
     assert sorted(path.stem for path in diagrams.FIGURES.iterdir()) == NAMES
     for path in tmp_path.iterdir():
-        assert (diagrams.FIGURES / path.name).read_bytes() == path.read_bytes(), "run python book/diagrams.py"
+        assert (diagrams.FIGURES / path.name).read_bytes() == path.read_bytes(), (
+            "run python book/diagrams.py"
+        )
 
 
 @FIGURES
 def test_a_figure_is_one_small_file_that_says_what_it_shows(name):
     text = (diagrams.FIGURES / f"{name}.svg").read_text(encoding="utf-8")
     root = ElementTree.fromstring(text)
-    assert [child.tag for child in root[:2]] == [f"{SVG}title", f"{SVG}desc"] and all(child.text for child in root[:2])
+    assert [child.tag for child in root[:2]] == [f"{SVG}title", f"{SVG}desc"] and all(
+        child.text for child in root[:2]
+    )
     assert root.get("role") == "img" and root.get("aria-labelledby") == "title desc"
     assert float(root.get("width")) <= 7 * 96  # inches, at 96 pixels each
     assert len(text) < 40_000
@@ -44,20 +50,32 @@ def test_a_figure_is_one_small_file_that_says_what_it_shows(name):
 
 
 def test_text_stays_inside_its_figure_and_apart(chromium):
-    """At the size of a phone the smallest text is still about 8 pixels high, and no two touch."""
+    """At the size of a phone the smallest text is still about 8 pixels high, and no two
+    touch.
+    """
     page = browser.open_guarded(chromium).page
     for name in NAMES:
         page.goto((diagrams.FIGURES / f"{name}.svg").as_uri())
-        texts, (_, _, width, height) = page.evaluate(MEASURE), viewed(name)
+        texts = page.evaluate(MEASURE)
+        _, _, width, height = viewed(name)
         for index, (words, left, top, right, bottom) in enumerate(texts):
-            assert 4 < left and right < width - 4 and 4 < top and bottom < height - 4, (name, words)
+            assert 4 < left and right < width - 4 and 4 < top and bottom < height - 4, (
+                name,
+                words,
+            )
             for other, *box in texts[:index]:
-                apart = right < box[0] or box[2] < left or bottom - 2 < box[1] or box[3] - 2 < top
+                apart = (
+                    right < box[0]
+                    or box[2] < left
+                    or bottom - 2 < box[1]
+                    or box[3] - 2 < top
+                )
                 assert apart, (name, words, other)
         sizes = [
             float(size)
             for size in re.findall(
-                r'font-size="([\d.]+)"', (diagrams.FIGURES / f"{name}.svg").read_text(encoding="utf-8")
+                r'font-size="([\d.]+)"',
+                (diagrams.FIGURES / f"{name}.svg").read_text(encoding="utf-8"),
             )
         ]
         assert min(sizes) * 350 / width >= 8
@@ -70,13 +88,20 @@ def viewed(name: str) -> list[float]:
 
 
 def test_the_weights_in_the_diagrams_are_attention():
-    q, k = torch.tensor(language.Q_ROWS).double(), torch.tensor(language.K_ROWS).double()
-    torch.testing.assert_close(torch.tensor(language.weights()).double(), attend(q, k, k)[1])
-    assert len({str(language.weights(head)) for head in range(language.H)}) == language.H
+    q = torch.tensor(language.Q_ROWS).double()
+    k = torch.tensor(language.K_ROWS).double()
+    torch.testing.assert_close(
+        torch.tensor(language.weights()).double(), attend(q, k, k)[1]
+    )
+    assert (
+        len({str(language.weights(head)) for head in range(language.H)}) == language.H
+    )
     assert language.H * language.K == language.D
 
 
 def test_figures_in_chapters_exist_and_are_described():
     for text in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.md")):
-        for alt, path in re.findall(r"!\[([^\]]*)\]\(([^)\s]+)\)", text.read_text(encoding="utf-8")):
+        for alt, path in re.findall(
+            r"!\[([^\]]*)\]\(([^)\s]+)\)", text.read_text(encoding="utf-8")
+        ):
             assert (text.parent / path).is_file() and len(alt) > 20, (text.stem, path)

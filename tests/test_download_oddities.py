@@ -10,14 +10,15 @@ import pytest
 import servers
 from servers import ARCHIVE, NAMES, assert_complete, fetch
 
-from vit_tutorial.download import download_stl10
+from vit_tutorial.data.stl10_download import download_stl10
 
 server = servers.server
 
 
 @pytest.mark.parametrize("length", ["abc", "-5", "1e6", "", "9" * 5000, "\u00b2"])
 def test_a_length_that_is_none_costs_nothing_that_has_arrived(tmp_path, server, length):
-    server.length, server.cuts = length or " ", 1
+    server.length = length or " "
+    server.cuts = 1
     with pytest.raises(ConnectionError, match="150000 bytes are kept"):
         fetch(tmp_path, server, retries=0)
     assert_complete(fetch(tmp_path, server))
@@ -37,7 +38,17 @@ def test_a_length_that_is_none_costs_nothing_that_has_arrived(tmp_path, server, 
         '{"version": "\\u732b"}',
         "\ud800",
     ],
-    ids=["a list", "text", "a number", "null", "deep", "a number as version", "two lines", "no Latin", "no UTF-8"],
+    ids=[
+        "a list",
+        "text",
+        "a number",
+        "null",
+        "deep",
+        "a number as version",
+        "two lines",
+        "no Latin",
+        "no UTF-8",
+    ],
 )
 def test_a_note_that_is_none_starts_anew(tmp_path, server, note):
     server.cuts = 1
@@ -50,9 +61,18 @@ def test_a_note_that_is_none_starts_anew(tmp_path, server, note):
 
 
 @pytest.mark.parametrize(
-    "url", ["http://[", "http://", "http://a b/c", "http://127.0.0.1:port/", "http://\u00e9/\u00e9"]
+    "url",
+    [
+        "http://[",
+        "http://",
+        "http://a b/c",
+        "http://127.0.0.1:port/",
+        "http://\u00e9/\u00e9",
+    ],
 )
-def test_an_address_that_leads_nowhere_costs_nothing_that_has_arrived(tmp_path, server, url):
+def test_an_address_that_leads_nowhere_costs_nothing_that_has_arrived(
+    tmp_path, server, url
+):
     server.cuts = 1
     with pytest.raises(ConnectionError):
         fetch(tmp_path, server, retries=0)
@@ -64,20 +84,31 @@ def test_an_address_that_leads_nowhere_costs_nothing_that_has_arrived(tmp_path, 
 
 
 def bomb(kind: bytes, size: int) -> bytes:
-    """An archive whose first member is a header of zeros, as long as is said; a thousandth of that when packed."""
+    """An archive whose first member is a header of zeros, as long as is said; a
+    thousandth of that when packed.
+    """
     member = tarfile.TarInfo("stl10_binary/long")
-    member.type, member.size = kind, size
+    member.type = kind
+    member.size = size
     packed = io.BytesIO()
     with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=1) as file:
-        file.write(member.tobuf(tarfile.USTAR_FORMAT if size < 8**11 else tarfile.GNU_FORMAT))
+        file.write(
+            member.tobuf(tarfile.USTAR_FORMAT if size < 8**11 else tarfile.GNU_FORMAT)
+        )
         for _ in range(min(size, 64_000_000) // 1_000_000):
             file.write(bytes(1_000_000))
         file.write(gzip.decompress(ARCHIVE))
     return packed.getvalue()
 
 
-KINDS = [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.GNUTYPE_SPARSE,
-         tarfile.REGTYPE]  # fmt: skip
+KINDS = [
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+    tarfile.GNUTYPE_SPARSE,
+    tarfile.REGTYPE,
+]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -100,20 +131,26 @@ def test_what_unpacks_without_end_is_refused(tmp_path, server, kind):
 
 
 def test_many_empty_members_have_an_end(tmp_path, server, monkeypatch):
-    monkeypatch.setattr("vit_tutorial.download.UNPACKED", 10**5)
+    monkeypatch.setattr("vit_tutorial.data.stl10_download.UNPACKED", 10**5)
     server.content = gzip.compress(tarfile.TarInfo("empty").tobuf() * 1000)
     with pytest.raises(ValueError, match="unpacks to more than"):
         fetch(tmp_path, server)
 
 
 @pytest.mark.parametrize("below", ["stl10_binary", "pictures"])
-def test_files_that_lie_in_the_root_itself_are_not_fetched_again(tmp_path, server, below):
+def test_files_that_lie_in_the_root_itself_are_not_fetched_again(
+    tmp_path, server, below
+):
     folder = fetch(tmp_path, server).rename(tmp_path / below)
     assert fetch(folder, server) == folder
-    assert server.asked == [None] and sorted(path.name for path in folder.iterdir()) == sorted(NAMES)
+    assert server.asked == [None] and sorted(
+        path.name for path in folder.iterdir()
+    ) == sorted(NAMES)
 
 
-def test_a_download_one_level_too_deep_goes_where_it_belongs(tmp_path, server, monkeypatch):
+def test_a_download_one_level_too_deep_goes_where_it_belongs(
+    tmp_path, server, monkeypatch
+):
     (tmp_path / "stl10_binary").mkdir()
     monkeypatch.chdir(tmp_path / "stl10_binary")
     assert_complete(fetch(Path("."), server))

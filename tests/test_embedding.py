@@ -14,10 +14,16 @@ from vit_tutorial.embedding import (
     sincos_positions,
 )
 
-B, C, P, D, GRID = 2, 3, 4, 20, (5, 6)
+B = 2
+C = 3
+P = 4
+D = 20
+GRID = (5, 6)
 SIZE = (GRID[0] * P, GRID[1] * P)
 N = GRID[0] * GRID[1]
-EMBEDDERS = pytest.mark.parametrize("embedder", [ManualPatchEmbedder, ConvolutionalPatchEmbedder])
+EMBEDDERS = pytest.mark.parametrize(
+    "embedder", [ManualPatchEmbedder, ConvolutionalPatchEmbedder]
+)
 
 
 def test_manual_equals_convolutional():
@@ -26,7 +32,9 @@ def test_manual_equals_convolutional():
     convolutional = ConvolutionalPatchEmbedder(SIZE, P, C, D).double()
     for parameter in manual.parameters():
         nn.init.normal_(parameter)
-    kernel = rearrange(manual.projection.weight.data, "d (p1 p2 c) -> d c p1 p2", p1=P, p2=P)
+    kernel = rearrange(
+        manual.projection.weight.data, "d (p1 p2 c) -> d c p1 p2", p1=P, p2=P
+    )
     convolutional.load_state_dict(manual.state_dict() | {"projection.weight": kernel})
     images = torch.randn(B, C, *SIZE, dtype=torch.float64, requires_grad=True)
     output = torch.randn(B, N + 1, D, dtype=torch.float64)
@@ -35,7 +43,15 @@ def test_manual_equals_convolutional():
     tokens = [embedder(images) for embedder in (manual, convolutional)]
     for embedder, embedded in zip((manual, convolutional), tokens, strict=True):
         inputs = {"images": images, **dict(embedder.named_parameters())}
-        gradients.append(dict(zip(inputs, torch.autograd.grad(embedded, inputs.values(), output), strict=True)))
+        gradients.append(
+            dict(
+                zip(
+                    inputs,
+                    torch.autograd.grad(embedded, inputs.values(), output),
+                    strict=True,
+                )
+            )
+        )
     weight = gradients[1]["projection.weight"]
     gradients[1]["projection.weight"] = rearrange(weight, "d c p1 p2 -> d (p1 p2 c)")
     assert_close(tokens[0], tokens[1])
@@ -126,8 +142,15 @@ def test_sincos_by_hand():
     positions = sincos_positions((2, 3), 8)
     assert positions.shape == (1, 7, 8)
     assert torch.equal(positions[0, 0], torch.zeros(8))  # the class token has no place
-    row, column = 1.0, 2.0  # the last patch; frequencies are 1 and 1/10000
-    expected = [wave(place * f) for place in (row, column) for wave in (math.sin, math.cos) for f in (1.0, 1e-4)]
+    # the last patch; frequencies are 1 and 1/10000
+    row = 1.0
+    column = 2.0
+    expected = [
+        wave(place * f)
+        for place in (row, column)
+        for wave in (math.sin, math.cos)
+        for f in (1.0, 1e-4)
+    ]
     assert_close(positions[0, -1], torch.tensor(expected))
     assert_close(sincos_positions((2, 3), 8, class_token=False), positions[:, 1:])
 
@@ -137,7 +160,8 @@ def test_sincos_rows_are_distinct_and_alike_when_near():
     likeness = F.normalize(places, dim=1) @ F.normalize(places, dim=1).T
     assert_close(likeness.diagonal(), torch.ones(63))
     assert (likeness - torch.eye(63)).max() < 0.999
-    down, across = likeness[0].view(9, 7)[:4, 0], likeness[0].view(9, 7)[0, :4]
+    down = likeness[0].view(9, 7)[:4, 0]
+    across = likeness[0].view(9, 7)[0, :4]
     assert_close(down, across)  # rows and columns count the same
     assert (down.diff() < -0.01).all()
 
@@ -160,12 +184,19 @@ def test_interpolated_positions(extra, new_grid):
 
 
 def test_interpolation_keeps_up_and_left():
-    """A value that only grows downwards still only grows downwards on another, non-square grid."""
+    """A value that only grows downwards still only grows downwards on another,
+    non-square grid.
+    """
     ramp = torch.arange(5.0).view(5, 1).expand(5, 6).reshape(1, 30, 1)
     stretched = interpolate_positions(ramp, (5, 6), (8, 3)).view(8, 3)
     assert (stretched.diff(dim=0) > 0).all()
     assert_close(stretched, stretched[:, :1].expand(8, 3))
-    assert_close(stretched[2:-2, 0], (torch.arange(2.0, 6.0) + 0.5) * 5 / 8 - 0.5, atol=0.05, rtol=0)
+    assert_close(
+        stretched[2:-2, 0],
+        (torch.arange(2.0, 6.0) + 0.5) * 5 / 8 - 0.5,
+        atol=0.05,
+        rtol=0,
+    )
 
 
 @pytest.mark.parametrize("count", [29, 32])

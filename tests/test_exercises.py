@@ -1,4 +1,6 @@
-"""Every exercise of the chapters: its form, its cell as it stands, and its solution, run as a learner would."""
+"""Every exercise of the chapters: its form, its cell as it stands, and its solution,
+run as a learner would.
+"""
 
 import ast
 import re
@@ -16,7 +18,9 @@ from vit_tutorial.checks import Result
 TEXTS = sorted((Path(__file__).parent.parent / "notebooks").glob("[0-9][0-9]_*.md"))
 TAUGHT = [text for text in TEXTS if text.name[:2] <= "08"]
 HEADING = re.compile(
-    r"^### (?P<turn>Your turn \()?.*?(?P<minutes>\d+) minutes, (?P<stars>one|two|three) stars?\)", re.M
+    r"^### (?P<turn>Your turn \()?.*?(?P<minutes>\d+) minutes, (?P<stars>one|two|three)"
+    r" stars?\)",
+    re.M,
 )
 DETAILS = re.compile(r"<details><summary>(.*?)</summary>(.*?)</details>", re.S)
 
@@ -32,7 +36,13 @@ class Exercise:
     @property
     def solution(self) -> str:
         """The indented lines of the last fold."""
-        return textwrap.dedent("\n".join(line for line in self.folded[-1][1].splitlines() if line[:4] in ("", "    ")))
+        return textwrap.dedent(
+            "\n".join(
+                line
+                for line in self.folded[-1][1].splitlines()
+                if line[:4] in ("", "    ")
+            )
+        )
 
 
 @cache
@@ -41,20 +51,33 @@ def cells(text: Path) -> list:
 
 
 def exercises(text: Path) -> list[Exercise]:
-    found, chapter = [], cells(text)
+    found = []
+    chapter = cells(text)
     for place, cell in enumerate(chapter):
-        if cell.cell_type == "code" and re.search(r"^check\.(?!my_vit\()\w+\(", cell.source, re.M):  # not the capstone
+        # not the capstone
+        if cell.cell_type == "code" and re.search(
+            r"^check\.(?!my_vit\()\w+\(", cell.source, re.M
+        ):
             heading = list(HEADING.finditer(chapter[place - 1].source))
             assert heading, (
-                f"{text.stem}: an exercise without a heading that says minutes and stars: {cell.source[:60]}"
+                f"{text.stem}: an exercise without a heading that says minutes and"
+                f" stars: {cell.source[:60]}"
             )
-            after = re.split(r"^#", chapter[place + 1].source, maxsplit=1, flags=re.M)[0]
-            found.append(Exercise(text.stem, place, heading[-1], cell.source, DETAILS.findall(after)))
+            after = re.split(r"^#", chapter[place + 1].source, maxsplit=1, flags=re.M)[
+                0
+            ]
+            found.append(
+                Exercise(
+                    text.stem, place, heading[-1], cell.source, DETAILS.findall(after)
+                )
+            )
     return found
 
 
 EXERCISES = pytest.mark.parametrize(
-    "exercise", [e for text in TEXTS for e in exercises(text)], ids=lambda e: f"{e.chapter[:2]}-{last_line(e.cell)}"
+    "exercise",
+    [e for text in TEXTS for e in exercises(text)],
+    ids=lambda e: f"{e.chapter[:2]}-{last_line(e.cell)}",
 )
 
 
@@ -64,13 +87,22 @@ def last_line(cell: str) -> str:
 
 @cache
 def surroundings(chapter: str) -> dict:
-    """What a learner has at hand in a chapter: all that it imports and the cells that are exported."""
+    """What a learner has at hand in a chapter: all that it imports and the cells that
+    are exported.
+    """
     text = next(text for text in TEXTS if text.stem == chapter)
-    names, sources = {}, [cell.source for cell in cells(text) if cell.cell_type == "code"]
+    names = {}
+    sources = [cell.source for cell in cells(text) if cell.cell_type == "code"]
     for source in sources:
         body = ast.parse(source).body
         exported = source.startswith("# vit_tutorial/")
-        wanted = body if exported else [node for node in body if isinstance(node, ast.Import | ast.ImportFrom)]
+        wanted = (
+            body
+            if exported
+            else [
+                node for node in body if isinstance(node, ast.Import | ast.ImportFrom)
+            ]
+        )
         exec(compile(ast.Module(wanted, []), chapter, "exec"), names)
     return names
 
@@ -88,13 +120,21 @@ def test_a_chapter_has_three_exercises_one_of_them_before_its_answer(text):
     assert len(found) == 3
     turns = [exercise for exercise in found if exercise.heading["turn"]]
     assert len(turns) == 1
-    after = [cell.source for cell in cells(text)[turns[0].place + 1 :] if cell.cell_type == "code"]
-    assert any(source.startswith("# vit_tutorial/") for source in after), "no marked cell answers it"
+    after = [
+        cell.source
+        for cell in cells(text)[turns[0].place + 1 :]
+        if cell.cell_type == "code"
+    ]
+    assert any(source.startswith("# vit_tutorial/") for source in after), (
+        "no marked cell answers it"
+    )
 
 
 @pytest.mark.parametrize("text", TAUGHT, ids=lambda text: text.stem)
 def test_a_reader_predicts_before_running(text):
-    prose = "\n".join(cell.source for cell in cells(text) if cell.cell_type == "markdown")
+    prose = "\n".join(
+        cell.source for cell in cells(text) if cell.cell_type == "markdown"
+    )
     assert prose.count("<summary>Our answer</summary>") >= 3
 
 
@@ -102,7 +142,11 @@ def test_a_reader_predicts_before_running(text):
 def test_an_exercise_says_what_it_takes_and_helps_in_steps(exercise):
     assert 1 <= int(exercise.heading["minutes"]) <= 15
     summaries = [summary for summary, _ in exercise.folded]
-    assert summaries[:2] == ["Hint 1", "Hint 2"] and summaries[-1] == "Solution" and len(summaries) == 5
+    assert (
+        summaries[:2] == ["Hint 1", "Hint 2"]
+        and summaries[-1] == "Solution"
+        and len(summaries) == 5
+    )
     assert all(summary.startswith("I get ") for summary in summaries[2:4])
 
 
@@ -118,7 +162,9 @@ def test_the_solution_solves_the_exercise_and_stands_nowhere_in_its_cell(exercis
     result = answer(exercise, exercise.solution)
     assert result.ok, result.message
     given = {line.strip() for line in exercise.cell.splitlines()}
-    assert [line for line in exercise.solution.splitlines() if line.strip() not in given], "the cell holds the solution"
+    assert [
+        line for line in exercise.solution.splitlines() if line.strip() not in given
+    ], "the cell holds the solution"
 
 
 def test_the_capstone_is_a_blank_class_that_a_chapter_checks():
@@ -129,5 +175,10 @@ def test_the_capstone_is_a_blank_class_that_a_chapter_checks():
 
 
 def test_every_check_belongs_to_an_exercise():
-    used = {name for text in TEXTS for e in exercises(text) for name in re.findall(r"check\.(\w+)\(", e.cell)}
+    used = {
+        name
+        for text in TEXTS
+        for e in exercises(text)
+        for name in re.findall(r"check\.(\w+)\(", e.cell)
+    }
     assert used | {"my_vit"} == set(checks.__all__) - {"Result"}

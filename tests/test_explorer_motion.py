@@ -1,4 +1,6 @@
-"""What moves by itself in the explorer on a page: previews, epochs, play, and data that arrive."""
+"""What moves by itself in the explorer on a page: previews, epochs, play, and data that
+arrive.
+"""
 
 import browser
 import explorers
@@ -19,35 +21,51 @@ from explorers import (
     wanted,
 )
 
-from vit_tutorial.data import normalise
-from vit_tutorial.explorer import explore, page
+from vit_tutorial.data.images import normalise
+from vit_tutorial.explorer.html import page
+from vit_tutorial.explorer.widget import explore
 
-chromium, guarded, opened = browser.chromium, browser.guarded, explorers.opened
+chromium = browser.chromium
+guarded = browser.guarded
+opened = explorers.opened
 
 
 def test_hovering_previews_a_query_and_changes_nothing(opened):
     model = build()
     (shown,) = opened(explore(model, draw_images()))
     shown.get_by_label("query", exact=True).press("ArrowRight")
-    before, sentence = read_state(shown), shown.get_by_role("status")
+    before = read_state(shown)
+    sentence = shown.get_by_role("status")
     for canvas, row, column in [("overlay", 2, 3), ("bare", 3, 0)]:
-        shown.locator(f"canvas.{canvas}").hover(position=middle(shown, canvas, row, column))
+        shown.locator(f"canvas.{canvas}").hover(
+            position=middle(shown, canvas, row, column)
+        )
         patch = 1 + row * GRID[1] + column
         state = read_state(shown)
-        assert state["preview"] == str(patch) and {**state, "preview": "", "scale": 0} == {**before, "scale": 0}
+        assert state["preview"] == str(patch) and {
+            **state,
+            "preview": "",
+            "scale": 0,
+        } == {**before, "scale": 0}
         assert_weights(shown, *wanted(maps(model), {**state, "query": patch}, "cls"))
         assert_thumbs(shown, maps(model), query=patch)
-        assert sentence.get_attribute("aria-live") == "off"  # a moving pointer is not read out
+        # a moving pointer is not read out
+        assert sentence.get_attribute("aria-live") == "off"
     shown.page.mouse.move(0, 0)
     assert read_state(shown) == before
     assert_shown(shown, model, query=1)
-    shown.locator("canvas.overlay").click(position=middle(shown, "overlay", 2, 3))  # a click keeps it
+    # a click keeps it
+    shown.locator("canvas.overlay").click(position=middle(shown, "overlay", 2, 3))
     shown.page.mouse.move(0, 0)
     assert_shown(shown, model, query=16)
     shown.get_by_label("layer", exact=True).press("Home")
-    assert sentence.get_attribute("aria-live") == "polite" and "row 3, column 4" in sentence.inner_text()
+    assert (
+        sentence.get_attribute("aria-live") == "polite"
+        and "row 3, column 4" in sentence.inner_text()
+    )
     shown.locator("canvas.overlay").hover(position=middle(shown, "overlay", 0, 0))
-    shown.locator("canvas.overlay").press("ArrowRight")  # keys count even where the pointer rests
+    # keys count even where the pointer rests
+    shown.locator("canvas.overlay").press("ArrowRight")
     assert_shown(shown, model, query=17, preview="")
 
 
@@ -61,7 +79,11 @@ def test_the_epochs_slider_moves_through_the_snapshots(opened):
         assert_shown(shown, models[epoch], epoch=epoch)
         assert slider.get_attribute("aria-valuetext") == f"epoch {epoch} of 12"
         assert f", epoch {epoch}, " in shown.get_by_role("status").inner_text()
-        probability, guess = models[epoch](normalise(draw_images(), MEAN, STD))[0].softmax(dim=-1).max(dim=0)
+        probability, guess = (
+            models[epoch](normalise(draw_images(), MEAN, STD))[0]
+            .softmax(dim=-1)
+            .max(dim=0)
+        )
         said = shown.locator(".prediction").inner_text()
         assert CLASSES[guess] in said and f"{100 * probability:.0f} %" in said
 
@@ -70,7 +92,8 @@ def test_the_epochs_slider_moves_through_the_snapshots(opened):
 def test_play_goes_through_to_the_end_and_stops(opened, name, values):
     models = {epoch: build(seed=epoch) for epoch in (0, 5)}
     (shown,) = opened(explore(models[5], draw_images(), snapshots=models))
-    button, status = shown.get_by_role("button", name=f"play {name}s"), shown.get_by_role("status")
+    button = shown.get_by_role("button", name=f"play {name}s")
+    status = shown.get_by_role("status")
     shown.page.clock.install(time=0)
     shown.page.clock.pause_at(1000)
     button.press("Enter")
@@ -91,7 +114,9 @@ def test_play_goes_through_to_the_end_and_stops(opened, name, values):
 
 def test_whoever_wants_no_motion_plays_step_by_step(chromium, tmp_path):
     guarded = browser.open_guarded(chromium, reduced_motion="reduce")
-    (tmp_path / "page.html").write_text(page(explore(build(), draw_images())), encoding="utf-8")
+    (tmp_path / "page.html").write_text(
+        page(explore(build(), draw_images())), encoding="utf-8"
+    )
     guarded.page.goto((tmp_path / "page.html").as_uri())
     shown = guarded.page.locator(".vit-explorer[data-loaded=all]")
     guarded.page.clock.install()
@@ -103,7 +128,11 @@ def test_whoever_wants_no_motion_plays_step_by_step(chromium, tmp_path):
 
 
 def test_what_is_shown_first_is_drawn_before_the_rest_is_unpacked(guarded, tmp_path):
-    explorer = explore(build(), draw_images(8), snapshots={epoch: build(seed=epoch) for epoch in range(4)})
+    explorer = explore(
+        build(),
+        draw_images(8),
+        snapshots={epoch: build(seed=epoch) for epoch in range(4)},
+    )
     explorer.image = 5
     (tmp_path / "page.html").write_text(page(explorer), encoding="utf-8")
     guarded.page.add_init_script("""new MutationObserver(() => {

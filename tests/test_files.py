@@ -1,4 +1,6 @@
-"""Text is read and written in UTF-8 wherever it is, whatever the machine's own encoding."""
+"""Text is read and written in UTF-8 wherever it is, whatever the machine's own
+encoding.
+"""
 
 import ast
 from pathlib import Path
@@ -8,7 +10,12 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("vit_tutorial", "book", "benchmarks", "notebooks", "tests")
-FILES = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py") if "node_modules" not in path.parts]
+FILES = [
+    path
+    for folder in FOLDERS
+    for path in (ROOT / folder).rglob("*.py")
+    if "node_modules" not in path.parts
+]
 CHAPTERS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.md"))
 OTHERS = ("Image", "os", "tarfile", "gzip")  # their `open` is about bytes
 PROCESSES = ("run", "Popen", "check_output", "check_call")
@@ -17,7 +24,9 @@ PROCESSES = ("run", "Popen", "check_output", "check_call")
 def without_encoding(source: str) -> list[int]:
     """The lines of the calls that read or write text in the machine's own encoding."""
     calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
-    return [call.lineno for call in calls if is_text(call) and not says(call, "encoding")]
+    return [
+        call.lineno for call in calls if is_text(call) and not says(call, "encoding")
+    ]
 
 
 def says(call: ast.Call, *names: str) -> bool:
@@ -33,8 +42,13 @@ def is_text(call: ast.Call) -> bool:
         return len(call.args) <= (name == "write_text")
     if name != "open" or (method and getattr(call.func.value, "id", "") in OTHERS):
         return False
-    modes = [*call.args[not method :], *(keyword.value for keyword in call.keywords if keyword.arg == "mode")]
-    return not modes or (isinstance(modes[0], ast.Constant) and "b" not in modes[0].value)
+    modes = [
+        *call.args[not method :],
+        *(keyword.value for keyword in call.keywords if keyword.arg == "mode"),
+    ]
+    return not modes or (
+        isinstance(modes[0], ast.Constant) and "b" not in modes[0].value
+    )
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -44,7 +58,11 @@ def test_modules_say_the_encoding_of_text(path):
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 def test_chapters_say_the_encoding_of_text(path):
-    cells = [cell.source for cell in jupytext.read(path, fmt="md:myst").cells if cell.cell_type == "code"]
+    cells = [
+        cell.source
+        for cell in jupytext.read(path, fmt="md:myst").cells
+        if cell.cell_type == "code"
+    ]
     assert [cell for cell in cells if without_encoding(cell)] == []
 
 

@@ -1,4 +1,6 @@
-"""What chapter 07 says of its recorded runs, and the one model that it shares with the benchmark."""
+"""What chapter 07 says of its recorded runs, and the one model that it shares with the
+benchmark.
+"""
 
 import ast
 import json
@@ -15,55 +17,104 @@ CHAPTER = ROOT / "notebooks" / "07_generalising.md"
 
 
 def record(name: str) -> dict:
-    return json.loads((ROOT / "results" / f"{name}.json").read_text(encoding="utf-8"))["runs"]
+    return json.loads((ROOT / "results" / f"{name}.json").read_text(encoding="utf-8"))[
+        "runs"
+    ]
 
 
 def definition(name: str, source: str) -> str | None:
-    found = [node for node in ast.parse(source).body if getattr(node, "name", None) == name]
+    found = [
+        node for node in ast.parse(source).body if getattr(node, "name", None) == name
+    ]
     return ast.unparse(found[0]) if found else None
 
 
 def test_the_cnn_of_the_chapter_is_the_one_that_was_measured():
-    cells = [cell.source for cell in jupytext.read(CHAPTER, fmt="md:myst").cells if cell.cell_type == "code"]
+    cells = [
+        cell.source
+        for cell in jupytext.read(CHAPTER, fmt="md:myst").cells
+        if cell.cell_type == "code"
+    ]
     shown = [definition("CNN", cell) for cell in cells if definition("CNN", cell)]
-    assert shown == [definition("CNN", (ROOT / "benchmarks" / "generalising.py").read_text(encoding="utf-8"))]
+    assert shown == [
+        definition(
+            "CNN", (ROOT / "benchmarks" / "generalising.py").read_text(encoding="utf-8")
+        )
+    ]
 
 
 def test_the_recorded_runs_say_what_the_chapter_says():
     runs = record("generalising")
     for run in runs.values():
         assert [seed["seed"] for seed in run["seeds"]] == list(range(len(run["seeds"])))
-        assert run["mean"] == pytest.approx(mean(seed["val_accuracy"][-1] for seed in run["seeds"]), abs=1e-4)
+        assert run["mean"] == pytest.approx(
+            mean(seed["val_accuracy"][-1] for seed in run["seeds"]), abs=1e-4
+        )
     score = {name: run["mean"] for name, run in runs.items()}
     for model in ("ViT", "CNN"):  # by heart, cured by augmentation and by more pictures
-        assert runs[f"{model}, 500"]["train_mean"] > 0.99 and score[f"{model}, 500"] < 0.65
-        assert min(score[f"{model}, {more}"] for more in ("500, augmented", "2000", "fresh")) > 0.85
-    assert score["ViT, 500, upside down"] < 0.6 < 0.85 < score["ViT, 500, upside down, labels moved"]
+        assert (
+            runs[f"{model}, 500"]["train_mean"] > 0.99 and score[f"{model}, 500"] < 0.65
+        )
+        assert (
+            min(
+                score[f"{model}, {more}"]
+                for more in ("500, augmented", "2000", "fresh")
+            )
+            > 0.85
+        )
+    assert (
+        score["ViT, 500, upside down"]
+        < 0.6
+        < 0.85
+        < score["ViT, 500, upside down, labels moved"]
+    )
 
 
 def test_the_panels_stand_in_the_order_of_the_answer():
     text = CHAPTER.read_text(encoding="utf-8")
     places = [
-        int(place) for place in re.search(r"list\(panels\)\[place\] for place in \(([\d, ]+)\)", text)[1].split(",")
+        int(place)
+        for place in re.search(
+            r"list\(panels\)\[place\] for place in \(([\d, ]+)\)", text
+        )[1].split(",")
     ]
-    answers = [re.sub(r"<.*?>", "", name) for name in re.findall(r"<strong>[A-F], (.*?):</strong>", text)]
-    assert answers == [list(record("illness"))[place] for place in places] and sorted(places) == list(range(6))
+    answers = [
+        re.sub(r"<.*?>", "", name)
+        for name in re.findall(r"<strong>[A-F], (.*?):</strong>", text)
+    ]
+    assert answers == [list(record("illness"))[place] for place in places] and sorted(
+        places
+    ) == list(range(6))
 
 
 def test_each_illness_shows_the_symptom_that_the_chapter_names():
-    runs, guess = record("illness"), math.log(10)
+    runs = record("illness")
+    guess = math.log(10)
     healthy, softmax, dropout = (
-        runs[name] for name in ("healthy", "softmax before the loss", "dropout left on in evaluation")
+        runs[name]
+        for name in (
+            "healthy",
+            "softmax before the loss",
+            "dropout left on in evaluation",
+        )
     )
     below = {
-        name: sum(val < train for val, train in zip(run["val_loss"], run["train_loss"], strict=True))
+        name: sum(
+            val < train
+            for val, train in zip(run["val_loss"], run["train_loss"], strict=True)
+        )
         for name, run in runs.items()
     }
     assert healthy["val_accuracy"][-1] > 0.95 and below["healthy"] == 25
-    assert below["dropout left on in evaluation"] < 20 and dropout["val_accuracy"][-1] > 0.85
+    assert (
+        below["dropout left on in evaluation"] < 20
+        and dropout["val_accuracy"][-1] > 0.85
+    )
     assert min(softmax["train_loss"] + softmax["val_loss"]) > math.log(math.e + 9) - 1
     assert softmax["val_accuracy"][-1] > 0.85
-    assert all(abs(loss - guess) < 0.06 for loss in runs["shuffled labels"]["train_loss"])
+    assert all(
+        abs(loss - guess) < 0.06 for loss in runs["shuffled labels"]["train_loss"]
+    )
     assert runs["learning rate times 100"]["train_loss"][0] > guess + 1
     wild = runs["no zero_grad"]["train_loss"]
     assert abs(wild[0] - guess) < 0.1 and wild[-1] > guess + 0.5

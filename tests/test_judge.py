@@ -3,10 +3,14 @@ from torch import nn
 from torch.testing import assert_close
 
 from vit_tutorial.config import ViTConfig
-from vit_tutorial.data import ImageSet
-from vit_tutorial.judge import calibration, confusion, probabilities
+from vit_tutorial.data.images import ImageSet
 from vit_tutorial.model import VisionTransformer
-from vit_tutorial.train import evaluate
+from vit_tutorial.training.metrics import (
+    calibration,
+    confusion,
+    evaluate,
+    probabilities,
+)
 
 
 def chances_and_labels(n=200, classes=3):
@@ -24,7 +28,10 @@ def test_confusion_counts_images():
 
 
 def test_a_class_without_images_has_its_row():
-    assert_close(confusion(torch.eye(3)[[0, 1]], torch.tensor([0, 0])), torch.tensor([[1, 1, 0], [0, 0, 0], [0, 0, 0]]))
+    assert_close(
+        confusion(torch.eye(3)[[0, 1]], torch.tensor([0, 0])),
+        torch.tensor([[1, 1, 0], [0, 0, 0], [0, 0, 0]]),
+    )
 
 
 def test_calibration_by_hand():
@@ -36,14 +43,19 @@ def test_calibration_by_hand():
     result = calibration(chances, labels, bins=5)
     assert result["n"].tolist() == [len(images) for images in bins]
     for place, name in enumerate(("confidence", "accuracy")):
-        means = [sum(image[place] for image in images) / max(1, len(images)) for images in bins]
+        means = [
+            sum(image[place] for image in images) / max(1, len(images))
+            for images in bins
+        ]
         assert_close(result[name], torch.tensor(means, dtype=torch.float64))
 
 
 def test_bins_end_and_may_be_empty():
     result = calibration(torch.eye(3)[[0, 1]], torch.tensor([0, 0]))
     assert result["n"].tolist() == [0] * 9 + [2]
-    assert result["confidence"].tolist() == [0.0] * 9 + [1.0] and result["accuracy"].tolist() == [0.0] * 9 + [0.5]
+    assert result["confidence"].tolist() == [0.0] * 9 + [1.0] and result[
+        "accuracy"
+    ].tolist() == [0.0] * 9 + [0.5]
 
 
 def test_a_calibrated_model_lies_on_the_line():
@@ -52,17 +64,38 @@ def test_a_calibrated_model_lies_on_the_line():
     result = calibration(chances, torch.multinomial(chances, 1)[:, 0])
     full = result["n"] > 500
     assert full.sum() >= 6
-    assert_close(result["confidence"][full], result["accuracy"][full], atol=0.05, rtol=0)
+    assert_close(
+        result["confidence"][full], result["accuracy"][full], atol=0.05, rtol=0
+    )
 
 
 def test_probabilities_are_those_of_evaluate():
     torch.manual_seed(0)
-    model = VisionTransformer(ViTConfig(image_size=16, patch_size=8, dim=16, depth=1, heads=2, classes=2, dropout=0.5))
+    model = VisionTransformer(
+        ViTConfig(
+            image_size=16,
+            patch_size=8,
+            dim=16,
+            depth=1,
+            heads=2,
+            classes=2,
+            dropout=0.5,
+        )
+    )
     nn.init.normal_(model.head[1].weight)
-    data = ImageSet(torch.randint(256, (7, 3, 12, 12), dtype=torch.uint8), torch.tensor([0, 1] * 3 + [0]), ("a", "b"))
+    data = ImageSet(
+        torch.randint(256, (7, 3, 12, 12), dtype=torch.uint8),
+        torch.tensor([0, 1] * 3 + [0]),
+        ("a", "b"),
+    )
     chances = probabilities(model.train(), data, (0.5,) * 3, (0.25,) * 3, batch_size=3)
     assert not model.training and chances.shape == (7, 2)
     assert_close(chances.sum(dim=1), torch.ones(7))
     scores = evaluate(model, data, (0.5,) * 3, (0.25,) * 3)
-    assert scores["accuracy"] == (chances.argmax(dim=1) == data.labels).double().mean().item()
-    assert_close(torch.tensor(scores["loss"]), nn.functional.nll_loss(chances.log(), data.labels))
+    assert (
+        scores["accuracy"]
+        == (chances.argmax(dim=1) == data.labels).double().mean().item()
+    )
+    assert_close(
+        torch.tensor(scores["loss"]), nn.functional.nll_loss(chances.log(), data.labels)
+    )

@@ -1,9 +1,11 @@
-"""What a folder is taken for: classes, splits, or what only looks like them and is refused."""
+"""What a folder is taken for: classes, splits, or what only looks like them and is
+refused.
+"""
 
 import pytest
 from pets import classes_in, refused, write_image
 
-from vit_tutorial.folders import read_folder, survey
+from vit_tutorial.data.folder import read_folder, survey
 
 
 @pytest.mark.parametrize(
@@ -27,35 +29,63 @@ def test_the_usual_names_of_splits_are_known(tmp_path, train, val, test):
     assert found.classes == ("ants", "bees")
     assert ("test" in found.splits) == (test is not None)
     if val is not None:
-        assert {name: len(part) for name, part in found.splits.items() if name != "test"} == {"train": 40, "val": 6}
+        assert {
+            name: len(part) for name, part in found.splits.items() if name != "test"
+        } == {"train": 40, "val": 6}
     else:
         assert len(found.splits["train"]) + len(found.splits["val"]) == 40
     for name, folder in ((train, "train"), (val, "val"), (test, "test")):
-        assert name is None or all(f"/{name}/" in str(each.path) for each in found.splits[folder])
+        assert name is None or all(
+            f"/{name}/" in str(each.path) for each in found.splits[folder]
+        )
         assert name is None or f"pictures of {tmp_path / name}" in str(found)
 
 
 @pytest.mark.parametrize(
     ("folders", "message"),
     [
-        (["train/ants", "train/bees", "training/ants", "training/bees"], "2 folders for the split 'train'"),
+        (
+            ["train/ants", "train/bees", "training/ants", "training/bees"],
+            "2 folders for the split 'train'",
+        ),
         (["val/ants", "val/bees", "test/ants", "test/bees"], "expected a folder train"),
         (["train", "test"], "'test'.*looks like a split|'train'.*looks like a split"),
         (["train", "valid"], "looks like a split"),
         (["ants", "bees", "test"], "'test', which looks like a split"),
         (["ants", "bees", "validation"], "'validation', which looks like a split"),
-        (["train/ants", "train/bees", "ants", "bees"], "beside them, 'ants' with other pictures"),
+        (
+            ["train/ants", "train/bees", "ants", "bees"],
+            "beside them, 'ants' with other pictures",
+        ),
         (["train/ants", "train/bees", "test"], "beside them, 'test'"),
         (["train/ants", "train/bees", "val2/ants", "val2/bees"], "beside them, 'val2'"),
         (["train/ants", "val/ants"], "train holds 1 subfolders"),
-        (["seg_train/ants", "seg_train/bees", "seg_test/ants", "seg_test/bees"], "'seg_test', which looks"),
+        (
+            ["seg_train/ants", "seg_train/bees", "seg_test/ants", "seg_test/bees"],
+            "'seg_test', which looks",
+        ),
         (["trainImages", "testImages"], "'testImages', which looks like a split"),
         (["test2017", "train2017"], "'test2017', which looks like a split"),
-        (["fold1/ants", "fold1/bees", "fold2/ants", "fold2/bees"], "hold the same folders, .'ants', 'bees'."),
-        (["übung/ants", "übung/bees", "prüfung/ants", "prüfung/bees"], "hold the same folders"),
-        (["ants/train", "ants/val", "bees/train", "bees/val"], "hold the same folders|outside of classes"),
-        (["images/train", "labels/train", "more"], "images holds .'train'., expected splits outside of classes"),
-        (["train/ants", "train/bees", "val/ants", "val/wasps"], "val has classes .'ants', 'wasps'., expected those"),
+        (
+            ["fold1/ants", "fold1/bees", "fold2/ants", "fold2/bees"],
+            "hold the same folders, .'ants', 'bees'.",
+        ),
+        (
+            ["übung/ants", "übung/bees", "prüfung/ants", "prüfung/bees"],
+            "hold the same folders",
+        ),
+        (
+            ["ants/train", "ants/val", "bees/train", "bees/val"],
+            "hold the same folders|outside of classes",
+        ),
+        (
+            ["images/train", "labels/train", "more"],
+            "images holds .'train'., expected splits outside of classes",
+        ),
+        (
+            ["train/ants", "train/bees", "val/ants", "val/wasps"],
+            "val has classes .'ants', 'wasps'., expected those",
+        ),
     ],
 )
 def test_what_looks_like_splits_is_refused(tmp_path, folders, message):
@@ -101,5 +131,9 @@ def test_messages_about_many_classes_are_short(tmp_path):
     wrong = [f"class-{number:04}-{'x' * 90}" for number in range(300)]
     for name in wrong:
         write_image(tmp_path / "train" / name / "0.png", size=(1, 1))
-        write_image(tmp_path / "val" / name.replace("0299", "0300") / "0.png", size=(1, 1))
-    refused(tmp_path, r"300 in all.*; missing are \('class-0299-.*new are \('class-0300-")
+        write_image(
+            tmp_path / "val" / name.replace("0299", "0300") / "0.png", size=(1, 1)
+        )
+    refused(
+        tmp_path, r"300 in all.*; missing are \('class-0299-.*new are \('class-0300-"
+    )

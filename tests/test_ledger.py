@@ -1,4 +1,6 @@
-"""The ledger of chapters 01 to 05, filled in by hand: every number is counted here by the machine."""
+"""The ledger of chapters 01 to 05, filled in by hand: every number is counted here by
+the machine.
+"""
 
 import re
 from pathlib import Path
@@ -16,9 +18,17 @@ CHAPTERS = sorted((Path(__file__).parent.parent / "notebooks").glob("0[1-5]_*.md
 
 def ledger(path: Path) -> tuple[dict[str, list[str]], str]:
     """The rows of a chapter's table, and the text that fills in its blanks."""
-    text = path.read_text(encoding="utf-8").partition("## The ledger")[2].partition("\n## ")[0]
-    rows = [line.strip("|").split("|") for line in text.splitlines() if line.startswith("|")][2:]
-    return {name: cells for name, *cells in rows}, re.search(r"<details>(.*)</details>", text, re.DOTALL)[1]
+    text = (
+        path.read_text(encoding="utf-8")
+        .partition("## The ledger")[2]
+        .partition("\n## ")[0]
+    )
+    rows = [
+        line.strip("|").split("|") for line in text.splitlines() if line.startswith("|")
+    ][2:]
+    return {name: cells for name, *cells in rows}, re.search(
+        r"<details>(.*)</details>", text, re.DOTALL
+    )[1]
 
 
 def spent(run: nn.Module, *inputs: torch.Tensor, **options: bool) -> int:
@@ -31,9 +41,15 @@ def spent(run: nn.Module, *inputs: torch.Tensor, **options: bool) -> int:
 @pytest.fixture(scope="module")
 def counted() -> dict[str, tuple[str, str]]:
     with torch.device("meta"):
-        model = VisionTransformer(ViTConfig(image_size=224, patch_size=16, classes=1000, dim=768, depth=12, heads=12))
-        image, x = torch.empty(1, 3, 224, 224), torch.empty(1, 197, 768)
-        block, written_out = model.blocks[0], {"return_attention": True}
+        model = VisionTransformer(
+            ViTConfig(
+                image_size=224, patch_size=16, classes=1000, dim=768, depth=12, heads=12
+            )
+        )
+        image = torch.empty(1, 3, 224, 224)
+        x = torch.empty(1, 197, 768)
+        block = model.blocks[0]
+        written_out = {"return_attention": True}
         costs = {
             "tokens": (model.embedder, spent(model.embedder, image)),
             "attention": (block.attention, spent(block.attention, x, **written_out)),
@@ -42,7 +58,10 @@ def counted() -> dict[str, tuple[str, str]]:
             "head": (model.head, spent(model.head, x[:, 0])),
             "model": (model, spent(model, image, **written_out)),
         }
-    return {name: (f"{count_parameters(part):,}", f"{cost:,}") for name, (part, cost) in costs.items()}
+    return {
+        name: (f"{count_parameters(part):,}", f"{cost:,}")
+        for name, (part, cost) in costs.items()
+    }
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)

@@ -11,7 +11,14 @@ from vit_tutorial.config import ViTConfig
 from vit_tutorial.model import VisionTransformer, count_parameters
 from vit_tutorial.patches import patchify, unpatchify
 
-B, C, P, H, K, DEPTH, CLASSES, GRID = 2, 3, 4, 5, 8, 3, 7, (5, 6)
+B = 2
+C = 3
+P = 4
+H = 5
+K = 8
+DEPTH = 3
+CLASSES = 7
+GRID = (5, 6)
 SIZES = {"image_size": (20, 24), "patch_size": P, "channels": C, "classes": CLASSES}
 SIZES |= {"dim": H * K, "depth": DEPTH, "heads": H, "mlp_ratio": 1.5}
 VARIANTS = [
@@ -56,28 +63,43 @@ def torchvision_name(name):
 
 
 def test_equals_torchvision():
-    """Logits and the gradients of all parameters (torchvision builds square images only)."""
+    """Logits and the gradients of all parameters (torchvision builds square images
+    only).
+    """
     ours = shaken(small(image_size=20))
-    theirs = torchvision.models.VisionTransformer(20, P, DEPTH, H, H * K, 60, num_classes=CLASSES).double()
-    theirs.load_state_dict({torchvision_name(name): value for name, value in ours.state_dict().items()})
-    pictures, labels = images(columns=20, dtype=torch.float64), torch.tensor([3, 6])
+    theirs = torchvision.models.VisionTransformer(
+        20, P, DEPTH, H, H * K, 60, num_classes=CLASSES
+    ).double()
+    theirs.load_state_dict(
+        {torchvision_name(name): value for name, value in ours.state_dict().items()}
+    )
+    pictures = images(columns=20, dtype=torch.float64)
+    labels = torch.tensor([3, 6])
     assert_close(ours(pictures), theirs(pictures))
     for model in (ours, theirs):
         F.cross_entropy(model(pictures), labels).backward()
     reference = dict(theirs.named_parameters())
     for name, parameter in ours.named_parameters():
-        gradient, expected = parameter.grad, reference[torchvision_name(name)].grad
-        if name.endswith("qkv.bias"):  # the key bias cancels in the softmax: what is left is rounding
-            (q, k, v), (expected_q, expected_k, expected_v) = gradient.chunk(3), expected.chunk(3)
+        gradient = parameter.grad
+        expected = reference[torchvision_name(name)].grad
+        # the key bias cancels in the softmax: what is left is rounding
+        if name.endswith("qkv.bias"):
+            q, k, v = gradient.chunk(3)
+            expected_q, expected_k, expected_v = expected.chunk(3)
             assert max(k.abs().max(), expected_k.abs().max()) < 1e-12
-            gradient, expected = torch.cat([q, v]), torch.cat([expected_q, expected_v])
+            gradient = torch.cat([q, v])
+            expected = torch.cat([expected_q, expected_v])
         assert expected.abs().max() > 1e-6, name
-        assert_close(gradient, expected, msg=lambda message, name=name: f"{name}: {message}")
+        assert_close(
+            gradient, expected, msg=lambda message, name=name: f"{name}: {message}"
+        )
 
 
 def test_vit_b16_has_the_published_size():
     with torch.device("meta"):
-        model = VisionTransformer(ViTConfig(224, 16, classes=1000, dim=768, depth=12, heads=12))
+        model = VisionTransformer(
+            ViTConfig(224, 16, classes=1000, dim=768, depth=12, heads=12)
+        )
     assert count_parameters(model) == 86_567_656
     model.requires_grad_(False)
     assert count_parameters(model) == 0
@@ -93,7 +115,9 @@ def test_fused_and_written_out_agree(variant, training):
     torch.manual_seed(1)
     written_out, weights = model(pictures, return_attention=True)
     assert logits.shape == (B, CLASSES)
-    assert isinstance(model.embedder.positions, nn.Parameter) == (variant["positions"] == "learned")
+    assert isinstance(model.embedder.positions, nn.Parameter) == (
+        variant["positions"] == "learned"
+    )
     assert_close(logits, written_out)
     tokens = GRID[0] * GRID[1] + (variant["pool"] == "cls")
     assert len(weights) == DEPTH
@@ -107,16 +131,22 @@ def test_a_token_left_out_is_a_token_nobody_sees(pool, monkeypatch):
     model = shaken(small(pool=pool)).eval()
     x = model.embedder(images(dtype=torch.float64))
     kept = torch.tensor([0, 1, 4, 7, 8, 20, 29])
-    logits, weights = model.encode(x[:, kept], return_attention=True)
-    assert_close(model.encode(x[:, kept]), logits)
-    fused, seen = F.scaled_dot_product_attention, torch.zeros(x.shape[1], dtype=torch.bool)
+    features, weights = model.encode(x[:, kept], return_attention=True)
+    logits = model.classify(features)
+    assert_close(model.classify(model.encode(x[:, kept])), logits)
+    fused = F.scaled_dot_product_attention
+    seen = torch.zeros(x.shape[1], dtype=torch.bool)
     seen[kept] = True
     monkeypatch.setattr(
-        F, "scaled_dot_product_attention", lambda q, k, v: fused(q, k, v, attn_mask=seen.expand(len(seen), -1))
+        F,
+        "scaled_dot_product_attention",
+        lambda q, k, v: fused(q, k, v, attn_mask=seen.expand(len(seen), -1)),
     )
     for block in model.blocks:
         x = block(x)
-    assert_close(model.head(x[:, 0] if pool == "cls" else x[:, kept].mean(dim=1)), logits)
+    assert_close(
+        model.head(x[:, 0] if pool == "cls" else x[:, kept].mean(dim=1)), logits
+    )
     assert [layer.shape for layer in weights] == [(B, H, len(kept), len(kept))] * DEPTH
 
 
@@ -131,7 +161,9 @@ def test_every_parameter_gets_a_gradient(variant):
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_first_loss_is_that_of_a_guess(variant):
     model = small(**variant)
-    loss = F.cross_entropy(model(torch.randn(64, C, 20, 24)), torch.arange(64) % CLASSES)
+    loss = F.cross_entropy(
+        model(torch.randn(64, C, 20, 24)), torch.arange(64) % CLASSES
+    )
     assert loss.item() == pytest.approx(math.log(CLASSES), abs=0.05)
 
 
@@ -148,7 +180,8 @@ def test_without_positions_the_order_of_patches_is_lost(pool):
 def test_pooling_reads_the_class_token_or_the_mean():
     """With blocks that do nothing, the logits follow from the tokens."""
     for pool in ("cls", "mean"):
-        model, pictures = shaken(small(pool=pool)), images(dtype=torch.float64)
+        model = shaken(small(pool=pool))
+        pictures = images(dtype=torch.float64)
         tokens = model.embedder(pictures)
         model.blocks = nn.ModuleList()
         pooled = tokens[:, 0] if pool == "cls" else tokens.mean(dim=1)
@@ -160,15 +193,21 @@ def test_initial_weights():
     for name, parameter in model.named_parameters():
         if name.endswith("bias"):
             assert not parameter.any(), name
-    qkv, kernel = model.blocks[0].attention.qkv.weight, model.embedder.projection.weight
-    assert qkv.std().item() == pytest.approx((2 / (160 + 480)) ** 0.5, rel=0.05)  # Glorot and Bengio 2010
-    assert kernel.std().item() == pytest.approx(0.01, rel=0.05)  # quieter than sine-cosine positions
+    qkv = model.blocks[0].attention.qkv.weight
+    kernel = model.embedder.projection.weight
+    # Glorot and Bengio 2010
+    assert qkv.std().item() == pytest.approx((2 / (160 + 480)) ** 0.5, rel=0.05)
+    # quieter than sine-cosine positions
+    assert kernel.std().item() == pytest.approx(0.01, rel=0.05)
     assert model.head[1].weight.std().item() == pytest.approx(0.01, rel=0.1)
 
 
 def test_dropout_in_training_only():
-    model, pictures = small(dropout=0.3), images()
-    assert [layer.p for layer in model.modules() if isinstance(layer, nn.Dropout)] == [0.3] * (1 + 3 * DEPTH)
+    model = small(dropout=0.3)
+    pictures = images()
+    assert [layer.p for layer in model.modules() if isinstance(layer, nn.Dropout)] == [
+        0.3
+    ] * (1 + 3 * DEPTH)
     assert not torch.equal(model(pictures), model(pictures))
     model.eval()
     assert torch.equal(model(pictures), model(pictures))
@@ -183,13 +222,20 @@ def test_images_of_another_shape(shape):
 
 
 def test_saved_weights_of_one_embedder_do_not_load_into_the_other():
-    with pytest.raises(RuntimeError, match="size mismatch for embedder.projection.weight"):
-        small(embedder="manual").load_state_dict(small(embedder="convolutional").state_dict())
+    with pytest.raises(
+        RuntimeError, match="size mismatch for embedder.projection.weight"
+    ):
+        small(embedder="manual").load_state_dict(
+            small(embedder="convolutional").state_dict()
+        )
 
 
 @pytest.mark.parametrize("embedder", ["manual", "convolutional"])
 def test_exported_graph_takes_any_number_of_images(embedder):
-    model, batch = small(embedder=embedder, depth=1).eval(), torch.export.Dim("batch")
-    graph = torch.export.export(model, (images(),), dynamic_shapes={"images": {0: batch}}).module()
+    model = small(embedder=embedder, depth=1).eval()
+    batch = torch.export.Dim("batch")
+    graph = torch.export.export(
+        model, (images(),), dynamic_shapes={"images": {0: batch}}
+    ).module()
     pictures = torch.randn(5, C, 20, 24)
     assert_close(graph(pictures), model(pictures))

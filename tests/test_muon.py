@@ -1,10 +1,12 @@
-"""Muon by hand: against the singular value decomposition, and against PyTorch's step by step."""
+"""Muon by hand: against the singular value decomposition, and against PyTorch's step by
+step.
+"""
 
 import pytest
 import torch
 from torch import nn
 
-from vit_tutorial.muon import Muon, orthogonalize
+from vit_tutorial.training.optimizers import Muon, orthogonalize
 
 
 @pytest.mark.parametrize("shape", [(24, 24), (72, 24), (24, 96), (1, 8), (8, 1)])
@@ -19,38 +21,63 @@ def test_orthogonalize_keeps_directions_and_evens_their_strengths(shape):
 
 def test_orthogonalize_does_not_depend_on_scale_and_keeps_zero():
     matrix = torch.randn(8, 12, generator=torch.Generator().manual_seed(1))
-    assert torch.allclose(orthogonalize(1000 * matrix), orthogonalize(matrix), atol=1e-5)
+    assert torch.allclose(
+        orthogonalize(1000 * matrix), orthogonalize(matrix), atol=1e-5
+    )
     assert orthogonalize(torch.zeros(3, 5)).abs().max() == 0
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
 def test_steps_are_those_of_pytorch(dtype):
     torch.manual_seed(0)
-    start = [torch.zeros(shape, dtype=dtype) for shape in ((16, 16), (48, 16), (16, 64))]
+    start = [
+        torch.zeros(shape, dtype=dtype) for shape in ((16, 16), (48, 16), (16, 64))
+    ]
     gradients = [[torch.randn_like(weight) for weight in start] for _ in range(4)]
     results = []
-    for make in (Muon, lambda *given, **options: torch.optim.Muon(*given, adjust_lr_fn="match_rms_adamw", **options)):
+    for make in (
+        Muon,
+        lambda *given, **options: torch.optim.Muon(
+            *given, adjust_lr_fn="match_rms_adamw", **options
+        ),
+    ):
         weights = [nn.Parameter(weight.clone()) for weight in start]
         optimizer = make(weights, lr=0.02, weight_decay=0.05)
         for gradient in gradients:
             for weight, slope in zip(weights, gradient, strict=True):
                 weight.grad = slope.clone()
             optimizer.step()
-        results.append((weights, [optimizer.state[weight]["momentum_buffer"] for weight in weights]))
+        results.append(
+            (
+                weights,
+                [optimizer.state[weight]["momentum_buffer"] for weight in weights],
+            )
+        )
     (ours, memory), (theirs, remembered) = results
-    coarse = 0.02 if dtype == torch.float32 else 0.04  # PyTorch's have the digits of bfloat16 in either case
+    # PyTorch's have the digits of bfloat16 in either case
+    coarse = 0.02 if dtype == torch.float32 else 0.04
     for weight, other in zip(ours, theirs, strict=True):
         assert (weight - other).float().norm() < coarse * other.float().norm()
-    assert all(torch.equal(one, two) for one, two in zip(memory, remembered, strict=True))
+    assert all(
+        torch.equal(one, two) for one, two in zip(memory, remembered, strict=True)
+    )
 
 
 def test_a_state_of_pytorchs_is_taken_up():
     weight = nn.Parameter(torch.randn(4, 6))
-    theirs, ours = torch.optim.Muon([weight]), Muon([weight])
+    theirs = torch.optim.Muon([weight])
+    ours = Muon([weight])
     weight.grad = torch.randn(4, 6)
     theirs.step()
-    ours.load_state_dict({"state": theirs.state_dict()["state"], "param_groups": ours.state_dict()["param_groups"]})
-    assert torch.equal(ours.state[weight]["momentum_buffer"], theirs.state[weight]["momentum_buffer"])
+    ours.load_state_dict(
+        {
+            "state": theirs.state_dict()["state"],
+            "param_groups": ours.state_dict()["param_groups"],
+        }
+    )
+    assert torch.equal(
+        ours.state[weight]["momentum_buffer"], theirs.state[weight]["momentum_buffer"]
+    )
 
 
 def test_a_weight_without_gradient_stays_and_a_vector_is_refused():

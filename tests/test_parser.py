@@ -1,32 +1,63 @@
-"""The command line's words: what a mistake is answered with, and what --help explains."""
+"""The command line's words: what a mistake is answered with, and what --help
+explains.
+"""
 
 import pytest
 from test_cli import refused
 
-from vit_tutorial.checkpoint import SHIPPED
-from vit_tutorial.cli import main
+from vit_tutorial.cli.main import main
+from vit_tutorial.training.checkpoint import SHIPPED
 
 
 @pytest.mark.parametrize(
     ("flag", "value", "message"),
     [
-        ("--training.peak_rate", "nan", "training.peak_rate: expected a finite number, got 'nan'"),
-        ("--training.epochs", "2.5", "training.epochs: expected a whole number, got '2.5'"),
-        ("--training.compile", "maybe", "training.compile: expected true or false, got 'maybe'"),
-        ("--training.augment.crop", "0.5", "training.augment.crop: expected a list such as '[0.5, 1.0]', got '0.5'"),
+        (
+            "--training.peak_lr",
+            "nan",
+            "training.peak_lr: expected a finite number, got 'nan'",
+        ),
+        (
+            "--training.epochs",
+            "2.5",
+            "training.epochs: expected a whole number, got '2.5'",
+        ),
+        (
+            "--training.compile",
+            "maybe",
+            "training.compile: expected true or false, got 'maybe'",
+        ),
+        (
+            "--training.augment.crop",
+            "0.5",
+            "training.augment.crop: expected a list such as '[0.5, 1.0]', got '0.5'",
+        ),
         (
             "--training.augment.crop",
             "[1]",
-            "training.augment.crop: expected a list of 2 such as '[0.5, 1.0]', got '[1]'",
+            (
+                "training.augment.crop: expected a list of 2 such as '[0.5, 1.0]', got"
+                " '[1]'"
+            ),
         ),
-        ("--data.mean", "0.5", "data.mean: expected a list such as '[0.5, 1.0]', got '0.5'"),
+        (
+            "--data.mean",
+            "0.5",
+            "data.mean: expected a list such as '[0.5, 1.0]', got '0.5'",
+        ),
         ("--data.mean", "[a, 0, 0]", "data.mean: expected a finite number, got 'a'"),
         ("--model.pool", "max", "model.pool: expected one of 'cls', 'mean', got 'max'"),
-        ("--model.image_size", "[96]", "expected a whole number or a list of two such as '[64, 96]', got '[96]'"),
+        (
+            "--model.image_size",
+            "[96]",
+            "expected a whole number or a list of two such as '[64, 96]', got '[96]'",
+        ),
         ("--resume=3", "", "argument --resume: ignored explicit argument '3'"),
     ],
 )
-def test_a_value_is_named_with_what_was_expected(flag, value, message, tmp_path, capsys):
+def test_a_value_is_named_with_what_was_expected(
+    flag, value, message, tmp_path, capsys
+):
     words = [flag, value] if value else [flag]
     assert message in refused(capsys, "train", "--out", tmp_path / "run", *words)
     assert not list(tmp_path.iterdir())
@@ -43,7 +74,10 @@ def test_a_value_is_named_with_what_was_expected(flag, value, message, tmp_path,
     ],
 )
 def test_what_is_missing_is_named_as_it_is_typed(words, missing, capsys):
-    assert refused(capsys, *words.split()) == f"error: the following arguments are required: {missing}\n"
+    assert (
+        refused(capsys, *words.split())
+        == f"error: the following arguments are required: {missing}\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -51,28 +85,45 @@ def test_what_is_missing_is_named_as_it_is_typed(words, missing, capsys):
     [
         (b"\x89PNG", "recipe.yaml is no YAML: 'utf-8' codec can't decode"),
         (b"model: [1, 2", 'no YAML: while parsing a flow sequence in "'),
-        (b"hello", "recipe.yaml holds 'hello', expected settings of model, data or training"),
+        (
+            b"hello",
+            "recipe.yaml holds 'hello', expected settings of model, data or training",
+        ),
         (b"", "recipe.yaml holds None, expected settings of"),
         (b"training:", "recipe.yaml holds no value for training"),
-        (b"training:\n  seed:\n  epochs: 1", "recipe.yaml holds no value for training.seed"),
-        (b"model: &m {dim: 8}\ndata: *m", "recipe.yaml holds an alias (*name): write the value out"),
+        (
+            b"training:\n  seed:\n  epochs: 1",
+            "recipe.yaml holds no value for training.seed",
+        ),
+        (
+            b"model: &m {dim: 8}\ndata: *m",
+            "recipe.yaml holds an alias (*name): write the value out",
+        ),
         (b"{a: " * 5000, "recipe.yaml is no YAML"),
         (b"model: 3", "recipe.yaml: model is 3, expected settings"),
-        (b"training: {augment: [1]}", "recipe.yaml: training.augment is [1], expected settings"),
+        (
+            b"training: {augment: [1]}",
+            "recipe.yaml: training.augment is [1], expected settings",
+        ),
         (b"out: 3", "out: expected text, got '3'"),
     ],
 )
 def test_a_file_that_is_no_recipe_is_named(content, message, tmp_path, capsys):
     path = tmp_path / "recipe.yaml"
     path.write_bytes(content)
-    assert message in refused(capsys, "train", "--config", path, "--out", tmp_path / "run")
+    assert message in refused(
+        capsys, "train", "--config", path, "--out", tmp_path / "run"
+    )
     assert not (tmp_path / "run").exists()
 
 
 def test_an_unknown_setting_of_a_run_is_named_with_its_file(tmp_path, capsys):
     path = tmp_path / "config.json"
     path.write_text(
-        (SHIPPED / "stacks" / "config.json").read_text(encoding="utf-8").replace('"dim"', '"dimm"'), encoding="utf-8"
+        (SHIPPED / "stacks" / "config.json")
+        .read_text(encoding="utf-8")
+        .replace('"dim"', '"dimm"'),
+        encoding="utf-8",
     )
     (tmp_path / "model.safetensors").touch()
     message = f"error: {path} holds an unknown setting: model.dimm\n"
@@ -82,15 +133,25 @@ def test_an_unknown_setting_of_a_run_is_named_with_its_file(tmp_path, capsys):
 def test_out_that_is_a_file_or_nowhere_is_named(tmp_path, capsys):
     file = tmp_path / "file"
     file.touch()
-    small = ["--data.train_images", 10, "--data.val_images", 10, "--training.device", "cpu"]
-    assert f"{file} is a file, expected the folder of a run" in refused(capsys, "train", "--out", file, *small)
+    small = [
+        "--data.train_images",
+        10,
+        "--data.val_images",
+        10,
+        "--training.device",
+        "cpu",
+    ]
+    assert f"{file} is a file, expected the folder of a run" in refused(
+        capsys, "train", "--out", file, *small
+    )
     out = tmp_path / "missing" / "map.png"
     line = refused(capsys, "attend", "--checkpoint", "stacks", file, "--out", out)
     assert f"--out is {out}, but there is no folder {out.parent}" in line
 
 
 @pytest.mark.parametrize(
-    ("command", "explained"), [("train", ["clip_norm", "root", "crop", "mixup"]), ("evaluate", ["root"])]
+    ("command", "explained"),
+    [("train", ["grad_clip_norm", "root", "crop", "mixup"]), ("evaluate", ["root"])],
 )
 def test_help_explains_the_settings(command, explained, capsys):
     with pytest.raises(SystemExit) as done:

@@ -1,4 +1,6 @@
-"""Picture files of every kind: what is in them arrives, what is not a picture says what it is."""
+"""Picture files of every kind: what is in them arrives, what is not a picture says what
+it is.
+"""
 
 import os
 import struct
@@ -9,8 +11,8 @@ import pytest
 import torch
 from PIL import Image
 
-from vit_tutorial import pictures
-from vit_tutorial.pictures import read_image
+from vit_tutorial.data import image_files
+from vit_tutorial.data.image_files import read_image
 
 RAMP = np.linspace(0, 1, 64)[None].repeat(64, 0)
 STEPS = torch.tensor([0, 36, 73, 109, 146, 182, 219, 255])  # every ninth column of it
@@ -42,11 +44,17 @@ def test_shades_of_any_depth_arrive(tmp_path, name, values, channels):
     assert (row(tmp_path / name, channels) - STEPS).abs().max() <= 1
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "P", "CMYK", "YCbCr", "RGB", "LA", "RGBA", "PA"])
+@pytest.mark.parametrize(
+    "mode", ["1", "L", "P", "CMYK", "YCbCr", "RGB", "LA", "RGBA", "PA"]
+)
 def test_modes_of_8_bits_arrive(tmp_path, mode):
     half = Image.new("RGB", (64, 64), "white")
     half.paste((0, 0, 0), (0, 0, 32, 64))
-    half.convert("RGBA").convert(mode).save(tmp_path / "half.tif") if mode != "PA" else None
+    (
+        half.convert("RGBA").convert(mode).save(tmp_path / "half.tif")
+        if mode != "PA"
+        else None
+    )
     if mode == "PA":
         half.convert("RGBA").quantize(4).save(tmp_path / "half.tif")
     values = row(tmp_path / "half.tif")
@@ -57,7 +65,7 @@ def test_twelve_bits_are_known_where_the_file_says_so(monkeypatch, tmp_path):
     Image.fromarray((4095 * RAMP).round().astype(np.uint16)).save(tmp_path / "12.tif")
     with pytest.raises(ValueError, match="from 0 to 4095: as 16 bits.*all but black"):
         read_image(tmp_path / "12.tif", (64, 64))
-    monkeypatch.setattr(pictures, "_declared_bits", lambda image: 12)
+    monkeypatch.setattr(image_files, "_declared_bits", lambda image: 12)
     assert (row(tmp_path / "12.tif") - STEPS).abs().max() <= 1
 
 
@@ -82,18 +90,25 @@ def test_shades_without_a_known_white_are_refused(tmp_path, values, message):
         read_image(tmp_path / "deep.tif", (8, 8))
 
 
-@pytest.mark.parametrize("name", ["rgba.png", "la.png", "palette.png", "key.png", "grey-key.png", "grey.webp"])
+@pytest.mark.parametrize(
+    "name",
+    ["rgba.png", "la.png", "palette.png", "key.png", "grey-key.png", "grey.webp"],
+)
 def test_what_is_transparent_shows_white(tmp_path, name):
     pixels = np.zeros((64, 64, 4), np.uint8)
-    pixels[16:48, 16:48, 3] = 255  # a black square on nothing; what is hidden there is black
-    image, more = Image.fromarray(pixels), {}
+    # a black square on nothing; what is hidden there is black
+    pixels[16:48, 16:48, 3] = 255
+    image = Image.fromarray(pixels)
+    more = {}
     if name == "la.png":
         image = image.convert("LA")
     elif name == "palette.png":
         image = image.quantize(4)
     elif "key" in name:  # a colour that is not drawn
         solid = np.where(pixels[..., 3:] > 0, 0, 9).astype(np.uint8)
-        image = Image.fromarray(solid.repeat(3, 2) if name == "key.png" else solid[..., 0])
+        image = Image.fromarray(
+            solid.repeat(3, 2) if name == "key.png" else solid[..., 0]
+        )
         more = {"transparency": (9, 9, 9) if name == "key.png" else 9}
     elif name == "grey.webp":
         more = {"lossless": True}
@@ -121,14 +136,23 @@ def test_every_orientation_ends_upright(tmp_path, orientation):
     upright = Image.new("RGB", (40, 40))
     upright.paste((255, 0, 0), (0, 0, 20, 20))
     upright.paste((0, 255, 0), (20, 0, 40, 20))
-    turn = pictures.UPRIGHT.get(orientation)
-    left, right = Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_270
-    lying = upright if turn is None else upright.transpose({left: right, right: left}.get(turn, turn))
+    turn = image_files.UPRIGHT.get(orientation)
+    left = Image.Transpose.ROTATE_90
+    right = Image.Transpose.ROTATE_270
+    lying = (
+        upright
+        if turn is None
+        else upright.transpose({left: right, right: left}.get(turn, turn))
+    )
     exif = Image.Exif()
     exif[0x0112] = orientation
     lying.save(tmp_path / "lying.png", exif=exif)
     found = read_image(tmp_path / "lying.png", (40, 40))
-    assert found[:, 5, 5].tolist() == [255, 0, 0] and found[:, 5, 35].tolist() == [0, 255, 0]
+    assert found[:, 5, 5].tolist() == [255, 0, 0] and found[:, 5, 35].tolist() == [
+        0,
+        255,
+        0,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -136,8 +160,10 @@ def test_every_orientation_ends_upright(tmp_path, orientation):
     [
         b"Exif\0\0MM\0*\0\0\0\x08\xff\xff",  # more entries than there are
         b"Exif\0\0garbage",
-        b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x02\0\x04\0\0\0abc\0\0\0\0\0",  # an orientation of letters
-        b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x05\0\x01\0\0\0\xff\xff\xff\x7f\0\0\0\0",  # somewhere behind the end
+        # an orientation of letters
+        b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x02\0\x04\0\0\0abc\0\0\0\0\0",
+        # somewhere behind the end
+        b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x05\0\x01\0\0\0\xff\xff\xff\x7f\0\0\0\0",
     ],
 )
 def test_odd_exif_costs_no_picture(tmp_path, exif, recwarn):
@@ -161,10 +187,28 @@ def refused(path, error=ValueError):
     return str(caught.value)
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "TIFF", "WEBP", "AVIF", "JPEG2000", "DDS", "BMP", "ICO", "PPM"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "JPEG",
+        "PNG",
+        "GIF",
+        "TIFF",
+        "WEBP",
+        "AVIF",
+        "JPEG2000",
+        "DDS",
+        "BMP",
+        "ICO",
+        "PPM",
+    ],
+)
 def test_damaged_files_are_one_line(tmp_path, kind):
-    """Cut at many places, and with bytes changed: a picture, or one line that names the file."""
-    path, generator = tmp_path / "damaged", np.random.default_rng(0)
+    """Cut at many places, and with bytes changed: a picture, or one line that names the
+    file.
+    """
+    path = tmp_path / "damaged"
+    generator = np.random.default_rng(0)
     noise = Image.fromarray(generator.integers(256, size=(32, 32, 3), dtype=np.uint8))
     try:
         noise.save(path, format=kind)
@@ -174,7 +218,9 @@ def test_damaged_files_are_one_line(tmp_path, kind):
     damaged = [whole[: len(whole) * part // 12] for part in range(1, 12)]
     for _ in range(40):
         content = np.frombuffer(whole, np.uint8).copy()
-        content[generator.integers(min(len(whole), 200), size=4)] = generator.integers(256, size=4)
+        content[generator.integers(min(len(whole), 200), size=4)] = generator.integers(
+            256, size=4
+        )
         damaged.append(content.tobytes())
     lines = 0
     for content in damaged:
@@ -203,14 +249,19 @@ def test_damaged_files_are_one_line(tmp_path, kind):
 )
 def test_what_is_no_picture_says_what_it_is(tmp_path, content, message):
     (tmp_path / "odd.jpg").write_bytes(content)
-    assert f"cannot be read as an image: {'it ' * ('looks' in message)}{message}" in refused(tmp_path / "odd.jpg")
+    assert (
+        f"cannot be read as an image: {'it ' * ('looks' in message)}{message}"
+        in refused(tmp_path / "odd.jpg")
+    )
 
 
 def test_what_is_in_the_way_of_reading_is_said(tmp_path, monkeypatch):
     Image.new("RGB", (40, 40)).save(tmp_path / "large.png")
     with monkeypatch.context() as patch:
         patch.setattr(Image, "MAX_IMAGE_PIXELS", 500)
-        assert "too many pixels: expected at most 1,000" in refused(tmp_path / "large.png")
+        assert "too many pixels: expected at most 1,000" in refused(
+            tmp_path / "large.png"
+        )
     assert "is a folder, expected the file of an image" in refused(tmp_path)
     refused(tmp_path / "nothing.png", FileNotFoundError)
     (tmp_path / "link.png").symlink_to("nothing.png")
@@ -225,8 +276,12 @@ def test_what_is_in_the_way_of_reading_is_said(tmp_path, monkeypatch):
         monkeypatch.setattr(Image, "open", opened)
 
     fail(PermissionError(13, "Permission denied"))
-    assert "large.png cannot be opened: Permission denied" in refused(tmp_path / "large.png")
+    assert "large.png cannot be opened: Permission denied" in refused(
+        tmp_path / "large.png"
+    )
     fail(MemoryError())
     assert "too little memory" in refused(tmp_path / "large.png")
     fail(ZeroDivisionError())
-    assert "cannot be read as an image: ZeroDivisionError" in refused(tmp_path / "large.png")
+    assert "cannot be read as an image: ZeroDivisionError" in refused(
+        tmp_path / "large.png"
+    )

@@ -31,7 +31,9 @@ def test_picture():
 
 
 def test_show_images_in_a_grid_no_wider_than_a_page():
-    figure = plots.show_images(torch.rand(7, 3, 8, 12), titles=list("abcdefg"), columns=4)
+    figure = plots.show_images(
+        torch.rand(7, 3, 8, 12), titles=list("abcdefg"), columns=4
+    )
     assert figure.get_figwidth() <= plots.WIDTH
     assert len(figure.axes) == 8
     assert [axis.get_title() for axis in figure.axes[:7]] == list("abcdefg")
@@ -41,9 +43,18 @@ def test_show_images_in_a_grid_no_wider_than_a_page():
 
 
 def test_show_matrix_writes_small_numbers():
-    figure = plots.show_matrix(torch.tensor([[0.0, 0.25, 1.0], [0.5, 0.5, 0.5]]), rows="query", columns="key")
+    figure = plots.show_matrix(
+        torch.tensor([[0.0, 0.25, 1.0], [0.5, 0.5, 0.5]]), rows="query", columns="key"
+    )
     axis = figure.axes[0]
-    assert [text.get_text() for text in axis.texts] == ["0.00", "0.25", "1.00", "0.50", "0.50", "0.50"]
+    assert [text.get_text() for text in axis.texts] == [
+        "0.00",
+        "0.25",
+        "1.00",
+        "0.50",
+        "0.50",
+        "0.50",
+    ]
     assert (axis.get_ylabel(), axis.get_xlabel()) == ("query", "key")
     drawn(figure)
     large = plots.show_matrix(torch.rand(8, 8), labels=list("abcdefgh")).axes[0]
@@ -52,30 +63,50 @@ def test_show_matrix_writes_small_numbers():
 
 
 def test_show_curves_names_each():
-    figure = plots.show_curves({"train": [3.0, 2.0, 1.0], "validation": [3.0, 2.5]}, "epoch", "loss")
+    figure = plots.show_curves(
+        {"train": [3.0, 2.0, 1.0], "validation": [3.0, 2.5]}, "epoch", "loss"
+    )
     axis = figure.axes[0]
-    assert [text.get_text() for text in axis.get_legend().get_texts()] == ["train", "validation"]
+    assert [text.get_text() for text in axis.get_legend().get_texts()] == [
+        "train",
+        "validation",
+    ]
     assert axis.lines[0].get_xdata().tolist() == [1, 2, 3]
     drawn(figure)
 
 
 def test_overlay_puts_each_patch_on_its_pixels():
-    """One bright patch of a 2 x 3 grid over black: row 1, column 2 is the lower right sixth."""
+    """One bright patch of a 2 x 3 grid over black: row 1, column 2 is the lower right
+    sixth.
+    """
     figure, axis = plt.subplots(figsize=(3, 2), layout="none")
     figure.subplots_adjust(0, 0, 1, 1)
-    plots.overlay(axis, torch.zeros(3, 20, 30), torch.tensor([0.0, 0, 0, 0, 0, 0.01]), (2, 3))
-    pixels = drawn(figure)[..., 1].astype(float)  # viridis ends in yellow, whose green is high
+    plots.overlay(
+        axis, torch.zeros(3, 20, 30), torch.tensor([0.0, 0, 0, 0, 0, 0.01]), (2, 3)
+    )
+    # viridis ends in yellow, whose green is high
+    pixels = drawn(figure)[..., 1].astype(float)
     rows, columns = np.nonzero(pixels > 100)
     height, width = pixels.shape
-    assert rows.min() == pytest.approx(height / 2, abs=2) and rows.max() == pytest.approx(height - 1, abs=2)
-    assert columns.min() == pytest.approx(2 * width / 3, abs=2) and columns.max() == pytest.approx(width - 1, abs=2)
+    assert rows.min() == pytest.approx(
+        height / 2, abs=2
+    ) and rows.max() == pytest.approx(height - 1, abs=2)
+    assert columns.min() == pytest.approx(
+        2 * width / 3, abs=2
+    ) and columns.max() == pytest.approx(width - 1, abs=2)
 
 
 def test_scoreboard_in_per_cent_newest_last():
-    figure = plots.scoreboard({"chance": 0.1, "bag of patches": 0.6, "+ attention": 0.94}, ceiling=0.6)
+    figure = plots.scoreboard(
+        {"chance": 0.1, "bag of patches": 0.6, "+ attention": 0.94}, ceiling=0.6
+    )
     axis = figure.axes[0]
     assert [bar.get_width() for bar in axis.patches] == pytest.approx([10, 60, 94])
-    assert [label.get_text() for label in axis.get_yticklabels()] == ["chance", "bag of patches", "+ attention"]
+    assert [label.get_text() for label in axis.get_yticklabels()] == [
+        "chance",
+        "bag of patches",
+        "+ attention",
+    ]
     assert axis.get_ylim()[0] > axis.get_ylim()[1]  # read from top to bottom
     drawn(figure)
 
@@ -84,35 +115,52 @@ def test_show_patches_in_their_places():
     patches = torch.arange(6 * 12).view(6, 12).to(torch.uint8)
     figure = plots.show_patches(patches, grid=(2, 3))
     assert [axis.get_title() for axis in figure.axes] == list("012345")
-    assert figure.axes[4].images[0].get_array().tolist() == patches[4].view(2, 2, 3).tolist()
+    assert (
+        figure.axes[4].images[0].get_array().tolist()
+        == patches[4].view(2, 2, 3).tolist()
+    )
     drawn(figure)
 
 
-@pytest.mark.parametrize("images", [None, torch.rand(3, 8, 12), torch.rand(4, 3, 8, 12)])
+@pytest.mark.parametrize(
+    "images", [None, torch.rand(3, 8, 12), torch.rand(4, 3, 8, 12)]
+)
 def test_show_maps_names_rows_and_columns_and_frames_the_query(images):
     maps = torch.rand(2, 4, 6)
     figure = plots.show_maps(maps, images, grid=(2, 3), mark=4)
     assert figure.get_figwidth() <= plots.WIDTH and len(figure.axes) == 8
-    assert [axis.get_title() for axis in figure.axes[:4]] == [f"head {head}" for head in range(4)]
+    assert [axis.get_title() for axis in figure.axes[:4]] == [
+        f"head {head}" for head in range(4)
+    ]
     assert [axis.get_ylabel() for axis in figure.axes[::4]] == ["layer 1", "layer 2"]
     assert np.allclose(figure.axes[5].images[-1].get_array().flatten(), maps[1, 1])
     assert figure.axes[5].get_xlabel() == f"0 to {maps[1, 1].max():.2g}"
-    side = 1 if images is None else 4  # patch 4 of a 2 x 3 grid stands in row 1, column 1
+    # patch 4 of a 2 x 3 grid stands in row 1, column 1
+    side = 1 if images is None else 4
     assert figure.axes[5].patches[0].get_xy() == (side - 0.5, side - 0.5)
     drawn(figure)
 
 
 def test_show_confusion_is_in_shares_of_the_label():
-    labels, guess = torch.tensor([0, 0, 0, 1]), torch.tensor([0, 0, 1, 1])
-    figure = plots.show_confusion(labels, {"first": guess, "second": labels}, ["cat", "dog"])
+    labels = torch.tensor([0, 0, 0, 1])
+    guess = torch.tensor([0, 0, 1, 1])
+    figure = plots.show_confusion(
+        labels, {"first": guess, "second": labels}, ["cat", "dog"]
+    )
     shares = [axis.images[0].get_array().tolist() for axis in figure.axes[:2]]
-    assert shares == [[[pytest.approx(2 / 3), pytest.approx(1 / 3)], [0, 1]], [[1, 0], [0, 1]]]
+    assert shares == [
+        [[pytest.approx(2 / 3), pytest.approx(1 / 3)], [0, 1]],
+        [[1, 0], [0, 1]],
+    ]
     assert figure.axes[0].get_ylabel() == "what is there"
     drawn(figure)
 
 
 def test_show_grids_in_one_scale():
-    grids = {"near": torch.tensor([[1.0, 0.2], [0.2, -0.4]]), "far": torch.tensor([[0.5]])}
+    grids = {
+        "near": torch.tensor([[1.0, 0.2], [0.2, -0.4]]),
+        "far": torch.tensor([[0.5]]),
+    }
     figure = plots.show_grids(grids)
     images = [axis.images[0] for axis in figure.axes if axis.get_title() in grids]
     assert [image.get_clim() for image in images] == [(pytest.approx(-0.4), 1)] * 2
@@ -130,19 +178,30 @@ def test_show_ladder_puts_equal_tensors_at_the_left():
 def test_show_counts_writes_counts_and_colours_shares():
     figure = plots.show_counts(torch.tensor([[9, 1], [0, 0]]), ["cat", "dog"])
     axis = figure.axes[0]
-    assert axis.images[0].get_array().tolist() == [[0.9, 0.1], [0, 0]]  # a class without images is no division by 0
+    # a class without images is no division by 0
+    assert axis.images[0].get_array().tolist() == [[0.9, 0.1], [0, 0]]
     assert [text.get_text() for text in axis.texts] == ["9", "1", "0", "0"]
-    assert [text.get_color() for text in axis.texts] == ["black", "white", "white", "white"]
+    assert [text.get_color() for text in axis.texts] == [
+        "black",
+        "white",
+        "white",
+        "white",
+    ]
     assert [label.get_text() for label in axis.get_xticklabels()] == ["cat", "dog"]
     assert (axis.get_ylabel(), axis.get_xlabel()) == ("what is there", "the model says")
     drawn(figure)
 
 
 def test_show_reliability_leaves_out_empty_bins_and_draws_wilsons_intervals():
-    bins = {"confidence": [0.0, 0.3, 0.9], "accuracy": [0.0, 0.5, 1.0], "n": [0, 100, 4]}
+    bins = {
+        "confidence": [0.0, 0.3, 0.9],
+        "accuracy": [0.0, 0.5, 1.0],
+        "n": [0, 100, 4],
+    }
     figure = plots.show_reliability({"one": bins, "other": bins})
     assert figure.get_figwidth() <= plots.WIDTH and len(figure.axes) == 4
-    upper, lower = figure.axes[0], figure.axes[2]
+    upper = figure.axes[0]
+    lower = figure.axes[2]
     points, _, (bars,) = upper.containers[0]
     assert points.get_xydata().tolist() == [[0.3, 0.5], [0.9, 1.0]]
     ends = [segment[:, 1].tolist() for segment in bars.get_segments()]
@@ -154,24 +213,40 @@ def test_show_reliability_leaves_out_empty_bins_and_draws_wilsons_intervals():
 
 
 def test_show_bands_from_the_lowest_run_to_the_highest():
-    figure = plots.show_bands({"training": [[1, 2, 3], [3, 4, 5]], "validation": [[0, 0, 1]]}, "epoch", "accuracy, %")
+    figure = plots.show_bands(
+        {"training": [[1, 2, 3], [3, 4, 5]], "validation": [[0, 0, 1]]},
+        "epoch",
+        "accuracy, %",
+    )
     axis = figure.axes[0]
     assert [line.get_ydata().tolist() for line in axis.lines] == [[2, 3, 4], [0, 0, 1]]
     assert axis.lines[0].get_xdata().tolist() == [1, 2, 3]
-    assert axis.lines[0].get_linestyle() != axis.lines[1].get_linestyle()  # told apart without colours
+    # told apart without colours
+    assert axis.lines[0].get_linestyle() != axis.lines[1].get_linestyle()
     corners = axis.collections[0].get_paths()[0].vertices
-    assert {tuple(corner) for corner in corners} == {(1, 1), (2, 2), (3, 3), (1, 3), (2, 4), (3, 5)}
+    assert {tuple(corner) for corner in corners} == {
+        (1, 1),
+        (2, 2),
+        (3, 3),
+        (1, 3),
+        (2, 4),
+        (3, 5),
+    }
     drawn(figure)
 
 
 def test_show_steps_says_what_each_gained_on_the_one_it_comes_after():
     steps = {"plain": [0.4], "+ stem": [0.5, 0.6], "mean": [0.45]}
-    figure = plots.show_steps(steps, {"plain": None, "+ stem": "plain", "mean": "plain"}, images=2400)
+    figure = plots.show_steps(
+        steps, {"plain": None, "+ stem": "plain", "mean": "plain"}, images=2400
+    )
     axis = figure.axes[0]
     means, _, (bars,) = axis.containers[0]
     assert means.get_xdata() == pytest.approx([40, 55, 45])
     assert [text.get_text() for text in axis.texts] == ["40.0 %", "+15.0", "+5.0"]
-    assert axis.lines[-1].get_xdata() == pytest.approx([50, 60])  # single runs, where there are several
-    assert bars.get_segments()[0][:, 0] == pytest.approx([39, 41])  # 0.4 * 0.6 / 2400 is 0.01 squared
+    # single runs, where there are several
+    assert axis.lines[-1].get_xdata() == pytest.approx([50, 60])
+    # 0.4 * 0.6 / 2400 is 0.01 squared
+    assert bars.get_segments()[0][:, 0] == pytest.approx([39, 41])
     assert axis.get_ylim()[0] > axis.get_ylim()[1]  # read from top to bottom
     drawn(figure)

@@ -16,7 +16,11 @@ CHAPTERS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.md"))
 
 
 def cells(chapter: Path) -> list[str]:
-    return [cell.source for cell in jupytext.read(chapter, fmt="md:myst").cells if cell.cell_type == "code"]
+    return [
+        cell.source
+        for cell in jupytext.read(chapter, fmt="md:myst").cells
+        if cell.cell_type == "code"
+    ]
 
 
 def reads(source: str) -> list[ast.Call]:
@@ -36,35 +40,52 @@ def test_a_chapter_alone_finds_the_records_it_reads(chapter, tmp_path, monkeypat
 
 
 def test_some_chapters_read_records():
-    assert sum(len(reads(source)) for chapter in CHAPTERS for source in cells(chapter)) >= 10
+    assert (
+        sum(len(reads(source)) for chapter in CHAPTERS for source in cells(chapter))
+        >= 10
+    )
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
 def test_a_chapter_without_the_package_says_where_to_get_it(chapter):
     source = next(source for source in cells(chapter) if "from vit_tutorial" in source)
     before = source[: source.index("from vit_tutorial")].splitlines()
-    assert before[-1].startswith("# no such module? pip install")  # Jupyter shows the lines around the one that failed
+    # Jupyter shows the lines around the one that failed
+    assert before[-1].startswith("# no such module? pip install")
 
 
 @pytest.fixture
 def folders(tmp_path, monkeypatch):
-    """Places for records, in the order they are looked through; the current folder is a notebook's."""
+    """Places for records, in the order they are looked through; the current folder is a
+    notebook's.
+    """
     for name in ("results", "here", "package/recorded", "repository"):
         (tmp_path / name).mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "here")
-    places = (Path("../results"), tmp_path / "package" / "recorded", tmp_path / "repository")
+    places = (
+        Path("../results"),
+        tmp_path / "package" / "recorded",
+        tmp_path / "repository",
+    )
     monkeypatch.setattr(results, "FOLDERS", places)
     return places
 
 
-def test_the_record_beside_the_notebook_comes_first_then_the_one_that_came_along(folders):
+def test_the_record_beside_the_notebook_comes_first_then_the_one_that_came_along(
+    folders,
+):
     for at in reversed(range(len(folders))):
-        (folders[at] / "one.json").write_text(json.dumps({"at": at, "name": "Größe"}), encoding="utf-8")
+        (folders[at] / "one.json").write_text(
+            json.dumps({"at": at, "name": "Größe"}), encoding="utf-8"
+        )
         assert read_result("one") == {"at": at, "name": "Größe"}
 
 
 def test_a_record_that_is_missing_or_broken_is_told_in_one_line(folders):
-    with pytest.raises(FileNotFoundError, match=r"no record 'one' in \.\./results, .*install vit_tutorial") as error:
+    with pytest.raises(
+        FileNotFoundError,
+        match=r"no record 'one' in \.\./results, .*install vit_tutorial",
+    ) as error:
         read_result("one")
     assert "\n" not in str(error.value)
     (folders[1] / "one.json").write_text("{", encoding="utf-8")
@@ -74,14 +95,24 @@ def test_a_record_that_is_missing_or_broken_is_told_in_one_line(folders):
 
 
 def test_an_installed_package_carries_the_records():
-    wheel = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["hatch"]["build"]["targets"]
+    wheel = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))[
+        "tool"
+    ]["hatch"]["build"]["targets"]
     assert "results" in wheel["wheel"]["only-include"]
     assert wheel["wheel"]["sources"] == {"results": "vit_tutorial/recorded"}
     assert results.PACKAGE / "recorded" in results.FOLDERS
 
 
 def test_records_are_found_from_anywhere(tmp_path):
-    read = "from vit_tutorial.results import read_result; print(len(read_result('scoreboard')['steps']))"
+    read = (
+        "from vit_tutorial.results import read_result;"
+        " print(len(read_result('scoreboard')['steps']))"
+    )
     code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); {read}"
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        capture_output=True,
+        encoding="utf-8",
+    )
     assert int(done.stdout) >= 8, done.stderr

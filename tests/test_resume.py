@@ -13,14 +13,13 @@ import torch
 from safetensors.torch import save
 from test_train import MODEL, TRAIN
 
-from vit_tutorial import checkpoint
-from vit_tutorial import train as module
-from vit_tutorial.augment import AugmentConfig
-from vit_tutorial.checkpoint import load_checkpoint, load_snapshots
-from vit_tutorial.cli import main
+from vit_tutorial.augment.config import AugmentConfig, StrongConfig
+from vit_tutorial.cli.main import main
 from vit_tutorial.model import VisionTransformer
-from vit_tutorial.strong import StrongConfig
-from vit_tutorial.train import train
+from vit_tutorial.training import checkpoint
+from vit_tutorial.training import loop as module
+from vit_tutorial.training.checkpoint import load_checkpoint, load_snapshots
+from vit_tutorial.training.loop import train
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +30,10 @@ def whole(data, tmp_path_factory):
 
 
 def timeless(history):
-    return [{name: value for name, value in row.items() if name != "seconds"} for row in history]
+    return [
+        {name: value for name, value in row.items() if name != "seconds"}
+        for row in history
+    ]
 
 
 def test_another_seed_is_another_run(data, whole, tmp_path):
@@ -41,7 +43,8 @@ def test_another_seed_is_another_run(data, whole, tmp_path):
 
 def stop_at(monkeypatch, step, error):
     """Let the step number `step` of the run raise."""
-    train_step, calls = module.train_step, []
+    train_step = module.train_step
+    calls = []
 
     def stopping(*arguments):
         calls.append(1)
@@ -59,24 +62,39 @@ def test_a_resumed_run_is_the_same_run(data, whole, tmp_path, monkeypatch, step,
         with pytest.raises(KeyboardInterrupt):
             train(MODEL, data, TRAIN, tmp_path)
     assert len(load_checkpoint(tmp_path)[1].history) == rows
-    assert timeless(train(MODEL, data, TRAIN, tmp_path, resume=True)[1].history) == whole[0]
-    assert timeless(train(MODEL, data, TRAIN, tmp_path, resume=True)[1].history) == whole[0]  # nothing is left to do
+    assert (
+        timeless(train(MODEL, data, TRAIN, tmp_path, resume=True)[1].history)
+        == whole[0]
+    )
+    # nothing is left to do
+    assert (
+        timeless(train(MODEL, data, TRAIN, tmp_path, resume=True)[1].history)
+        == whole[0]
+    )
 
 
 @pytest.mark.parametrize(("snapshots", "rows"), [((), 2), ((3,), 3)])
-def test_a_run_written_now_and_then_is_the_same_run(data, whole, tmp_path, monkeypatch, snapshots, rows):
+def test_a_run_written_now_and_then_is_the_same_run(
+    data, whole, tmp_path, monkeypatch, snapshots, rows
+):
     config = replace(TRAIN, save_every=2, snapshots=snapshots)
     with monkeypatch.context() as patch:
         stop_at(patch, 16, KeyboardInterrupt())  # in the fourth epoch
         with pytest.raises(KeyboardInterrupt):
             train(MODEL, data, config, tmp_path)
     assert len(load_checkpoint(tmp_path)[1].history) == rows
-    config = replace(config, save_every=3)  # may change, and the last epoch is written whatever it is
-    assert timeless(train(MODEL, data, config, tmp_path, resume=True)[1].history) == whole[0]
+    # may change, and the last epoch is written whatever it is
+    config = replace(config, save_every=3)
+    assert (
+        timeless(train(MODEL, data, config, tmp_path, resume=True)[1].history)
+        == whole[0]
+    )
     assert timeless(load_checkpoint(tmp_path)[1].history) == whole[0]
 
 
-def test_snapshots_are_kept_through_a_stop_and_come_back_in_order(data, tmp_path, monkeypatch):
+def test_snapshots_are_kept_through_a_stop_and_come_back_in_order(
+    data, tmp_path, monkeypatch
+):
     config = replace(TRAIN, snapshots=(2, 0, 1))
     with monkeypatch.context() as patch:
         stop_at(patch, 7, KeyboardInterrupt())
@@ -84,13 +102,20 @@ def test_snapshots_are_kept_through_a_stop_and_come_back_in_order(data, tmp_path
             train(MODEL, data, config, tmp_path)
     model, _ = train(MODEL, data, config, tmp_path, resume=True)
     models = load_snapshots(tmp_path)
-    assert list(models) == [0, 1, 2, 4] and not any(other.training for other in models.values())
+    assert list(models) == [0, 1, 2, 4] and not any(
+        other.training for other in models.values()
+    )
     torch.manual_seed(10_000 * config.seed)
     first = VisionTransformer(MODEL)
     for name, expected in [(0, first), (4, model)]:
-        torch.testing.assert_close(models[name].state_dict(), expected.state_dict(), atol=1e-3, rtol=1e-3)
+        torch.testing.assert_close(
+            models[name].state_dict(), expected.state_dict(), atol=1e-3, rtol=1e-3
+        )
     weights = [other.blocks[0].attention.qkv.weight for other in models.values()]
-    assert not any(torch.equal(one, next_) for one, next_ in zip(weights, weights[1:], strict=False))
+    assert not any(
+        torch.equal(one, next_)
+        for one, next_ in zip(weights, weights[1:], strict=False)
+    )
 
 
 def test_a_run_without_snapshots_says_how_to_keep_some(data, tmp_path):
@@ -100,7 +125,12 @@ def test_a_run_without_snapshots_says_how_to_keep_some(data, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "changes", [{"optimizer": "muon"}, {"average": 0.9}, {"strong": StrongConfig(three=0.5, erase=0.5, cutmix=1.0)}]
+    "changes",
+    [
+        {"optimizer": "muon"},
+        {"average": 0.9},
+        {"strong": StrongConfig(three=0.5, erase=0.5, cutmix=1.0)},
+    ],
 )
 def test_any_resumed_run_is_the_same_run(data, tmp_path, monkeypatch, changes):
     config = replace(TRAIN, epochs=2, **changes)
@@ -109,13 +139,18 @@ def test_any_resumed_run_is_the_same_run(data, tmp_path, monkeypatch, changes):
         stop_at(patch, 6, KeyboardInterrupt())
         with pytest.raises(KeyboardInterrupt):
             train(MODEL, data, config, tmp_path / "cut")
-    assert timeless(train(MODEL, data, config, tmp_path / "cut", resume=True)[1].history) == expected
+    assert (
+        timeless(train(MODEL, data, config, tmp_path / "cut", resume=True)[1].history)
+        == expected
+    )
 
 
 KILLED = """
 import os, signal, sys
-from vit_tutorial import cli, train
-signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's job in the background ignores
+from vit_tutorial.cli import main as cli
+from vit_tutorial.training import loop as train
+# a shell's job in the background ignores SIGINT
+signal.signal(signal.SIGINT, signal.default_int_handler)
 train_step, calls = train.train_step, []
 def killed(*arguments):
     calls.append(1)
@@ -131,29 +166,43 @@ sys.exit(cli.main(sys.argv[1:]))
 def test_a_killed_process_is_resumed(data, whole, tmp_path, number):
     yaml = tmp_path / "config.yaml"
     yaml.write_text(
-        "model: {image_size: 16, patch_size: 8, classes: 2, dim: 16, depth: 2, heads: 2, dropout: 0.1}\n"
-        f"data: {{name: folder, root: {data.root}, image_size: 12}}\n"
-        "training: {epochs: 4, batch_size: 8, device: cpu, augment: {crop: [0.5, 1], flip: true, brightness: 0.3}}\n",
+        "model: {image_size: 16, patch_size: 8, classes: 2, dim: 16, depth: 2, heads:"
+        f" 2, dropout: 0.1}}\ndata: {{name: folder, root: {data.root}, image_size:"
+        " 12}\ntraining: {epochs: 4, batch_size: 8, device: cpu, augment: {crop:"
+        " [0.5, 1], flip: true, brightness: 0.3}}\n",
         encoding="utf-8",
     )
     arguments = ["train", "--config", str(yaml), "--out", str(tmp_path / "run")]
     command = [sys.executable, "-c", KILLED.format(number=int(number)), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, encoding="utf-8")
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=120, encoding="utf-8"
+    )
     if number == signal.SIGINT:
         assert done.returncode == 130
         found, said = done.stderr.split("\n", 1)
         assert found.startswith(f"{data.root}: 2 classes ('bright', 'dark'); train: ")
-        assert said.split() == f"interrupted; go on with: python -m vit_tutorial {' '.join(arguments)} --resume".split()
+        assert (
+            said.split()
+            == f"interrupted; go on with: python -m vit_tutorial {' '.join(arguments)}"
+            " --resume".split()
+        )
     else:
         assert done.returncode == -number
     assert done.stdout.startswith("epoch   1:") and done.stdout.count("\n") == 1
-    assert timeless(train(MODEL, data, TRAIN, tmp_path / "run", resume=True)[1].history) == whole[0]
+    assert (
+        timeless(train(MODEL, data, TRAIN, tmp_path / "run", resume=True)[1].history)
+        == whole[0]
+    )
 
 
-@pytest.mark.parametrize("files", range(1, 20))  # four at the start, four in each of four epochs
-def test_a_kill_between_two_files_does_no_harm(data, whole, tmp_path, monkeypatch, files):
+# four at the start, four in each of four epochs
+@pytest.mark.parametrize("files", range(1, 20))
+def test_a_kill_between_two_files_does_no_harm(
+    data, whole, tmp_path, monkeypatch, files
+):
     history, weights = whole
-    write_file, written = checkpoint.write_file, []
+    write_file = checkpoint.write_file
+    written = []
 
     def cut(path, content):
         write_file(path, content)
@@ -185,7 +234,8 @@ def test_a_state_alone_is_enough_to_go_on(data, whole, tmp_path, capsys):
 
 
 def test_a_full_disk_keeps_the_last_good_checkpoint(data, whole, tmp_path, monkeypatch):
-    write_bytes, written = type(tmp_path).write_bytes, []
+    write_bytes = type(tmp_path).write_bytes
+    written = []
 
     def full(self, content):
         written.append(self)
@@ -199,7 +249,10 @@ def test_a_full_disk_keeps_the_last_good_checkpoint(data, whole, tmp_path, monke
         with pytest.raises(OSError, match=r"No space left on device.*config\.json"):
             train(MODEL, data, TRAIN, tmp_path)
     assert not list(tmp_path.glob(".*.part"))
-    assert timeless(train(MODEL, data, TRAIN, tmp_path, resume=True)[1].history) == whole[0]
+    assert (
+        timeless(train(MODEL, data, TRAIN, tmp_path, resume=True)[1].history)
+        == whole[0]
+    )
 
 
 @pytest.mark.parametrize(
@@ -207,7 +260,12 @@ def test_a_full_disk_keeps_the_last_good_checkpoint(data, whole, tmp_path, monke
     [
         ("model", "depth", 3, r"model\.depth was 2 and is now 3"),
         ("data", "image_size", 10, r"data\.image_size was 12 and is now 10"),
-        ("training", "peak_rate", 1e-3, r"training\.peak_rate was 0\.002 and is now 0\.001"),
+        (
+            "training",
+            "peak_lr",
+            1e-3,
+            r"training\.peak_lr was 0\.002 and is now 0\.001",
+        ),
         (
             "training",
             "augment",
@@ -225,15 +283,25 @@ def test_a_resumed_run_keeps_its_settings(data, tmp_path, part, field, value, me
 
 
 @pytest.mark.parametrize(("value", "refused"), [(0.0, False), (0.5, True)])
-def test_a_setting_that_a_run_is_older_than_was_at_its_default(data, tmp_path, value, refused):
+def test_a_setting_that_a_run_is_older_than_was_at_its_default(
+    data, tmp_path, value, refused
+):
     train(MODEL, data, replace(TRAIN, epochs=1), tmp_path)
     path = tmp_path / "state.safetensors"
     tensors, texts = checkpoint.read_tensors(path)
     config = json.loads(texts["config"])
-    del config["training"]["average"], config["training"]["strong"], config["data"]["fold"]
+    del (
+        config["training"]["average"],
+        config["training"]["strong"],
+        config["data"]["fold"],
+    )
     path.write_bytes(save(tensors, texts | {"config": json.dumps(config)}))
     changed = replace(TRAIN, epochs=1, average=value)
-    with pytest.raises(ValueError, match=r"average was 0\.0 and is now 0\.5") if refused else nullcontext():
+    with (
+        pytest.raises(ValueError, match=r"average was 0\.0 and is now 0\.5")
+        if refused
+        else nullcontext()
+    ):
         train(MODEL, data, changed, tmp_path, resume=True)
 
 
@@ -242,11 +310,25 @@ def test_the_data_and_the_device_may_move(data, tmp_path):
     train(MODEL, data, config, tmp_path / "run")
     (tmp_path / "moved").symlink_to(data.root)
     moved = replace(data, root=str(tmp_path / "moved"))
-    assert len(train(MODEL, moved, replace(config, device="auto"), tmp_path / "run", resume=True)[1].history) == 1
+    assert (
+        len(
+            train(
+                MODEL,
+                moved,
+                replace(config, device="auto"),
+                tmp_path / "run",
+                resume=True,
+            )[1].history
+        )
+        == 1
+    )
 
 
-def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_step(data, whole, tmp_path, monkeypatch):
-    train_step, calls = module.train_step, []
+def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_step(
+    data, whole, tmp_path, monkeypatch
+):
+    train_step = module.train_step
+    calls = []
 
     def breaking(*arguments):
         calls.append(1)
@@ -258,10 +340,24 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_step(data, whole,
         with pytest.raises(FloatingPointError, match="nan at epoch 3, step 3"):
             train(MODEL, data, TRAIN, tmp_path)
     assert timeless(load_checkpoint(tmp_path)[1].history) == whole[0][:2]
-    assert timeless(train(MODEL, data, TRAIN, tmp_path, resume=True)[1].history) == whole[0]
+    assert (
+        timeless(train(MODEL, data, TRAIN, tmp_path, resume=True)[1].history)
+        == whole[0]
+    )
 
 
 def test_an_absurd_rate_stops_the_run_too(data, tmp_path):
     with pytest.raises(FloatingPointError, match=r"loss is (nan|inf)"):
-        train(MODEL, data, replace(TRAIN, peak_rate=1e6, start_rate=1e6, clip_norm=0.0, weight_decay=1e3), tmp_path)
+        train(
+            MODEL,
+            data,
+            replace(
+                TRAIN,
+                peak_lr=1e6,
+                warmup_start_lr=1e6,
+                grad_clip_norm=0.0,
+                weight_decay=1e3,
+            ),
+            tmp_path,
+        )
     assert load_checkpoint(tmp_path)[0](torch.zeros(1, 3, 16, 16)).isfinite().all()

@@ -1,4 +1,6 @@
-"""The second yardstick, and what both yardsticks are held against: scores that see no model."""
+"""The second yardstick, and what both yardsticks are held against: scores that see no
+model.
+"""
 
 import pytest
 import torch
@@ -6,24 +8,29 @@ from test_faithfulness import POOLS, B, N, images
 from test_look import model
 from torch.testing import assert_close
 
-from vit_tutorial import look
-from vit_tutorial.look import SCORES, saco
+from vit_tutorial.interpret import faithfulness as module
+from vit_tutorial.interpret.attribution import SCORES
+from vit_tutorial.interpret.faithfulness import saco
 
 
 def pretend(monkeypatch, worth):
-    """Replace `drop_patches`: the class's probability is the sum of what the patches left are worth."""
+    """Replace `drop_patches`: the class's probability is the sum of what the patches
+    left are worth.
+    """
 
     def drop_patches(vit, pictures, kept):
         chance = worth[kept].sum(dim=1)
         return torch.stack([chance, 1 - chance], dim=1).log()
 
-    monkeypatch.setattr(look, "drop_patches", drop_patches)
+    monkeypatch.setattr(module, "drop_patches", drop_patches)
 
 
 def test_saco_by_hand(monkeypatch):
-    """Three groups of four patches with mean scores 6, 3 and 1, worth 0.2, 0.5 and 0.1 of the class.
+    """Three groups of four patches with mean scores 6, 3 and 1, worth 0.2, 0.5 and 0.1
+    of the class.
 
-    The first pair votes against the map with 6 - 3, the others for it with 6 - 1 and 3 - 1: (5 + 2 - 3) / 10.
+    The first pair votes against the map with 6 - 3, the others for it with 6 - 1 and 3
+    - 1: (5 + 2 - 3) / 10.
     """
     pretend(monkeypatch, torch.tensor([0.2, 0.5, 0.1]).repeat_interleave(4) / 4)
     scores = torch.tensor([7.0, 5, 6, 6, 3, 3, 4, 2, 1, 1, 1, 1]).expand(B, N)
@@ -36,16 +43,25 @@ def test_saco_of_the_truth_and_of_its_opposite(monkeypatch, sign, expected):
     worth = torch.rand(N, generator=torch.Generator().manual_seed(0)) / N
     pretend(monkeypatch, worth)
     labels = torch.zeros(B, dtype=torch.long)
-    assert_close(saco(model(), images(), sign * worth.expand(B, N), labels, subsets=N), torch.full((B,), expected))
+    assert_close(
+        saco(model(), images(), sign * worth.expand(B, N), labels, subsets=N),
+        torch.full((B,), expected),
+    )
 
 
 @POOLS
 def test_saco_asks_about_the_guess_and_not_about_the_size_of_a_map(pool):
-    vit, scores = model(pool=pool).eval(), torch.rand(B, N)
+    vit = model(pool=pool).eval()
+    scores = torch.rand(B, N)
     guess = vit(images()).argmax(dim=1)
     found = saco(vit, images(), scores, subsets=4)
     assert found.shape == (B,) and (found.abs() <= 1).all()
-    assert_close(saco(vit, images(), 100 * scores + 7, guess, subsets=4), found, atol=1e-4, rtol=1e-4)
+    assert_close(
+        saco(vit, images(), 100 * scores + 7, guess, subsets=4),
+        found,
+        atol=1e-4,
+        rtol=1e-4,
+    )
 
 
 def test_saco_of_a_map_that_prefers_nothing_is_0():
@@ -67,18 +83,24 @@ def test_what_saco_refuses(scores, subsets, message):
 
 
 def test_contrast_by_hand():
-    """Patch 6 (row 1, column 2) is half black, half white in one of three channels: deviation 0.5 there, mean 1/6."""
+    """Patch 6 (row 1, column 2) is half black, half white in one of three channels:
+    deviation 0.5 there, mean 1/6.
+    """
     pictures = torch.full((2, 3, 24, 32), 0.3)
-    pictures[0, 1, 8:16, 16:20], pictures[0, 1, 8:16, 20:24] = 0.0, 1.0
+    pictures[0, 1, 8:16, 16:20] = 0.0
+    pictures[0, 1, 8:16, 20:24] = 1.0
     expected = torch.zeros(2, N)
     expected[0, 6] = 0.5 / 3
-    assert_close(SCORES["contrast (no model)"](model(), pictures), expected, atol=1e-6, rtol=1e-5)
+    assert_close(
+        SCORES["contrast (no model)"](model(), pictures), expected, atol=1e-6, rtol=1e-5
+    )
 
 
 def test_contrast_never_asks_the_model():
     pictures = images()
     found = [
-        SCORES["contrast (no model)"](model(**choices), pictures) for choices in ({}, {"pool": "mean", "depth": 1})
+        SCORES["contrast (no model)"](model(**choices), pictures)
+        for choices in ({}, {"pool": "mean", "depth": 1})
     ]
     assert torch.equal(*found)
 
@@ -91,7 +113,8 @@ def test_scores_inside_inference_mode(name):
         labels = torch.tensor([1, 2, 3])
         torch.manual_seed(0)
         found = SCORES[name](vit, pictures, labels)
-    again, wanted = images(), torch.tensor([1, 2, 3])
+    again = images()
+    wanted = torch.tensor([1, 2, 3])
     torch.manual_seed(0)
     assert_close(found, SCORES[name](vit, again, wanted))
 
@@ -100,7 +123,7 @@ def test_scores_inside_inference_mode(name):
 def test_curves_of_a_model_of_one_patch(pool):
     vit = model(pool=pool, image_size=(8, 8))
     pictures = torch.randn(B, 3, 8, 8)
-    curves = look.faithfulness(vit, pictures, torch.rand(B, 1))
+    curves = module.faithfulness(vit, pictures, torch.rand(B, 1))
     for area in curves.areas():
         assert area.isfinite().all()
     if pool == "mean":

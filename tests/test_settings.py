@@ -1,4 +1,6 @@
-"""What people give as settings: taken where it is clear, refused at once where it is not."""
+"""What people give as settings: taken where it is clear, refused at once where it is
+not.
+"""
 
 import json
 import math
@@ -10,8 +12,10 @@ import numpy as np
 import pytest
 import torch
 
+from vit_tutorial.augment.config import AugmentConfig, StrongConfig
 from vit_tutorial.config import ViTConfig
-from vit_tutorial.recipe import AugmentConfig, DataConfig, StrongConfig, TrainConfig
+from vit_tutorial.data.config import DataConfig
+from vit_tutorial.training.config import TrainConfig
 
 GIVEN = [
     (ViTConfig, "dim", np.int64(192), 192),
@@ -26,7 +30,7 @@ GIVEN = [
     (DataConfig, "mean", np.zeros(3, np.float32), (0.0, 0.0, 0.0)),
     (DataConfig, "root", Path("a") / "b", str(Path("a") / "b")),
     (TrainConfig, "epochs", 2.0, 2),
-    (TrainConfig, "peak_rate", np.float32(0.5), 0.5),
+    (TrainConfig, "peak_lr", np.float32(0.5), 0.5),
     (TrainConfig, "weight_decay", Fraction(1, 4), 0.25),
     (TrainConfig, "snapshots", range(3), (0, 1, 2)),
     (TrainConfig, "snapshots", np.arange(2), (0, 1)),
@@ -42,7 +46,9 @@ GIVEN = [
 @pytest.mark.parametrize(("kind", "field", "value", "plain"), GIVEN)
 def test_what_is_clear_becomes_a_plain_value(kind, field, value, plain):
     config = kind(**{field: value})
-    assert getattr(config, field) == plain and type(getattr(config, field)) is type(plain)
+    assert getattr(config, field) == plain and type(getattr(config, field)) is type(
+        plain
+    )
     json.dumps(asdict(config), allow_nan=False)
 
 
@@ -52,14 +58,41 @@ def test_settings_that_json_brings_back_are_the_same():
 
 
 WRONG = [
-    (ViTConfig, "dim", [10**20, 10**400, 10**5000, 10**9, 1e300, True, "192", None, [192], torch.ones(2)]),
+    (
+        ViTConfig,
+        "dim",
+        [
+            10**20,
+            10**400,
+            10**5000,
+            10**9,
+            1e300,
+            True,
+            "192",
+            None,
+            [192],
+            torch.ones(2),
+        ],
+    ),
     (ViTConfig, "dim", [torch.empty((), device="meta"), object(), 192.5, math.nan]),
     (ViTConfig, "depth", [10**9, 0, -1]),
     (ViTConfig, "image_size", [10**9, (96, 10**9), "96", (96,), {}, None]),
     (ViTConfig, "mlp_ratio", [10**400, 1e300, -1.0, math.inf, "4"]),
     (ViTConfig, "norm_eps", [1e300, 0, -1e-6]),
     (ViTConfig, "pool", [["cls"], None, b"cls", 3]),
-    (DataConfig, "mean", [(math.nan,) * 3, (None,) * 3, "abc", 0.5, ((0, 0, 0),), (1e300,) * 3, (0.5, 0.5)]),
+    (
+        DataConfig,
+        "mean",
+        [
+            (math.nan,) * 3,
+            (None,) * 3,
+            "abc",
+            0.5,
+            ((0, 0, 0),),
+            (1e300,) * 3,
+            (0.5, 0.5),
+        ],
+    ),
     (DataConfig, "std", [(0, 1, 1), (-1, 1, 1), (1e-320,) * 3, (math.inf,) * 3, ()]),
     (DataConfig, "root", [None, 3, b"data", ["data"]]),
     (DataConfig, "name", ["cifar", None, 3, ["folder"]]),
@@ -68,7 +101,7 @@ WRONG = [
     (DataConfig, "split_seed", [-1, 2**63, 0.5]),
     (TrainConfig, "seed", [0.5, -1, 2**63, "1", None]),
     (TrainConfig, "save_every", [None, 0, 1.5, math.inf]),
-    (TrainConfig, "peak_rate", [1e300, -1, math.nan, "fast", None, True]),
+    (TrainConfig, "peak_lr", [1e300, -1, math.nan, "fast", None, True]),
     (TrainConfig, "snapshots", [3, "1", (1.5,), (-1,), None, {"a": 1}]),
     (TrainConfig, "compile", [1, "yes", None]),
     (TrainConfig, "device", [None, 0, b"cpu"]),

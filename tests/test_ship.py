@@ -11,12 +11,13 @@ from safetensors.torch import load_file
 from test_train import MODEL, TRAIN
 from torch.testing import assert_close
 
-from vit_tutorial import checkpoint
-from vit_tutorial.checkpoint import load_checkpoint
-from vit_tutorial.data import load_split
-from vit_tutorial.train import train
+from vit_tutorial.data.datasets import load_split
+from vit_tutorial.training import checkpoint
+from vit_tutorial.training.checkpoint import load_checkpoint
+from vit_tutorial.training.loop import train
 
-sys.path.append(str(Path(__file__).parent.parent / "benchmarks"))  # where the scripts lie
+# where the scripts lie
+sys.path.append(str(Path(__file__).parent.parent / "benchmarks"))
 
 import ship  # noqa: E402
 
@@ -38,24 +39,33 @@ def test_a_shipped_run_is_loaded_by_name(shipped, data, capsys):
     assert_close(model.state_dict(), original.state_dict(), atol=1e-3, rtol=1e-3)
     weights = load_file(shipped / "checkpoints" / "mine" / "model.safetensors")
     assert {weight.dtype for weight in weights.values()} == {torch.float16}
-    assert record.config["data"]["root"] == Path(data.root).name  # no folder of this machine
-    assert str(shipped) not in (shipped / "checkpoints" / "mine" / "config.json").read_text(encoding="utf-8")
+    # no folder of this machine
+    assert record.config["data"]["root"] == Path(data.root).name
+    assert str(shipped) not in (
+        shipped / "checkpoints" / "mine" / "config.json"
+    ).read_text(encoding="utf-8")
     before, after = capsys.readouterr().out.splitlines()
     count = len(load_split(data, "val"))
-    assert before.startswith(f"{whole.history[-1]['val_accuracy']:.1%} of {count} images") and after.endswith(": mine")
+    assert before.startswith(
+        f"{whole.history[-1]['val_accuracy']:.1%} of {count} images"
+    ) and after.endswith(": mine")
 
 
 def test_an_unfinished_run_is_not_shipped(shipped):
     config = json.loads((shipped / "run" / "config.json").read_text(encoding="utf-8"))
     config["training"]["epochs"] = 3
     (shipped / "run" / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    with pytest.raises(ValueError, match="has 1 of its 3 epochs, expected a finished run"):
+    with pytest.raises(
+        ValueError, match="has 1 of its 3 epochs, expected a finished run"
+    ):
         ship.ship(shipped / "run", "mine")
     assert not (shipped / "checkpoints").exists()
 
 
 def test_a_large_model_is_not_shipped(shipped, monkeypatch):
     monkeypatch.setattr(ship, "LARGEST", 0.01)
-    with pytest.raises(ValueError, match=r"holds 0 MB in half precision, expected at most 0\.01"):
+    with pytest.raises(
+        ValueError, match=r"holds 0 MB in half precision, expected at most 0\.01"
+    ):
         ship.ship(shipped / "run", "mine")
     assert not (shipped / "checkpoints").exists()

@@ -1,4 +1,6 @@
-"""The ViT since 2020: every difference on the page is applied to the package, run and counted."""
+"""The ViT since 2020: every difference on the page is applied to the package, run and
+counted.
+"""
 
 import re
 import sys
@@ -10,25 +12,56 @@ import torch
 from pages import ROOT, SMALL, fences, flat, page, sections
 from torch.nn.functional import cross_entropy
 
-MODEL = ("config", "patches", "embedding", "attention", "block", "model")  # in order of import
+# in order of import
+MODEL = ("config", "patches", "embedding", "attention", "block", "model")
 
 
 def indented(hunk: str, margin: int) -> tuple[list[str], list[str]]:
     """The old and the new lines of a hunk, `margin` spaces further in."""
-    old, new = ([line[2:] for line in hunk.splitlines() if line[0] in f" {sign}"] for sign in "-+")
-    return tuple([" " * margin + line if line else "" for line in lines] for lines in (old, new))
+    old, new = (
+        [line[2:] for line in hunk.splitlines() if line[0] in f" {sign}"]
+        for sign in "-+"
+    )
+    return tuple(
+        [" " * margin + line if line else "" for line in lines] for lines in (old, new)
+    )
 
 
 def apply(diff: str) -> dict[str, str]:
-    """The sources of the model's modules with a difference applied; each of its old lines must stand there, once."""
-    sources = {name: (ROOT / "vit_tutorial" / f"{name}.py").read_text(encoding="utf-8") for name in MODEL}
-    for module, body in re.findall(r"^=== vit_tutorial/(\w+)\.py\n(.*?)(?=^=== |\Z)", diff, re.MULTILINE | re.DOTALL):
-        for scope, hunk in re.findall(r"^@@ (\w+)\n(.*?)(?=^@@ |\Z)", body, re.MULTILINE | re.DOTALL):
-            lines, spans = sources[module].splitlines(), package.definitions(sources[module])
-            first, last = spans[scope] if scope != "imports" else (0, min(start for start, _ in spans.values()))
-            hunks = [indented(hunk, margin) for margin in range(0, 13, 4)]  # on the page it stands at the margin
-            at = [(n, old, new) for old, new in hunks for n in range(first, last) if lines[n : n + len(old)] == old]
-            assert len(at) == 1, f"{module}.py, {scope}: the old lines of this stand there {len(at)} times:\n{hunk}"
+    """The sources of the model's modules with a difference applied; each of its old
+    lines must stand there, once.
+    """
+    sources = {
+        name: (ROOT / "vit_tutorial" / f"{name}.py").read_text(encoding="utf-8")
+        for name in MODEL
+    }
+    for module, body in re.findall(
+        r"^=== vit_tutorial/(\w+)\.py\n(.*?)(?=^=== |\Z)",
+        diff,
+        re.MULTILINE | re.DOTALL,
+    ):
+        for scope, hunk in re.findall(
+            r"^@@ (\w+)\n(.*?)(?=^@@ |\Z)", body, re.MULTILINE | re.DOTALL
+        ):
+            lines = sources[module].splitlines()
+            spans = package.definitions(sources[module])
+            first, last = (
+                spans[scope]
+                if scope != "imports"
+                else (0, min(start for start, _ in spans.values()))
+            )
+            # on the page it stands at the margin
+            hunks = [indented(hunk, margin) for margin in range(0, 13, 4)]
+            at = [
+                (n, old, new)
+                for old, new in hunks
+                for n in range(first, last)
+                if lines[n : n + len(old)] == old
+            ]
+            assert len(at) == 1, (
+                f"{module}.py, {scope}: the old lines of this stand there {len(at)}"
+                f" times:\n{hunk}"
+            )
             place, old, new = at[0]
             lines[place : place + len(old)] = new
             sources[module] = "\n".join(lines) + "\n"
@@ -37,7 +70,9 @@ def apply(diff: str) -> dict[str, str]:
 
 @pytest.fixture
 def changed(monkeypatch):
-    """A function from a difference to the changed module `vit_tutorial.model`, imported beside the real one."""
+    """A function from a difference to the changed module `vit_tutorial.model`, imported
+    beside the real one.
+    """
 
     def build(diff: str) -> ModuleType:
         for name, source in apply(diff).items():
@@ -49,14 +84,24 @@ def changed(monkeypatch):
     return build
 
 
-DIFFS = {name: fences(text, "diff")[0] for name, text in sections(page("since_2020")).items() if fences(text, "diff")}
+DIFFS = {
+    name: fences(text, "diff")[0]
+    for name, text in sections(page("since_2020")).items()
+    if fences(text, "diff")
+}
 COSTS = {
     name: (int(parameters.replace(",", "")), int(tokens))
     for name, parameters, tokens in re.findall(
-        r"^\| \[[^\]]+\]\(#([\w-]+)\) \| ([\d,]+) \| (\d+) \|$", page("since_2020"), re.MULTILINE
+        r"^\| \[[^\]]+\]\(#([\w-]+)\) \| ([\d,]+) \| (\d+) \|$",
+        page("since_2020"),
+        re.MULTILINE,
     )
 }
-SETTINGS = {"no-class-token": {"pool": "mean"}, "convolutional-stem": {"embedder": "stem"}}  # the package has them
+# the package has them
+SETTINGS = {
+    "no-class-token": {"pool": "mean"},
+    "convolutional-stem": {"embedder": "stem"},
+}
 OTHER_SIZES = SETTINGS | {
     "attention-pooling": {"pool": "mean"},
     "distillation-token": {"positions": "learned"},
@@ -64,27 +109,37 @@ OTHER_SIZES = SETTINGS | {
 
 
 def test_every_change_is_in_the_table_of_costs():
-    assert list(COSTS) == [name for name in sections(page("since_2020")) if name in SETTINGS | DIFFS]
+    assert list(COSTS) == [
+        name for name in sections(page("since_2020")) if name in SETTINGS | DIFFS
+    ]
 
 
 @pytest.mark.parametrize("name", COSTS)
 def test_a_change_runs_and_costs_what_the_page_says(changed, name):
     model_module = changed(DIFFS.get(name, ""))
     torch.manual_seed(0)
-    model = model_module.VisionTransformer(model_module.ViTConfig(**SMALL | OTHER_SIZES.get(name, {})))
+    model = model_module.VisionTransformer(
+        model_module.ViTConfig(**SMALL | OTHER_SIZES.get(name, {}))
+    )
     images = torch.randn(2, 3, 96, 96)
     outputs = model(images)
-    sum(logits.square().sum() for logits in (outputs if isinstance(outputs, tuple) else [outputs])).backward()
+    sum(
+        logits.square().sum()
+        for logits in (outputs if isinstance(outputs, tuple) else [outputs])
+    ).backward()
     assert all(parameter.grad is not None for parameter in model.parameters())
     logits, weights = model.eval()(images, return_attention=True)
     assert logits.shape == (2, 10)
-    torch.testing.assert_close(logits, model(images))  # the fused attention got the same change
+    # the fused attention got the same change
+    torch.testing.assert_close(logits, model(images))
     assert (model_module.count_parameters(model), weights[0].shape[-1]) == COSTS[name]
 
 
 def test_the_model_as_it_is_costs_what_the_page_says(changed):
     model_module = changed("")
-    parameters = model_module.count_parameters(model_module.VisionTransformer(model_module.ViTConfig(**SMALL)))
+    parameters = model_module.count_parameters(
+        model_module.VisionTransformer(model_module.ViTConfig(**SMALL))
+    )
     assert f"| the model as it is | {parameters:,} | 37 |" in page("since_2020")
 
 
@@ -92,11 +147,15 @@ def test_learned_positions_have_the_parameters_the_page_says(changed):
     model_module = changed(DIFFS["distillation-token"])
     config = model_module.ViTConfig(**SMALL | {"positions": "learned"})
     positions = model_module.VisionTransformer(config).embedder.positions.numel()
-    assert f"; {positions:,} of the parameters in the table are theirs" in flat("since_2020")
+    assert f"; {positions:,} of the parameters in the table are theirs" in flat(
+        "since_2020"
+    )
 
 
 def share_of_key_bias(model_module: ModuleType) -> float:
-    """The largest gradient of the key bias of a fresh model, over that of the query bias."""
+    """The largest gradient of the key bias of a fresh model, over that of the query
+    bias.
+    """
     torch.manual_seed(0)
     model = model_module.VisionTransformer(model_module.ViTConfig(**SMALL)).double()
     images = torch.randn(2, 3, 96, 96, dtype=torch.float64)
@@ -129,10 +188,15 @@ def test_a_probe_of_zeros_reads_the_mean(changed):
 def test_rotary_scores_know_only_how_far_apart_two_patches_are(changed):
     changed(DIFFS["rotary-positions"])
     rotate = sys.modules["vit_tutorial.attention"].rotate
-    q, k = torch.randn(2, 1, 1, 1, 24, dtype=torch.float64).expand(2, 1, 1, 37, 24)  # the same content everywhere
-    scores = (rotate(q) @ rotate(k).mT)[0, 0, 1:, 1:].reshape(6, 6, 6, 6)  # from (row, column) to (row, column)
-    torch.testing.assert_close(scores[:5, :5, :5, :5], scores[1:, 1:, 1:, 1:], rtol=0, atol=1e-5)
-    assert (scores[0, 0] - scores[0, 0, 0, 0]).abs().flatten().sort().values[1] > 1e-3  # and they do know that
+    # the same content everywhere
+    q, k = torch.randn(2, 1, 1, 1, 24, dtype=torch.float64).expand(2, 1, 1, 37, 24)
+    # from (row, column) to (row, column)
+    scores = (rotate(q) @ rotate(k).mT)[0, 0, 1:, 1:].reshape(6, 6, 6, 6)
+    torch.testing.assert_close(
+        scores[:5, :5, :5, :5], scores[1:, 1:, 1:, 1:], rtol=0, atol=1e-5
+    )
+    # and they do know that
+    assert (scores[0, 0] - scores[0, 0, 0, 0]).abs().flatten().sort().values[1] > 1e-3
 
 
 def test_an_encoder_takes_any_patches():
@@ -140,4 +204,4 @@ def test_an_encoder_takes_any_patches():
     exec(fences(page("since_2020"), "python")[0], names)
     assert names["tokens"].shape == (2, 37, 96)
     assert [layer.shape for layer in names["weights"]] == [(2, 4, 10, 10)] * 4
-    assert names["logits"].shape == (2, 10)
+    assert names["features"].shape == (2, 10, 96)

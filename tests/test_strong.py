@@ -6,50 +6,82 @@ import torch
 import torch.nn.functional as F
 import torchvision.transforms.functional as TF
 
-from vit_tutorial.strong import BLUR, GREY, SOLARISE, StrongConfig, StrongDraws, draw_strong, strengthen
+from vit_tutorial.augment.config import StrongConfig
+from vit_tutorial.augment.mixing import (
+    BLUR,
+    GREY,
+    SOLARISE,
+    StrongDraws,
+    draw_strong,
+    strengthen,
+)
 
 EVERYTHING = StrongConfig(three=0.7, erase=0.5, mixup=0.8, cutmix=1.0)
 CHANGES = replace(EVERYTHING, mixup=0, cutmix=0)
 CLASSES = 5
 
 
-def some_images(count: int = 6, channels: int = 3, rows: int = 11, columns: int = 18) -> torch.Tensor:
-    return torch.rand(count, channels, rows, columns, generator=torch.Generator().manual_seed(0))
+def some_images(
+    count: int = 6, channels: int = 3, rows: int = 11, columns: int = 18
+) -> torch.Tensor:
+    return torch.rand(
+        count, channels, rows, columns, generator=torch.Generator().manual_seed(0)
+    )
 
 
 def some_labels(count: int = 6) -> torch.Tensor:
     return torch.arange(count) % CLASSES
 
 
-def draws_of(seed: int, config: StrongConfig = EVERYTHING, count: int = 6) -> StrongDraws:
+def draws_of(
+    seed: int, config: StrongConfig = EVERYTHING, count: int = 6
+) -> StrongDraws:
     return draw_strong(config, count, torch.Generator().manual_seed(seed))
 
 
-def boxes_of(left: int, top: int, right: int, bottom: int, images: torch.Tensor) -> torch.Tensor:
+def boxes_of(
+    left: int, top: int, right: int, bottom: int, images: torch.Tensor
+) -> torch.Tensor:
     """One box in pixels for all images, as shares of their sides."""
     rows, columns = images.shape[2:]
-    return torch.tensor([[left / columns, top / rows, right / columns, bottom / rows]]).expand(len(images), 4)
+    return torch.tensor(
+        [[left / columns, top / rows, right / columns, bottom / rows]]
+    ).expand(len(images), 4)
 
 
-def slow_inside(box: list[float], row: int, column: int, rows: int, columns: int) -> bool:
+def slow_inside(
+    box: list[float], row: int, column: int, rows: int, columns: int
+) -> bool:
     left, top, right, bottom = box
-    return left <= (column + 0.5) / columns < right and top <= (row + 0.5) / rows < bottom
+    return (
+        left <= (column + 0.5) / columns < right and top <= (row + 0.5) / rows < bottom
+    )
 
 
 def slow_blur(image: torch.Tensor, width: float) -> torch.Tensor:
-    """Each new pixel is a mean over all old ones, weighted by a Gaussian of the distance."""
+    """Each new pixel is a mean over all old ones, weighted by a Gaussian of the
+    distance.
+    """
     rows, columns = image.shape[1:]
     places = torch.cartesian_prod(torch.arange(rows), torch.arange(columns)).double()
     weights = (-(torch.cdist(places, places) ** 2) / (2 * width**2)).exp()
     weights /= weights.sum(1, keepdim=True)
-    return torch.einsum("nm, cm -> cn", weights, image.double().flatten(1)).unflatten(1, (rows, columns)).float()
+    return (
+        torch.einsum("nm, cm -> cn", weights, image.double().flatten(1))
+        .unflatten(1, (rows, columns))
+        .float()
+    )
 
 
-def slow_strengthen(images: torch.Tensor, labels: torch.Tensor, draws: StrongDraws) -> tuple[torch.Tensor, ...]:
+def slow_strengthen(
+    images: torch.Tensor, labels: torch.Tensor, draws: StrongDraws
+) -> tuple[torch.Tensor, ...]:
     """One image, one pixel after the other, as the papers have it."""
     count, channels, rows, columns = images.shape
     changed = images.clone()
-    for image, kind, width, box in zip(changed, draws.three, draws.widths, draws.erased.tolist(), strict=True):
+    for image, kind, width, box in zip(
+        changed, draws.three, draws.widths, draws.erased.tolist(), strict=True
+    ):
         if kind == GREY and channels == 3:
             image[:] = 0.299 * image[0] + 0.587 * image[1] + 0.114 * image[2]
         if kind == SOLARISE:
@@ -61,8 +93,11 @@ def slow_strengthen(images: torch.Tensor, labels: torch.Tensor, draws: StrongDra
             for column in range(columns):
                 if slow_inside(box, row, column, rows, columns):
                     image[:, row, column] = mean
-    mixed, shares = changed.clone(), torch.zeros(count, CLASSES)
-    for i, (share, box) in enumerate(zip(draws.shares.tolist(), draws.pasted.tolist(), strict=True)):
+    mixed = changed.clone()
+    shares = torch.zeros(count, CLASSES)
+    for i, (share, box) in enumerate(
+        zip(draws.shares.tolist(), draws.pasted.tolist(), strict=True)
+    ):
         mixed[i] = share * changed[i] + (1 - share) * changed[i - 1]
         pasted = 0
         for row in range(rows):
@@ -76,30 +111,43 @@ def slow_strengthen(images: torch.Tensor, labels: torch.Tensor, draws: StrongDra
     return mixed, shares
 
 
-@pytest.mark.parametrize("shape", [(12, 3, 11, 18), (12, 1, 13, 7), (1, 3, 9, 9), (2, 1, 1, 5)], ids=str)
+@pytest.mark.parametrize(
+    "shape", [(12, 3, 11, 18), (12, 1, 13, 7), (1, 3, 9, 9), (2, 1, 1, 5)], ids=str
+)
 @pytest.mark.parametrize("seed", range(3))
-def test_a_batch_at_once_is_one_image_after_the_other(seed: int, shape: tuple[int, ...]):
-    images, labels, draws = some_images(*shape), some_labels(shape[0]), draws_of(seed, count=shape[0])
+def test_a_batch_at_once_is_one_image_after_the_other(
+    seed: int, shape: tuple[int, ...]
+):
+    images = some_images(*shape)
+    labels = some_labels(shape[0])
+    draws = draws_of(seed, count=shape[0])
     before = images.clone(), labels.clone()
-    ours, theirs = strengthen(images, labels, draws, CLASSES), slow_strengthen(images, labels, draws)
+    ours = strengthen(images, labels, draws, CLASSES)
+    theirs = slow_strengthen(images, labels, draws)
     torch.testing.assert_close(ours[0], theirs[0], rtol=0, atol=2e-6)
     torch.testing.assert_close(ours[1], theirs[1], rtol=0, atol=2e-6)
     assert ours[0].min() >= 0 and ours[0].max() <= 1
     torch.testing.assert_close(ours[1].sum(1), torch.ones(len(labels)))
-    assert torch.equal(images, before[0]) and torch.equal(labels, before[1])  # what came in is left as it was
+    # what came in is left as it was
+    assert torch.equal(images, before[0]) and torch.equal(labels, before[1])
 
 
 def test_nothing_switched_on_changes_nothing_and_draws_nothing():
-    images, labels, generator = some_images(), some_labels(), torch.Generator().manual_seed(7)
+    images = some_images()
+    labels = some_labels()
+    generator = torch.Generator().manual_seed(7)
     draws = draw_strong(StrongConfig(), 6, generator)
     assert draws == draws[2:4] == StrongDraws()
-    assert torch.equal(generator.get_state(), torch.Generator().manual_seed(7).get_state())
+    assert torch.equal(
+        generator.get_state(), torch.Generator().manual_seed(7).get_state()
+    )
     result = strengthen(images, labels, draws, CLASSES)
     assert result[0] is images and result[1] is labels
 
 
 def test_labels_come_back_as_they_are_where_nothing_is_mixed():
-    images, labels = some_images(), some_labels()
+    images = some_images()
+    labels = some_labels()
     changed, same = strengthen(images, labels, draws_of(0, CHANGES), CLASSES)
     assert same is labels and not torch.equal(changed, images)
 
@@ -116,44 +164,73 @@ def test_switching_one_thing_off_leaves_the_other_draws_and_the_next_ones():
     generators = [torch.Generator().manual_seed(6) for _ in range(3)]
     configs = EVERYTHING, replace(EVERYTHING, erase=0), CHANGES
     all_on, no_erasing, no_mixing = (
-        draw_strong(config, 50, generator) for config, generator in zip(configs, generators, strict=True)
+        draw_strong(config, 50, generator)
+        for config, generator in zip(configs, generators, strict=True)
     )
-    assert all(torch.equal(getattr(all_on, name), getattr(no_erasing, name)) for name in ("three", "pasted", "shares"))
-    assert all(torch.equal(getattr(all_on, name), getattr(no_mixing, name)) for name in ("three", "widths", "erased"))
-    assert no_erasing.erased is None and no_mixing.pasted is None and no_mixing.shares is None
-    assert all(torch.equal(generators[0].get_state(), other.get_state()) for other in generators[1:])
+    assert all(
+        torch.equal(getattr(all_on, name), getattr(no_erasing, name))
+        for name in ("three", "pasted", "shares")
+    )
+    assert all(
+        torch.equal(getattr(all_on, name), getattr(no_mixing, name))
+        for name in ("three", "widths", "erased")
+    )
+    assert (
+        no_erasing.erased is None
+        and no_mixing.pasted is None
+        and no_mixing.shares is None
+    )
+    assert all(
+        torch.equal(generators[0].get_state(), other.get_state())
+        for other in generators[1:]
+    )
 
 
 def test_a_part_of_the_batch_gets_its_part_of_the_draws():
-    images, labels, draws = some_images(12), some_labels(12), draws_of(3, count=12)
+    images = some_images(12)
+    labels = some_labels(12)
+    draws = draws_of(3, count=12)
     whole = strengthen(images, labels, draws, CLASSES)
     for part in (slice(0, 5), slice(5, 12)):
         alone = strengthen(images[part], labels[part], draws[part], CLASSES)
-        for ours, theirs in zip(alone, whole, strict=True):  # the first of a part is mixed with the last of that part
+        # the first of a part is mixed with the last of that part
+        for ours, theirs in zip(alone, whole, strict=True):
             torch.testing.assert_close(ours[1:], theirs[part][1:], rtol=0, atol=1e-6)
     only = StrongDraws(three=draws.three, widths=draws.widths, erased=draws.erased)
-    whole, alone = strengthen(images, labels, only, CLASSES)[0], strengthen(images[4:9], labels, only[4:9], CLASSES)[0]
+    whole = strengthen(images, labels, only, CLASSES)[0]
+    alone = strengthen(images[4:9], labels, only[4:9], CLASSES)[0]
     torch.testing.assert_close(alone, whole[4:9], rtol=0, atol=1e-6)
 
 
 def test_everything_is_computed_on_the_images_device_without_waiting_for_it():
-    # A meta tensor has a shape but no values: whoever reads one, or meets another device's tensor, raises an error.
-    images, labels = some_images().to("meta"), some_labels().to("meta")
+    # A meta tensor has a shape but no values: whoever reads one, or meets another
+    # device's tensor, raises an error.
+    images = some_images().to("meta")
+    labels = some_labels().to("meta")
     mixed, shares = strengthen(images, labels, draws_of(0), CLASSES)
-    assert mixed.is_meta and mixed.shape == images.shape and shares.is_meta and shares.shape == (6, CLASSES)
+    assert (
+        mixed.is_meta
+        and mixed.shape == images.shape
+        and shares.is_meta
+        and shares.shape == (6, CLASSES)
+    )
 
 
 # Three-augment
 
 
 def changed(images: torch.Tensor, kind: int, width: float = 1.0) -> torch.Tensor:
-    draws = StrongDraws(three=torch.full((len(images),), kind), widths=torch.full((len(images),), width))
+    draws = StrongDraws(
+        three=torch.full((len(images),), kind), widths=torch.full((len(images),), width)
+    )
     return strengthen(images, some_labels(len(images)), draws, CLASSES)[0]
 
 
 def test_grey_and_solarise_are_torchvisions():
     images = some_images()
-    torch.testing.assert_close(changed(images, GREY), TF.rgb_to_grayscale(images, 3), rtol=0, atol=2e-4)
+    torch.testing.assert_close(
+        changed(images, GREY), TF.rgb_to_grayscale(images, 3), rtol=0, atol=2e-4
+    )
     torch.testing.assert_close(changed(images, SOLARISE), TF.solarize(images, 0.5))
     assert torch.equal(changed(images, 0), images)
 
@@ -162,8 +239,11 @@ def test_grey_and_solarise_are_torchvisions():
 def test_blur_is_torchvisions_and_keeps_plain_images_up_to_the_border(width: float):
     images = some_images(rows=40, columns=32)
     theirs = TF.gaussian_blur(images, [25, 25], [width, width])
-    inside = (..., slice(12, -12), slice(12, -12))  # at the border torchvision takes the mirror image
-    torch.testing.assert_close(changed(images, BLUR, width)[inside], theirs[inside], rtol=0, atol=1e-5)
+    # at the border torchvision takes the mirror image
+    inside = (..., slice(12, -12), slice(12, -12))
+    torch.testing.assert_close(
+        changed(images, BLUR, width)[inside], theirs[inside], rtol=0, atol=1e-5
+    )
     plain = torch.full_like(images, 0.3)
     torch.testing.assert_close(changed(plain, BLUR, width), plain)
 
@@ -183,14 +263,21 @@ def test_an_erased_box_takes_the_mean_colour_of_its_image():
     expected = images.clone()
     expected[:, :, 2:7, 5:17] = images.mean((2, 3), keepdim=True)
     draws = StrongDraws(erased=boxes_of(5, 2, 17, 7, images))
-    torch.testing.assert_close(strengthen(images, some_labels(), draws, CLASSES)[0], expected)
+    torch.testing.assert_close(
+        strengthen(images, some_labels(), draws, CLASSES)[0], expected
+    )
 
 
 def test_as_many_images_are_erased_as_asked_for():
     erased = draws_of(3, StrongConfig(erase=0.25), 30_000).erased
     assert (erased != 0).any(1).float().mean() == pytest.approx(0.25, abs=0.01)
     images = some_images(400)
-    touched = strengthen(images, some_labels(400), StrongDraws(erased=erased[:400]), CLASSES)[0] != images
+    touched = (
+        strengthen(images, some_labels(400), StrongDraws(erased=erased[:400]), CLASSES)[
+            0
+        ]
+        != images
+    )
     assert touched.flatten(1).any(1).sum() == (erased[:400] != 0).any(1).sum()
 
 
@@ -199,11 +286,19 @@ def test_as_many_images_are_erased_as_asked_for():
 
 @pytest.mark.parametrize(
     "box",
-    [(4, 3, 15, 9), (-5, -2, 6, 4), (10, -3, 30, 5), (-9, 6, 40, 60), (-1, -1, 19, 12), (-6, -4, -1, -2)],
+    [
+        (4, 3, 15, 9),
+        (-5, -2, 6, 4),
+        (10, -3, 30, 5),
+        (-9, 6, 40, 60),
+        (-1, -1, 19, 12),
+        (-6, -4, -1, -2),
+    ],
     ids=["inside", "top left", "top right", "bottom", "all over", "outside"],
 )
 def test_cutmix_mixes_labels_as_pixels_were_counted(box: tuple[int, ...]):
-    images, labels = some_images(), some_labels()
+    images = some_images()
+    labels = some_labels()
     left, top, right, bottom = box
     part = (..., slice(max(top, 0), max(bottom, 0)), slice(max(left, 0), max(right, 0)))
     expected = images.clone()
@@ -211,19 +306,30 @@ def test_cutmix_mixes_labels_as_pixels_were_counted(box: tuple[int, ...]):
     draws = StrongDraws(pasted=boxes_of(*box, images), shares=torch.ones(6))
     mixed, shares = strengthen(images, labels, draws, CLASSES)
     assert torch.equal(mixed, expected)
-    kept = (mixed == images).all(1).flatten(1).sum(1) / (11 * 18)  # counted, not taken from the box
+    # counted, not taken from the box
+    kept = (mixed == images).all(1).flatten(1).sum(1) / (11 * 18)
     assert torch.equal(shares[range(1, 6), labels[1:]], kept[1:])
     torch.testing.assert_close(shares[range(1, 6), labels[:-1]], 1 - kept[1:])
 
 
 def test_the_loss_of_mixed_labels_is_the_mix_of_two_losses():
-    images, labels, logits = some_images(), some_labels(), torch.randn(6, CLASSES)
+    images = some_images()
+    labels = some_labels()
+    logits = torch.randn(6, CLASSES)
     kept = torch.tensor([0.0, 0.1, 0.3, 0.5, 0.9, 1.0])
-    mixed, shares = strengthen(images, labels, StrongDraws(pasted=torch.zeros(6, 4), shares=kept), CLASSES)
+    mixed, shares = strengthen(
+        images, labels, StrongDraws(pasted=torch.zeros(6, 4), shares=kept), CLASSES
+    )
     torch.testing.assert_close(mixed[3], (images[3] + images[2]) / 2)
-    assert torch.equal(mixed[5], images[5]) and torch.equal(mixed[0], images[5])  # all its own, all its neighbour's
-    own, partners = (F.cross_entropy(logits, given, reduction="none") for given in (labels, labels.roll(1)))
-    torch.testing.assert_close(F.cross_entropy(logits, shares), (kept * own + (1 - kept) * partners).mean())
+    # all its own, all its neighbour's
+    assert torch.equal(mixed[5], images[5]) and torch.equal(mixed[0], images[5])
+    own, partners = (
+        F.cross_entropy(logits, given, reduction="none")
+        for given in (labels, labels.roll(1))
+    )
+    torch.testing.assert_close(
+        F.cross_entropy(logits, shares), (kept * own + (1 - kept) * partners).mean()
+    )
 
 
 def test_an_image_of_its_neighbours_class_keeps_its_label():
@@ -251,9 +357,15 @@ def test_bad_configs_are_refused(values: dict, found: str):
 
 
 def test_bad_batches_are_refused():
-    with pytest.raises(ValueError, match="images are torch.uint8, expected floats from 0 to 1"):
-        strengthen((255 * some_images()).to(torch.uint8), some_labels(), draws_of(0), CLASSES)
+    with pytest.raises(
+        ValueError, match="images are torch.uint8, expected floats from 0 to 1"
+    ):
+        strengthen(
+            (255 * some_images()).to(torch.uint8), some_labels(), draws_of(0), CLASSES
+        )
     with pytest.raises(ValueError, match="5 images, but draws for 6"):
         strengthen(some_images(5), some_labels(5), draws_of(0), CLASSES)
-    with pytest.raises(ValueError, match="4 channels, expected 1 or 3 to turn them grey"):
+    with pytest.raises(
+        ValueError, match="4 channels, expected 1 or 3 to turn them grey"
+    ):
         strengthen(some_images(channels=4), some_labels(), draws_of(0), CLASSES)

@@ -1,4 +1,6 @@
-"""The variants do what they say: each equals the plain model where it should, and differs where it should."""
+"""The variants do what they say: each equals the plain model where it should, and
+differs where it should.
+"""
 
 import sys
 from pathlib import Path
@@ -10,9 +12,11 @@ from torch.testing import assert_close
 
 from vit_tutorial import VisionTransformer, ViTConfig
 from vit_tutorial.model import count_parameters
-from vit_tutorial.train import TrainConfig, make_optimizers
+from vit_tutorial.training.config import TrainConfig
+from vit_tutorial.training.optimizers import make_optimizers
 
-sys.path.append(str(Path(__file__).parent.parent / "benchmarks"))  # where the scripts lie
+# where the scripts lie
+sys.path.append(str(Path(__file__).parent.parent / "benchmarks"))
 
 import variants  # noqa: E402
 
@@ -27,7 +31,10 @@ def images(count=4):
 def load_plain(variant: nn.Module) -> VisionTransformer:
     """A plain model with the variant's weights, but for what the variant adds."""
     plain = VisionTransformer(CONFIG)
-    weights = {name.replace("out.0.", "out."): value for name, value in variant.state_dict().items()}
+    weights = {
+        name.replace("out.0.", "out."): value
+        for name, value in variant.state_dict().items()
+    }
     plain.load_state_dict({name: weights[name] for name in plain.state_dict()})
     return plain.eval()
 
@@ -39,7 +46,9 @@ def test_stochastic_depth_is_off_in_evaluation():
 
 
 def test_stochastic_depth_leaves_out_whole_branches_of_an_image_and_keeps_the_mean():
-    """Of the last block, alone: each of its outputs is one of four, and their mean is what evaluation gives."""
+    """Of the last block, alone: each of its outputs is one of four, and their mean is
+    what evaluation gives.
+    """
     torch.manual_seed(0)
     model = variants.StochasticDepth(CONFIG)
     for branch in (model.blocks[-1].attention.out, model.blocks[-1].mlp):
@@ -62,8 +71,12 @@ def test_the_rate_grows_linearly_with_depth():
 
 def test_layer_scale_at_one_is_the_plain_model_and_at_zero_the_identity():
     model = variants.LayerScale(CONFIG).eval()
-    factors = [value for name, value in model.named_parameters() if name.endswith("factors")]
-    assert len(factors) == 2 * CONFIG.depth and all((value == 0.1).all() for value in factors)
+    factors = [
+        value for name, value in model.named_parameters() if name.endswith("factors")
+    ]
+    assert len(factors) == 2 * CONFIG.depth and all(
+        (value == 0.1).all() for value in factors
+    )
     assert not torch.allclose(model(images()), load_plain(model)(images()))
     for value in factors:
         nn.init.ones_(value)
@@ -78,14 +91,25 @@ def test_both_have_both():
     model = variants.Both(CONFIG)
     names = {type(module).__name__ for module in model.blocks[1].modules()}
     assert {"Diagonal", "StochasticDepth"} <= names and len(model.blocks[1].mlp) == 7
-    assert count_parameters(model) == count_parameters(VisionTransformer(CONFIG)) + 2 * CONFIG.depth * CONFIG.dim
+    assert (
+        count_parameters(model)
+        == count_parameters(VisionTransformer(CONFIG)) + 2 * CONFIG.depth * CONFIG.dim
+    )
 
 
 def test_muon_takes_the_matrices_of_a_variant_and_no_factors():
-    muon, adamw = make_optimizers(variants.LayerScale(CONFIG), TrainConfig(optimizer="muon"))
-    assert sum(p.numel() for p in muon.param_groups[0]["params"]) == CONFIG.depth * 12 * CONFIG.dim**2
+    muon, adamw = make_optimizers(
+        variants.LayerScale(CONFIG), TrainConfig(optimizer="muon")
+    )
+    assert (
+        sum(p.numel() for p in muon.param_groups[0]["params"])
+        == CONFIG.depth * 12 * CONFIG.dim**2
+    )
     decayed = adamw.param_groups[0]["params"]
-    assert all(p.ndim > 1 for p in decayed) and sum(p.ndim == 1 for p in adamw.param_groups[1]["params"]) > 6
+    assert (
+        all(p.ndim > 1 for p in decayed)
+        and sum(p.ndim == 1 for p in adamw.param_groups[1]["params"]) > 6
+    )
 
 
 def test_resnet18_is_torchvisions_with_a_small_stem():

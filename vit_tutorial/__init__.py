@@ -1,13 +1,16 @@
-"""A Vision Transformer built by hand, chapter by chapter, ready to train and to look into."""
+"""A Vision Transformer built by hand, chapter by chapter, ready to train and to look
+into.
+"""
 
 from importlib import import_module
 
-HOMES = {  # imported when they are asked for: the command line answers before PyTorch is there
+# imported when they are asked for: the command line answers before PyTorch is there
+HOMES = {
     "ViTConfig": "config",
     "VisionTransformer": "model",
-    "attention_maps": "look",
-    "load_checkpoint": "checkpoint",
-    "rollout": "look",
+    "attention_maps": "interpret.attention",
+    "load_checkpoint": "training.checkpoint",
+    "rollout": "interpret.attention",
 }
 __all__ = list(HOMES)
 __version__ = "0.1.0"

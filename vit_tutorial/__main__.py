@@ -6,7 +6,7 @@ import sys
 def run() -> int:
     """The command line; an interrupt while it is being imported is one line, too."""
     try:
-        from vit_tutorial.cli import main
+        from vit_tutorial.cli.main import main
 
         return main()
     except KeyboardInterrupt:

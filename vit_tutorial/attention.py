@@ -6,7 +6,8 @@ from torch import Tensor, nn
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-    """Mix the values by how well queries fit keys: (..., T, K) each -> mixed (..., T, K), weights (..., T, T).
+    """Mix the values by how well queries fit keys: (..., T, K) each -> mixed (..., T,
+    K), weights (..., T, T).
 
     weights = softmax(q k^T / sqrt(K)), each row (one query over all keys) sums to 1.
     Vaswani et al. 2017, equation 1; Dosovitskiy et al. 2021, equations 6 and 7.
@@ -19,8 +20,9 @@ def attend(q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
 class MultiHeadSelfAttention(nn.Module):
     """H attentions side by side on K = D/H values each: (B, T, D) -> (B, T, D).
 
-    With `return_attention` also the weights, (B, H, T, T); without, PyTorch's fused attention, which never stores them.
-    Dosovitskiy et al. 2021, equations 5 to 8. Raises ValueError when `dim` is not a multiple of `heads`.
+    With `return_attention` also the weights, (B, H, T, T); without, PyTorch's fused
+    attention, which never stores them. Dosovitskiy et al. 2021, equations 5 to 8.
+    Raises ValueError when `dim` is not a multiple of `heads`.
     """
 
     def __init__(self, dim: int, heads: int, dropout: float = 0.0) -> None:
@@ -32,8 +34,12 @@ class MultiHeadSelfAttention(nn.Module):
         self.out = nn.Linear(dim, dim)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, tokens: Tensor, return_attention: bool = False) -> Tensor | tuple[Tensor, Tensor]:
-        q, k, v = rearrange(self.qkv(tokens), "b t (three h k) -> three b h t k", three=3, h=self.heads)
+    def forward(
+        self, tokens: Tensor, return_attention: bool = False
+    ) -> Tensor | tuple[Tensor, Tensor]:
+        q, k, v = rearrange(
+            self.qkv(tokens), "b t (three h k) -> three b h t k", three=3, h=self.heads
+        )
         if return_attention:
             mixed, weights = attend(q, k, v)
         else:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from vit_tutorial.settings import expect_between, settle_types
+from vit_tutorial.settings import coerce_fields, expect_between
 
 MOST = 10**6  # of any size: what is larger is a slip of the finger
 
@@ -16,10 +16,12 @@ def expect(fits: bool, message: str) -> None:
 
 @dataclass(frozen=True)
 class ViTConfig:
-    """Every size and choice that defines a Vision Transformer (Dosovitskiy et al. 2021, table 1).
+    """Every size and choice that defines a Vision Transformer (Dosovitskiy et al. 2021,
+    table 1).
 
-    `image_size` and `patch_size` are in pixels; `image_size` is one side or (rows, columns).
-    Raises ValueError, with the numbers that clash, for sizes that cannot be built.
+    `image_size` and `patch_size` are in pixels; `image_size` is one side or (rows,
+    columns). Raises ValueError, with the numbers that clash, for sizes that cannot be
+    built.
     """
 
     image_size: int | tuple[int, int] = 96
@@ -37,26 +39,54 @@ class ViTConfig:
     norm_eps: float = 1e-6
 
     def __post_init__(self) -> None:
-        settle_types(self)  # whole numbers, finite numbers, one of the choices: anything else is refused here
-        expect_between(self, 1, MOST, "patch_size", "channels", "classes", "dim", "depth", "heads")
+        # whole numbers, finite numbers, one of the choices: anything else is refused
+        # here
+        coerce_fields(self)
+        expect_between(
+            self, 1, MOST, "patch_size", "channels", "classes", "dim", "depth", "heads"
+        )
         expect_between(self, 0, MOST, "mlp_ratio")
-        size, patch, dim = self.image_size, self.patch_size, self.dim
+        size = self.image_size
+        patch = self.patch_size
+        dim = self.dim
         fits = all(1 <= side <= MOST for side in self.sides)
-        expect(fits, f"image_size is {size}, expected one side or (rows, columns), 1 to {MOST:,} pixels")
+        expect(
+            fits,
+            f"image_size is {size}, expected one side or (rows, columns), 1 to {MOST:,}"
+            " pixels",
+        )
         fits = all(side % patch == 0 for side in self.sides)
         expect(fits, f"image_size {size} is not divisible by patch_size {patch}")
-        expect(self.tokens <= 2**16, f"image_size {size} in patches of {patch} makes {self.tokens:,} tokens")
-        expect(dim % self.heads == 0, f"dim {dim} is not divisible by heads {self.heads}")
+        expect(
+            self.tokens <= 2**16,
+            f"image_size {size} in patches of {patch} makes {self.tokens:,} tokens",
+        )
+        expect(
+            dim % self.heads == 0, f"dim {dim} is not divisible by heads {self.heads}"
+        )
         fits = self.positions != "sincos" or dim % 4 == 0
         expect(fits, f"dim {dim} is not divisible by 4, which positions 'sincos' need")
-        expect(dim * self.mlp_ratio >= 1, f"mlp_ratio {self.mlp_ratio} leaves no hidden unit at dim {dim}")
-        expect(0 <= self.dropout < 1, f"dropout is {self.dropout}, expected 0 <= dropout < 1")
-        expect(0 < self.norm_eps < 1, f"norm_eps is {self.norm_eps}, expected a small positive number")
+        expect(
+            dim * self.mlp_ratio >= 1,
+            f"mlp_ratio {self.mlp_ratio} leaves no hidden unit at dim {dim}",
+        )
+        expect(
+            0 <= self.dropout < 1,
+            f"dropout is {self.dropout}, expected 0 <= dropout < 1",
+        )
+        expect(
+            0 < self.norm_eps < 1,
+            f"norm_eps is {self.norm_eps}, expected a small positive number",
+        )
 
     @property
     def sides(self) -> tuple[int, int]:
         """Rows and columns of an image, in pixels."""
-        return self.image_size if isinstance(self.image_size, tuple) else (self.image_size, self.image_size)
+        return (
+            self.image_size
+            if isinstance(self.image_size, tuple)
+            else (self.image_size, self.image_size)
+        )
 
     @property
     def grid(self) -> tuple[int, int]:

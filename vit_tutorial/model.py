@@ -4,12 +4,18 @@ from torch import Tensor, nn
 
 from vit_tutorial.block import EncoderBlock
 from vit_tutorial.config import ViTConfig
-from vit_tutorial.embedding import ConvolutionalPatchEmbedder, ManualPatchEmbedder
-from vit_tutorial.stem import ConvolutionalStem
+from vit_tutorial.embedding import (
+    ConvolutionalPatchEmbedder,
+    ConvolutionalStem,
+    ManualPatchEmbedder,
+)
 
 
 class MLPHead(nn.Sequential):
-    """From one vector an image to a logit a class: (B, D) -> (B, classes). Dosovitskiy et al. 2021, equation 4."""
+    """From one vector an image to a logit a class: (B, D) -> (B, classes).
+
+    Dosovitskiy et al. 2021, equation 4.
+    """
 
     def __init__(self, dim: int, classes: int, norm_eps: float = 1e-6) -> None:
         super().__init__(nn.LayerNorm(dim, eps=norm_eps), nn.Linear(dim, classes))
@@ -18,41 +24,70 @@ class MLPHead(nn.Sequential):
 class VisionTransformer(nn.Module):
     """Images to logits: (B, C, Y, X) normalised floats -> (B, classes).
 
-    With `return_attention` also the weights of all blocks, a list of `depth` tensors (B, H, T, T).
-    Dosovitskiy et al. 2021, figure 1. Raises ValueError for images that do not fit the config.
+    With `return_attention` also the weights of all blocks, a list of `depth` tensors
+    (B, H, T, T). Dosovitskiy et al. 2021, figure 1. Raises ValueError for images that
+    do not fit the config.
     """
 
     def __init__(self, config: ViTConfig) -> None:
         super().__init__()
         c = self.config = config
         embedders = {
-            "manual": ManualPatchEmbedder, "convolutional": ConvolutionalPatchEmbedder, "stem": ConvolutionalStem
-        }  # fmt: skip
+            "manual": ManualPatchEmbedder,
+            "convolutional": ConvolutionalPatchEmbedder,
+            "stem": ConvolutionalStem,
+        }
         self.embedder = embedders[c.embedder](
-            c.image_size, c.patch_size, c.channels, c.dim,
-            class_token=c.pool == "cls", positions=c.positions, dropout=c.dropout,
-        )  # fmt: skip
-        self.blocks = nn.ModuleList(
-            EncoderBlock(c.dim, c.heads, c.mlp_ratio, c.dropout, c.norm_eps) for _ in range(c.depth)
+            c.image_size,
+            c.patch_size,
+            c.channels,
+            c.dim,
+            class_token=c.pool == "cls",
+            positions=c.positions,
+            dropout=c.dropout,
         )
+        self.blocks = nn.ModuleList(self.make_block(n) for n in range(c.depth))
         self.head = MLPHead(c.dim, c.classes, c.norm_eps)
         self.apply(initialise)
-        nn.init.normal_(self.embedder.projection.weight, std=0.01)  # louder, and a patch drowns out its place
-        nn.init.normal_(self.head[-1].weight, std=0.01)  # nearly equal logits: the first loss is about ln(classes)
+        # small: with larger weights a patch would drown out its position
+        nn.init.normal_(self.embedder.projection.weight, std=0.01)
+        # nearly equal logits: the first loss is about ln(classes)
+        nn.init.normal_(self.head[-1].weight, std=0.01)
 
-    def forward(self, images: Tensor, return_attention: bool = False) -> Tensor | tuple[Tensor, list[Tensor]]:
-        return self.encode(self.embedder(images), return_attention)
+    def make_block(self, index: int) -> nn.Module:
+        """Block `index`, from 0; a variant of the model makes another one."""
+        c = self.config
+        return EncoderBlock(c.dim, c.heads, c.mlp_ratio, c.dropout, c.norm_eps)
 
-    def encode(self, x: Tensor, return_attention: bool = False) -> Tensor | tuple[Tensor, list[Tensor]]:
-        """The same from the embedder's tokens (B, T, D) on; some patches may be left out."""
-        attention = []
+    def forward(
+        self, images: Tensor, return_attention: bool = False
+    ) -> Tensor | tuple[Tensor, list[Tensor]]:
+        features = self.encode(self.embed(images), return_attention)
+        if return_attention:
+            features, attention = features
+            return self.classify(features), attention
+        return self.classify(features)
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Images to tokens, each with its position: (B, C, Y, X) -> (B, T, D)."""
+        return self.embedder(images)
+
+    def encode(
+        self, tokens: Tensor, return_attention: bool = False
+    ) -> Tensor | tuple[Tensor, list[Tensor]]:
+        """Tokens, all of them or some, to features: (B, T, D) -> (B, T, D)."""
+        x, attention = tokens, []
         for block in self.blocks:
             x = block(x, return_attention)
             if return_attention:
                 x, weights = x
                 attention.append(weights)
-        logits = self.head(x[:, 0] if self.config.pool == "cls" else x.mean(dim=1))
-        return (logits, attention) if return_attention else logits
+        return (x, attention) if return_attention else x
+
+    def classify(self, features: Tensor) -> Tensor:
+        """The class token's features, or the mean of all, to logits (B, classes)."""
+        cls = self.config.pool == "cls"
+        return self.head(features[:, 0] if cls else features.mean(dim=1))
 
 
 def initialise(module: nn.Module) -> None:
@@ -68,4 +103,8 @@ def initialise(module: nn.Module) -> None:
 
 def count_parameters(module: nn.Module) -> int:
     """The number of values that training may change."""
-    return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
+    return sum(
+        parameter.numel()
+        for parameter in module.parameters()
+        if parameter.requires_grad
+    )

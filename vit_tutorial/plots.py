@@ -11,13 +11,19 @@ from torch import Tensor
 from vit_tutorial.fonts import fitted, literal
 
 # one colour, one meaning, in every chapter
-CLASS_TOKEN, QUERY, KEY, VALUE, RESIDUAL = "#E69F00", "#0072B2", "#009E73", "#CC79A7", "#8C8C8C"
+CLASS_TOKEN = "#E69F00"
+QUERY = "#0072B2"
+KEY = "#009E73"
+VALUE = "#CC79A7"
+RESIDUAL = "#8C8C8C"
 HEAD = "#6A3D9A"  # heads, and layers, are tints of it
 WIDTH = 7  # inches; wider figures shrink to unreadable on a phone
 
 
 def use_style() -> None:
-    """Set Matplotlib up for the book: light ground on any page, no top and right spines, 110 dots an inch."""
+    """Set Matplotlib up for the book: light ground on any page, no top and right
+    spines, 110 dots an inch.
+    """
     plt.rcParams.update(
         {
             "figure.dpi": 110,
@@ -27,7 +33,9 @@ def use_style() -> None:
             "font.size": 10,
             "axes.spines.top": False,
             "axes.spines.right": False,
-            "axes.prop_cycle": plt.cycler(color=[QUERY, CLASS_TOKEN, KEY, VALUE, "#D55E00", "#56B4E9", RESIDUAL]),
+            "axes.prop_cycle": plt.cycler(
+                color=[QUERY, CLASS_TOKEN, KEY, VALUE, "#D55E00", "#56B4E9", RESIDUAL]
+            ),
             "image.cmap": "viridis",
             "image.interpolation": "nearest",
             "legend.frameon": False,
@@ -44,13 +52,21 @@ def picture(image: Tensor) -> np.ndarray:
 
 
 def show_images(
-    images: Tensor | Sequence[Tensor], titles: Sequence[str] | None = None, columns: int = 6, width: float = WIDTH
+    images: Tensor | Sequence[Tensor],
+    titles: Sequence[str] | None = None,
+    columns: int = 6,
+    width: float = WIDTH,
 ) -> Figure:
     """A grid of images, each (C, Y, X) as for `picture`, with a title above each."""
     columns = min(columns, len(images))
     rows = -(-len(images) // columns)
     size = width / columns
-    figure, axes = plt.subplots(rows, columns, figsize=(width, rows * (size + 0.25 * bool(titles))), squeeze=False)
+    figure, axes = plt.subplots(
+        rows,
+        columns,
+        figsize=(width, rows * (size + 0.25 * bool(titles))),
+        squeeze=False,
+    )
     for axis in axes.flat:
         axis.axis("off")
     for index, (axis, image) in enumerate(zip(axes.flat, images, strict=False)):
@@ -61,7 +77,11 @@ def show_images(
 
 
 def show_matrix(
-    matrix: Tensor, title: str = "", rows: str = "", columns: str = "", labels: Sequence[str] | None = None
+    matrix: Tensor,
+    title: str = "",
+    rows: str = "",
+    columns: str = "",
+    labels: Sequence[str] | None = None,
 ) -> Figure:
     """A matrix (R, S) in viridis with its scale; small ones carry their numbers."""
     values = matrix.detach().cpu().float().numpy()
@@ -71,7 +91,12 @@ def show_matrix(
         middle = (values.max() + values.min()) / 2
         for (row, column), value in np.ndenumerate(values):
             axis.text(
-                column, row, f"{value:.2f}", ha="center", va="center", color="black" if value > middle else "white"
+                column,
+                row,
+                f"{value:.2f}",
+                ha="center",
+                va="center",
+                color="black" if value > middle else "white",
             )
     axis.set(title=literal(title), ylabel=rows, xlabel=columns)
     if labels:
@@ -83,7 +108,11 @@ def show_matrix(
 
 
 def show_curves(
-    curves: Mapping[str, Sequence[float]], xlabel: str, ylabel: str, title: str = "", start: int = 1
+    curves: Mapping[str, Sequence[float]],
+    xlabel: str,
+    ylabel: str,
+    title: str = "",
+    start: int = 1,
 ) -> Figure:
     """Named curves over their index, counted from `start`."""
     figure, axis = plt.subplots(figsize=(WIDTH, 3.2))
@@ -94,8 +123,16 @@ def show_curves(
     return fitted(figure)
 
 
-def overlay(axis: plt.Axes, image: Tensor, weights: Tensor, grid: tuple[int, int], opacity: float = 0.6) -> None:
-    """Lay attention (N,) over `grid` on an image (C, Y, X): patches in viridis, scaled from 0 to the largest weight."""
+def overlay(
+    axis: plt.Axes,
+    image: Tensor,
+    weights: Tensor,
+    grid: tuple[int, int],
+    opacity: float = 0.6,
+) -> None:
+    """Lay attention (N,) over `grid` on an image (C, Y, X): patches in viridis, scaled
+    from 0 to the largest weight.
+    """
     rows, columns = image.shape[-2:]
     axis.imshow(picture(image))
     axis.imshow(
@@ -108,14 +145,27 @@ def overlay(axis: plt.Axes, image: Tensor, weights: Tensor, grid: tuple[int, int
 
 
 def scoreboard(scores: Mapping[str, float], ceiling: float | None = None) -> Figure:
-    """Validation accuracy (fractions) step by step, newest last; `ceiling` draws a dashed line."""
+    """Validation accuracy (fractions) step by step, newest last; `ceiling` draws a
+    dashed line.
+    """
     names = [literal(name) for name in scores]
     figure, axis = plt.subplots(figsize=(WIDTH, 0.42 * len(names) + 0.9))
-    bars = axis.barh(names, [100 * score for score in scores.values()], color=[RESIDUAL] * (len(names) - 1) + [QUERY])
-    axis.bar_label(bars, fmt="%.0f %%", padding=4, bbox={"facecolor": "white", "edgecolor": "none", "pad": 1})
+    bars = axis.barh(
+        names,
+        [100 * score for score in scores.values()],
+        color=[RESIDUAL] * (len(names) - 1) + [QUERY],
+    )
+    axis.bar_label(
+        bars,
+        fmt="%.0f %%",
+        padding=4,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+    )
     if ceiling is not None:
         axis.axvline(100 * ceiling, color=CLASS_TOKEN, linestyle="--", zorder=2)
-        axis.text(100 * ceiling + 1, -0.75, "parts without order", color="black", fontsize=8)
+        axis.text(
+            100 * ceiling + 1, -0.75, "parts without order", color="black", fontsize=8
+        )
     axis.invert_yaxis()
     axis.set(xlim=(0, 108), xlabel="validation accuracy, %")
     axis.set_title("The scoreboard on stacks", loc="left")
@@ -123,10 +173,14 @@ def scoreboard(scores: Mapping[str, float], ceiling: float | None = None) -> Fig
 
 
 def show_grids(grids: Mapping[str, Tensor], columns: int = 3) -> Figure:
-    """Named grids of values (R, S), each at most 1, all in one scale; sizes may differ."""
+    """Named grids of values (R, S), each at most 1, all in one scale; sizes may
+    differ.
+    """
     rows = -(-len(grids) // columns)
     lowest = min(grid.min().item() for grid in grids.values())
-    figure, axes = plt.subplots(rows, columns, figsize=(WIDTH, 2.5 * rows), squeeze=False)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(WIDTH, 2.5 * rows), squeeze=False
+    )
     for axis in axes.flat[len(grids) :]:
         axis.axis("off")
     for axis, (name, grid) in zip(axes.flat, grids.items(), strict=False):
@@ -138,11 +192,15 @@ def show_grids(grids: Mapping[str, Tensor], columns: int = 3) -> Figure:
 
 
 def show_patches(patches: Tensor, grid: tuple[int, int], channels: int = 3) -> Figure:
-    """Flat patches (N, P*P*C) drawn apart, in their places on `grid`, each with its number in the sequence."""
+    """Flat patches (N, P*P*C) drawn apart, in their places on `grid`, each with its
+    number in the sequence.
+    """
     rows, columns = grid
     side = round((patches.shape[1] / channels) ** 0.5)
     size = WIDTH / columns
-    figure, axes = plt.subplots(rows, columns, figsize=(WIDTH, rows * (size + 0.18)), squeeze=False)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(WIDTH, rows * (size + 0.18)), squeeze=False
+    )
     for number, (axis, patch) in enumerate(zip(axes.flat, patches, strict=True)):
         axis.imshow(picture(patch.reshape(side, side, channels).movedim(-1, 0)))
         axis.set_title(str(number), fontsize=8, pad=2, y=-0.16)
@@ -158,13 +216,17 @@ def show_maps(
     columns: Sequence[str] | None = None,
     mark: int | None = None,
 ) -> Figure:
-    """Attention maps (R, S, N) in R rows and S columns, over one image (C, Y, X) or one a column (S, C, Y, X).
+    """Attention maps (R, S, N) in R rows and S columns, over one image (C, Y, X) or one
+    a column (S, C, Y, X).
 
-    Each map is scaled from 0 to its own largest weight, written beneath it. `mark` frames the query's patch.
+    Each map is scaled from 0 to its own largest weight, written beneath it. `mark`
+    frames the query's patch.
     """
     down, across = maps.shape[:2]
     size = min(WIDTH / across, 2.2)
-    figure, axes = plt.subplots(down, across, figsize=(size * across, (size + 0.1) * down), squeeze=False)
+    figure, axes = plt.subplots(
+        down, across, figsize=(size * across, (size + 0.1) * down), squeeze=False
+    )
     for (row, column), axis in np.ndenumerate(axes):
         weights = maps[row, column]
         if images is None:
@@ -177,37 +239,68 @@ def show_maps(
         if column == 0:
             axis.set_ylabel(literal(rows[row]) if rows else f"layer {row + 1}")
         if row == 0:
-            axis.set_title(literal(columns[column]) if columns else f"head {column}", fontsize=9)
+            axis.set_title(
+                literal(columns[column]) if columns else f"head {column}", fontsize=9
+            )
         if mark is not None:
             side = 1 if images is None else images.shape[-1] / grid[1]
             corner = (mark % grid[1] * side - 0.5, mark // grid[1] * side - 0.5)
-            axis.add_patch(plt.Rectangle(corner, side, side, fill=False, color="white", linewidth=2))
+            axis.add_patch(
+                plt.Rectangle(
+                    corner, side, side, fill=False, color="white", linewidth=2
+                )
+            )
     return fitted(figure)
 
 
 def show_ladder(rungs: Mapping[str, tuple[Tensor, Tensor]]) -> Figure:
-    """Pairs of tensors that should be equal, the first lowest: the largest value and the largest difference of each."""
+    """Pairs of tensors that should be equal, the first lowest: the largest value and
+    the largest difference of each.
+    """
     figure, axis = plt.subplots(figsize=(WIDTH, 0.35 * len(rungs) + 1))
     sizes = [one.abs().max().item() for one, _ in rungs.values()]
-    apart = [max((one - other).abs().max().item(), 1e-18) for one, other in rungs.values()]  # 0 has no place on a log
+    # 0 has no place on a log
+    apart = [
+        max((one - other).abs().max().item(), 1e-18) for one, other in rungs.values()
+    ]
     axis.hlines(range(len(rungs)), apart, sizes, color="#DDDDDD", zorder=0)
     axis.plot(apart, range(len(rungs)), "o", color=QUERY, label="largest difference")
     axis.plot(sizes, range(len(rungs)), "o", color=RESIDUAL, label="largest value")
     axis.set_yticks(range(len(rungs)), [literal(rung) for rung in rungs])
     axis.set_xscale("log")
-    axis.set_xticks([1e-18, 1e-15, 1e-12, 1e-9, 1e-6, 1e-3, 1], ["equal", *(f"$10^{{{n}}}$" for n in range(-15, 1, 3))])
+    axis.set_xticks(
+        [1e-18, 1e-15, 1e-12, 1e-9, 1e-6, 1e-3, 1],
+        ["equal", *(f"$10^{{{n}}}$" for n in range(-15, 1, 3))],
+    )
     axis.set(xlim=(3e-19, 1e3), ylim=(-0.6, len(rungs) - 0.4))
     figure.legend(loc="outside upper center", ncols=2)
     return fitted(figure)
 
 
-def show_confusion(labels: Tensor, guesses: Mapping[str, Tensor], classes: Sequence[str]) -> Figure:
-    """A confusion matrix a series of guesses (N,): rows are the labels (N,), each in shares that sum to 1."""
-    count, names = len(classes), [literal(name) for name in classes]
-    figure, axes = plt.subplots(1, len(guesses), figsize=(WIDTH, 1.2 + 5 / len(guesses)), sharey=True, squeeze=False)
+def show_confusion(
+    labels: Tensor, guesses: Mapping[str, Tensor], classes: Sequence[str]
+) -> Figure:
+    """A confusion matrix a series of guesses (N,): rows are the labels (N,), each in
+    shares that sum to 1.
+    """
+    count = len(classes)
+    names = [literal(name) for name in classes]
+    figure, axes = plt.subplots(
+        1,
+        len(guesses),
+        figsize=(WIDTH, 1.2 + 5 / len(guesses)),
+        sharey=True,
+        squeeze=False,
+    )
     for axis, (title, guess) in zip(axes[0], guesses.items(), strict=True):
-        counts = torch.bincount(labels * count + guess, minlength=count**2).reshape(count, count).double()
-        drawn = axis.imshow((counts / counts.sum(dim=1, keepdim=True)).numpy(), vmin=0, vmax=1)
+        counts = (
+            torch.bincount(labels * count + guess, minlength=count**2)
+            .reshape(count, count)
+            .double()
+        )
+        drawn = axis.imshow(
+            (counts / counts.sum(dim=1, keepdim=True)).numpy(), vmin=0, vmax=1
+        )
         axis.set_xticks(range(count), names, rotation=90, fontsize=8)
         axis.set_yticks(range(count), names, fontsize=8)
         axis.set(title=literal(title), xlabel="the model says")
@@ -217,7 +310,9 @@ def show_confusion(labels: Tensor, guesses: Mapping[str, Tensor], classes: Seque
 
 
 def show_counts(counts: Tensor, classes: Sequence[str]) -> Figure:
-    """A confusion matrix of counts (classes, classes): rows are what is there, the colour is the share of the row."""
+    """A confusion matrix of counts (classes, classes): rows are what is there, the
+    colour is the share of the row.
+    """
     shares = (counts.double() / counts.sum(dim=1, keepdim=True).clamp(min=1)).numpy()
     figure, axis = plt.subplots(figsize=(6, 5.4))
     drawn = axis.imshow(shares, vmin=0, vmax=1)
@@ -233,21 +328,33 @@ def show_counts(counts: Tensor, classes: Sequence[str]) -> Figure:
 
 
 def show_reliability(runs: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
-    """How often models are right where they are so sure, and below how many images stand behind each point.
+    """How often models are right where they are so sure, and below how many images
+    stand behind each point.
 
-    Each run has the mean "confidence", the "accuracy" and the number of images "n" of every bin; bins without an image
-    are left out. Bars are Wilson's interval (1927) of one standard error, which has a length even where all are right;
-    on the dashed line a model is as often right as it says.
+    Each run has the mean "confidence", the "accuracy" and the number of images "n" of
+    every bin; bins without an image are left out. Bars are Wilson's interval (1927) of
+    one standard error, which has a length even where all are right; on the dashed line
+    a model is as often right as it says.
     """
     figure, axes = plt.subplots(
-        2, len(runs), figsize=(min(WIDTH, 1 + 3.2 * len(runs)), 4.4), height_ratios=(3, 1),
-        sharex=True, sharey="row", squeeze=False,
-    )  # fmt: skip
+        2,
+        len(runs),
+        figsize=(min(WIDTH, 1 + 3.2 * len(runs)), 4.4),
+        height_ratios=(3, 1),
+        sharex=True,
+        sharey="row",
+        squeeze=False,
+    )
     for (upper, lower), (name, bins) in zip(axes.T, runs.items(), strict=True):
-        sure, right, n = (np.array(bins[key])[np.array(bins["n"]) > 0] for key in ("confidence", "accuracy", "n"))
+        sure, right, n = (
+            np.array(bins[key])[np.array(bins["n"]) > 0]
+            for key in ("confidence", "accuracy", "n")
+        )
         upper.plot([0, 1], [0, 1], color=RESIDUAL, linestyle="--", linewidth=1)
-        middle, half = (right + 0.5 / n) / (1 + 1 / n), np.sqrt((right * (1 - right) + 0.25 / n) / n) / (1 + 1 / n)
-        around = np.maximum([right - middle + half, middle + half - right], 0)  # rounding can lead below
+        middle = (right + 0.5 / n) / (1 + 1 / n)
+        half = np.sqrt((right * (1 - right) + 0.25 / n) / n) / (1 + 1 / n)
+        # rounding can lead below
+        around = np.maximum([right - middle + half, middle + half - right], 0)
         upper.errorbar(sure, right, around, fmt="o", color=QUERY, clip_on=False)
         lower.bar(sure, n, width=0.06, color=RESIDUAL)
         upper.set(title=literal(name), xlim=(0, 1), ylim=(0, 1))
@@ -258,36 +365,72 @@ def show_reliability(runs: Mapping[str, Mapping[str, Sequence[float]]]) -> Figur
     return fitted(figure)
 
 
-def show_bands(groups: Mapping[str, Sequence[Sequence[float]]], xlabel: str, ylabel: str) -> Figure:
-    """Named groups of curves of equal length, counted from 1: the mean of each group, and a band from least to most."""
+def show_bands(
+    groups: Mapping[str, Sequence[Sequence[float]]], xlabel: str, ylabel: str
+) -> Figure:
+    """Named groups of curves of equal length, counted from 1: the mean of each group,
+    and a band from least to most.
+    """
     figure, axis = plt.subplots(figsize=(WIDTH, 3.4))
-    for (name, curves), line in zip(groups.items(), ["-", "--", ":", "-."] * len(groups), strict=False):
+    for (name, curves), line in zip(
+        groups.items(), ["-", "--", ":", "-."] * len(groups), strict=False
+    ):
         values = np.array(curves)
         steps = range(1, values.shape[1] + 1)
         (drawn,) = axis.plot(steps, values.mean(axis=0), line, label=name)
         axis.fill_between(
-            steps, values.min(axis=0), values.max(axis=0), color=drawn.get_color(), alpha=0.25, linewidth=0
+            steps,
+            values.min(axis=0),
+            values.max(axis=0),
+            color=drawn.get_color(),
+            alpha=0.25,
+            linewidth=0,
         )
     axis.set(xlabel=xlabel, ylabel=ylabel)
     axis.legend(axis.lines, [literal(name) for name in groups])
     return fitted(figure)
 
 
-def show_steps(steps: Mapping[str, Sequence[float]], after: Mapping[str, str | None], images: int) -> Figure:
-    """Validation accuracies (fractions) of one or more runs a step, the first step on top, in per cent.
+def show_steps(
+    steps: Mapping[str, Sequence[float]], after: Mapping[str, str | None], images: int
+) -> Figure:
+    """Validation accuracies (fractions) of one or more runs a step, the first step on
+    top, in per cent.
 
-    Small dots are runs; large ones their means, with one standard error of `images` images each way. Beside each stands
-    what it gained on the step it comes `after`; for the first, which comes after None, its own mean.
+    Small dots are runs; large ones their means, with one standard error of `images`
+    images each way. Beside each stands what it gained on the step it comes `after`; for
+    the first, which comes after None, its own mean.
     """
     means = {name: 100 * float(np.mean(scores)) for name, scores in steps.items()}
     errors = [float(np.sqrt(mean * (100 - mean) / images)) for mean in means.values()]
     figure, axis = plt.subplots(figsize=(WIDTH, 0.36 * len(steps) + 0.9))
-    axis.errorbar(list(means.values()), range(len(steps)), xerr=errors, fmt="o", color=QUERY, markersize=8, capsize=4)
-    for row, ((name, scores), error) in enumerate(zip(steps.items(), errors, strict=True)):
+    axis.errorbar(
+        list(means.values()),
+        range(len(steps)),
+        xerr=errors,
+        fmt="o",
+        color=QUERY,
+        markersize=8,
+        capsize=4,
+    )
+    for row, ((name, scores), error) in enumerate(
+        zip(steps.items(), errors, strict=True)
+    ):
         if len(scores) > 1:
-            axis.plot([100 * score for score in scores], [row] * len(scores), "o", color=RESIDUAL, markersize=4)
-        base, end = after[name], max(means[name] + error, *(100 * score for score in scores))
-        gain = f"{means[name]:.1f} %" if base is None else f"{means[name] - means[base]:+.1f}"
+            axis.plot(
+                [100 * score for score in scores],
+                [row] * len(scores),
+                "o",
+                color=RESIDUAL,
+                markersize=4,
+            )
+        base = after[name]
+        end = max(means[name] + error, *(100 * score for score in scores))
+        gain = (
+            f"{means[name]:.1f} %"
+            if base is None
+            else f"{means[name] - means[base]:+.1f}"
+        )
         axis.text(end + 0.6, row, gain, va="center")
     axis.set_yticks(range(len(steps)), [literal(name) for name in steps])
     axis.grid(axis="y", alpha=0.3)

@@ -1,4 +1,6 @@
-"""Results that the chapters read instead of computing them: the records of finished runs and measurements."""
+"""Results that the chapters read instead of computing them: the records of finished
+runs and measurements.
+"""
 
 import json
 from pathlib import Path
@@ -14,7 +16,8 @@ FOLDERS = (  # where a record is looked for, in this order
 def read_result(name: str) -> dict:
     """The record `name` of results/, wherever the notebook lies.
 
-    Raises FileNotFoundError or ValueError, one line, for a record that is not there or broken.
+    Raises FileNotFoundError or ValueError, one line, for a record that is not there or
+    broken.
     """
     for folder in FOLDERS:
         path = folder / f"{name}.json"
@@ -24,4 +27,7 @@ def read_result(name: str) -> dict:
             except ValueError as error:
                 raise ValueError(f"{path} is broken: {error}") from error
     places = ", ".join(str(folder) for folder in FOLDERS)
-    raise FileNotFoundError(f"no record {name!r} in {places}: work in the repository, or install vit_tutorial from it")
+    raise FileNotFoundError(
+        f"no record {name!r} in {places}: work in the repository, or install"
+        " vit_tutorial from it"
+    )

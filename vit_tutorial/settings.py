@@ -1,4 +1,6 @@
-"""What all settings share: values that people give become the plain values that a run writes down."""
+"""What all settings share: values that people give become the plain values that a run
+writes down.
+"""
 
 import reprlib
 from collections.abc import Mapping, Sequence, Set
@@ -20,8 +22,9 @@ KINDS = {
 }
 
 
-def settle_types(config: object) -> None:
-    """Give each field of a frozen dataclass a plain Python value of its type, in `__post_init__`.
+def coerce_fields(config: object) -> None:
+    """Give each field of a frozen dataclass a plain Python value of its type, in
+    `__post_init__`.
 
     Whatever is clear is taken: 2.0 or NumPy's 2 for a whole number, a tensor of one
     value, a list or an array for a tuple, a Path for text, a dict for settings.
@@ -42,12 +45,17 @@ def expect_between(config: object, least: float, most: float, *names: str) -> No
     for name in names:
         value = getattr(config, name)
         if not least <= value <= most:
-            raise ValueError(f"{name} is {value}, expected at least {least}, at most {most:,}")
+            raise ValueError(
+                f"{name} is {value}, expected at least {least}, at most {most:,}"
+            )
 
 
 def plain_value(value: object, kind: type) -> object:
-    """The value as plain Python of the type `kind`. Raises TypeError when it is none."""
-    options, origin = get_args(kind), get_origin(kind)
+    """The value as plain Python of the type `kind`. Raises TypeError when it is
+    none.
+    """
+    options = get_args(kind)
+    origin = get_origin(kind)
     if hasattr(value, "tolist"):  # NumPy's and torch's values
         with suppress(RuntimeError):  # of a tensor without values
             value = value.tolist()
@@ -59,7 +67,9 @@ def plain_value(value: object, kind: type) -> object:
         if isinstance(value, str) and value in options:
             return str(value)
     elif origin is tuple:
-        several = isinstance(value, Sequence | Set) and not isinstance(value, str | bytes)
+        several = isinstance(value, Sequence | Set) and not isinstance(
+            value, str | bytes
+        )
         if several and options[-1] is ...:
             return tuple(plain_value(each, options[0]) for each in value)
         if several and len(value) == len(options):
@@ -80,7 +90,9 @@ def plain_value(value: object, kind: type) -> object:
 
 
 def settings_of(kind: type, values: Mapping) -> object:
-    """A config dataclass from its fields. Raises ValueError for a field it does not have."""
+    """A config dataclass from its fields. Raises ValueError for a field it does not
+    have.
+    """
     known = [field.name for field in fields(kind)]
     for name in values:
         if name not in known:
@@ -91,13 +103,16 @@ def settings_of(kind: type, values: Mapping) -> object:
 def is_number(value: object) -> bool:
     """Whether a value is a finite number that floating point can hold; True is none."""
     with suppress(OverflowError):
-        return isinstance(value, Real) and not isinstance(value, bool) and isfinite(value)
+        return (
+            isinstance(value, Real) and not isinstance(value, bool) and isfinite(value)
+        )
     return False
 
 
 def described(kind: type) -> str:
     """What is expected of a value of the type `kind`, in words."""
-    options, origin = get_args(kind), get_origin(kind)
+    options = get_args(kind)
+    origin = get_origin(kind)
     if origin in (Union, UnionType):
         return " or ".join(map(described, options))
     if origin is Literal:

@@ -60,7 +60,9 @@ def no_softmax(q, k, v):
 
 
 def view_for_transpose(q, k, v):
-    weights = (q @ k.reshape(*k.shape[:-2], k.shape[-1], k.shape[-2]) / k.shape[-1] ** 0.5).softmax(dim=-1)
+    weights = (
+        q @ k.reshape(*k.shape[:-2], k.shape[-1], k.shape[-2]) / k.shape[-1] ** 0.5
+    ).softmax(dim=-1)
     return weights @ v, weights
 
 
@@ -109,7 +111,9 @@ def scores_for_weights(q, k, v):
 
 
 def four_axes_only(q, k, v):
-    weights = (torch.einsum("bhtk,bhsk->bhts", q, k) / q.shape[-1] ** 0.5).softmax(dim=-1)
+    weights = (torch.einsum("bhtk,bhsk->bhts", q, k) / q.shape[-1] ** 0.5).softmax(
+        dim=-1
+    )
     return weights @ v, weights
 
 
@@ -155,7 +159,11 @@ def all_short_axes_lost(q, k, v):
 
 
 def attend_by_einsum(queries, keys, values):
-    weights = torch.einsum("...tk,...sk->...ts", queries, keys).div(math.sqrt(queries.size(-1))).softmax(-1)
+    weights = (
+        torch.einsum("...tk,...sk->...ts", queries, keys)
+        .div(math.sqrt(queries.size(-1)))
+        .softmax(-1)
+    )
     return torch.einsum("...ts,...sk->...tk", weights, values), weights
 
 
@@ -176,7 +184,9 @@ def attend_by_loops(q, k, v):
 
 def attend_by_the_fused_one(q, k, v):
     seats = torch.eye(k.shape[-2], dtype=v.dtype).expand(*k.shape[:-1], k.shape[-2])
-    return F.scaled_dot_product_attention(q, k, v), F.scaled_dot_product_attention(q, k, seats)
+    return F.scaled_dot_product_attention(q, k, v), F.scaled_dot_product_attention(
+        q, k, seats
+    )
 
 
 def attend_in_float64(q, k, v):
@@ -190,8 +200,14 @@ WRONG = {
         (divided_by_K, "divided by K, not by its root"),
         (root_of_T, "the root is of T"),
         (scale_after_softmax, "the division by sqrt(K) came after the softmax"),
-        (softmax_over_queries, "your rows do not sum to 1: softmax ran over the queries; use dim=-1"),
-        (softmax_over_queries_without_scale, "not divided by sqrt(K); and your rows do not sum to 1"),
+        (
+            softmax_over_queries,
+            "your rows do not sum to 1: softmax ran over the queries; use dim=-1",
+        ),
+        (
+            softmax_over_queries_without_scale,
+            "not divided by sqrt(K); and your rows do not sum to 1",
+        ),
         (softmax_over_the_first_axis, "use dim=-1"),
         (softmax_over_axis_1, "softmax ran over the queries"),
         (softmax_over_axis_3, "raised IndexError"),
@@ -218,5 +234,11 @@ WRONG = {
     ],
 }
 RIGHT = {
-    "attend": [attend_by_einsum, attend_by_exponentials, attend_by_loops, attend_by_the_fused_one, attend_in_float64],
+    "attend": [
+        attend_by_einsum,
+        attend_by_exponentials,
+        attend_by_loops,
+        attend_by_the_fused_one,
+        attend_in_float64,
+    ],
 }

@@ -1,9 +1,16 @@
-"""Answers to the exercises of chapter 09 on the area of deletion and on a score of one's own, wrong and right."""
+"""Answers to the exercises of chapter 09 on the area of deletion and on a score of
+one's own, wrong and right.
+"""
 
 import torch
 
-from vit_tutorial import attention_maps, look, rollout
-from vit_tutorial.look import drop_patches
+from vit_tutorial import attention_maps, rollout
+from vit_tutorial.interpret.attribution import (
+    attribute_contrast,
+    attribute_gradient_attention,
+)
+from vit_tutorial.interpret.faithfulness import faithfulness
+from vit_tutorial.interpret.interventions import drop_patches
 
 
 def heights(model, images, order, labels):
@@ -35,21 +42,26 @@ def image_by_image(model, images, scores, labels):
         points = []
         for count in range(len(order) + 1):
             left = torch.tensor(order[count:], dtype=torch.long)[None]
-            points.append(drop_patches(model, image[None], left).softmax(dim=1)[0, label].item())
+            points.append(
+                drop_patches(model, image[None], left).softmax(dim=1)[0, label].item()
+            )
         areas.append((sum(points) - (points[0] + points[-1]) / 2) / len(order))
     return torch.tensor(areas)
 
 
 def by_the_package(model, images, scores, labels):
-    return look.faithfulness(model, images, scores, labels, steps=scores.shape[1]).areas()[0]
+    return faithfulness(model, images, scores, labels, steps=scores.shape[1]).areas()[0]
 
 
 def insertion(model, images, scores, labels):
-    return look.faithfulness(model, images, scores, labels, steps=scores.shape[1]).areas()[1]
+    return faithfulness(model, images, scores, labels, steps=scores.shape[1]).areas()[1]
 
 
 def lowest_first(model, images, scores, labels):
-    return torch.trapezoid(heights(model, images, scores.argsort(dim=1), labels), dim=1) / scores.shape[1]
+    return (
+        torch.trapezoid(heights(model, images, scores.argsort(dim=1), labels), dim=1)
+        / scores.shape[1]
+    )
 
 
 def mean_of_points(model, images, scores, labels):
@@ -61,12 +73,18 @@ def summed(model, images, scores, labels):
 
 
 def divided_by_points(model, images, scores, labels):
-    return torch.trapezoid(heights(model, images, falling(scores), labels), dim=1) / (scores.shape[1] + 1)
+    return torch.trapezoid(heights(model, images, falling(scores), labels), dim=1) / (
+        scores.shape[1] + 1
+    )
 
 
 def of_logits(model, images, scores, labels):
-    order, rows = falling(scores), torch.arange(len(images))
-    curve = [drop_patches(model, images, order[:, gone:])[rows, labels] for gone in range(order.shape[1] + 1)]
+    order = falling(scores)
+    rows = torch.arange(len(images))
+    curve = [
+        drop_patches(model, images, order[:, gone:])[rows, labels]
+        for gone in range(order.shape[1] + 1)
+    ]
     return torch.trapezoid(torch.stack(curve, dim=1), dim=1) / order.shape[1]
 
 
@@ -76,7 +94,10 @@ def of_the_guess(model, images, scores, labels):
 
 def of_the_largest(model, images, scores, labels):
     order = falling(scores)
-    curve = [drop_patches(model, images, order[:, n:]).softmax(dim=1).amax(dim=1) for n in range(order.shape[1] + 1)]
+    curve = [
+        drop_patches(model, images, order[:, n:]).softmax(dim=1).amax(dim=1)
+        for n in range(order.shape[1] + 1)
+    ]
     return torch.trapezoid(torch.stack(curve, dim=1), dim=1) / order.shape[1]
 
 
@@ -92,12 +113,16 @@ def never_whole(model, images, scores, labels):
 
 def order_of_the_first(model, images, scores, labels):
     order = falling(scores[:1]).expand(len(images), -1)
-    return torch.trapezoid(heights(model, images, order, labels), dim=1) / scores.shape[1]
+    return (
+        torch.trapezoid(heights(model, images, order, labels), dim=1) / scores.shape[1]
+    )
 
 
 def ranks_for_patches(model, images, scores, labels):
     order = falling(scores).argsort(dim=1)
-    return torch.trapezoid(heights(model, images, order, labels), dim=1) / scores.shape[1]
+    return (
+        torch.trapezoid(heights(model, images, order, labels), dim=1) / scores.shape[1]
+    )
 
 
 def one_number(model, images, scores, labels):
@@ -109,8 +134,12 @@ def the_curve(model, images, scores, labels):
 
 
 def over_the_images(model, images, scores, labels):
-    order, rows = falling(scores), torch.arange(len(images))
-    curve = [drop_patches(model, images, order[:, n:]).softmax(dim=0)[rows, labels] for n in range(order.shape[1] + 1)]
+    order = falling(scores)
+    rows = torch.arange(len(images))
+    curve = [
+        drop_patches(model, images, order[:, n:]).softmax(dim=0)[rows, labels]
+        for n in range(order.shape[1] + 1)
+    ]
     return torch.trapezoid(torch.stack(curve, dim=1), dim=1) / order.shape[1]
 
 
@@ -124,11 +153,14 @@ def score_of_rollout(model, images, labels):
 
 
 def score_times_contrast(model, images, labels):
-    return look.score_contrast(model, images) * score_of_rollout(model, images, labels)
+    return attribute_contrast(model, images) * score_of_rollout(model, images, labels)
 
 
 def score_of_both(model, images, labels):
-    return score_of_rollout(model, images, labels) * look.score_gradient_attention(model, images, labels).sqrt()
+    return (
+        score_of_rollout(model, images, labels)
+        * attribute_gradient_attention(model, images, labels).sqrt()
+    )
 
 
 def score_in_double(model, images, labels):
@@ -139,7 +171,7 @@ def score_in_double(model, images, labels):
 
 
 def score_of_contrast(model, images, labels):
-    return look.score_contrast(model, images)
+    return attribute_contrast(model, images)
 
 
 def score_of_deviations(model, images, labels):
@@ -156,7 +188,7 @@ def score_of_the_last_layer(model, images, labels):
 
 
 def score_of_slopes(model, images, labels):
-    return look.score_gradient_attention(model, images, labels)
+    return attribute_gradient_attention(model, images, labels)
 
 
 def score_turned_round(model, images, labels):
@@ -190,9 +222,12 @@ def score_of_a_model_in_training(model, images, labels):
 @torch.no_grad()
 def score_one_by_one(model, images, labels):
     """How far the probability falls without each patch alone."""
-    everything, rows = torch.arange(36).expand(len(images), -1), torch.arange(len(images))
+    everything = torch.arange(36).expand(len(images), -1)
+    rows = torch.arange(len(images))
     left = [
-        drop_patches(model, images, everything[:, [n for n in range(36) if n != gone]]).softmax(dim=1)[rows, labels]
+        drop_patches(
+            model, images, everything[:, [n for n in range(36) if n != gone]]
+        ).softmax(dim=1)[rows, labels]
         for gone in range(36)
     ]
     return 1 - torch.stack(left, dim=1)
@@ -236,5 +271,10 @@ WRONG = {
 
 RIGHT = {
     "deletion_area": [by_trapezoid, by_hand, image_by_image, by_the_package],
-    "own_score": [score_of_rollout, score_times_contrast, score_of_both, score_in_double],
+    "own_score": [
+        score_of_rollout,
+        score_times_contrast,
+        score_of_both,
+        score_in_double,
+    ],
 }

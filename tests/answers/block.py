@@ -122,7 +122,9 @@ def pre_norm_in_one(block, x):
 
 class PreNorm(nn.Module):
     def forward(self, block, x):
-        told = block["attention"](F.layer_norm(x, x.shape[-1:], block.norm1.weight, block.norm1.bias))
+        told = block["attention"](
+            F.layer_norm(x, x.shape[-1:], block.norm1.weight, block.norm1.bias)
+        )
         return x + told + block.mlp(block.norm2(x + told))
 
 

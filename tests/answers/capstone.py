@@ -1,4 +1,6 @@
-"""Whole models for the capstone that are wrong in one place, by the rung that must refuse them."""
+"""Whole models for the capstone that are wrong in one place, by the rung that must
+refuse them.
+"""
 
 import torch
 import torch.nn.functional as F
@@ -53,7 +55,9 @@ def no_positions(self, c):
 
 def without_positions(self, images):
     patches = self.patches(images)
-    return torch.cat([self.embedder.class_token.expand(len(patches), -1, -1), patches], dim=1)
+    return torch.cat(
+        [self.embedder.class_token.expand(len(patches), -1, -1), patches], dim=1
+    )
 
 
 def no_bias(self, c):
@@ -95,12 +99,16 @@ def by_tanh(self, c):
 
 
 def default_eps(self, c):
-    for norm in (module for module in self.modules() if isinstance(module, nn.LayerNorm)):
+    for norm in (
+        module for module in self.modules() if isinstance(module, nn.LayerNorm)
+    ):
         norm.eps = 1e-5
 
 
 def never_drops(self, c):
-    for layer in (module for module in self.modules() if isinstance(module, nn.Dropout)):
+    for layer in (
+        module for module in self.modules() if isinstance(module, nn.Dropout)
+    ):
         layer.p = 0.0
 
 
@@ -110,12 +118,20 @@ def one_head(self, c):
 
 
 def forgets_positions(self, weights):
-    self.load_state_dict({name: w for name, w in weights.items() if "positions" not in name}, strict=False)
+    self.load_state_dict(
+        {name: w for name, w in weights.items() if "positions" not in name},
+        strict=False,
+    )
 
 
 def mixes_norms(self, weights):
     swap = {"norm1": "norm2", "norm2": "norm1"}
-    self.load_state_dict({".".join(swap.get(part, part) for part in name.split(".")): w for name, w in weights.items()})
+    self.load_state_dict(
+        {
+            ".".join(swap.get(part, part) for part in name.split(".")): w
+            for name, w in weights.items()
+        }
+    )
 
 
 def post_norm(self, x):
@@ -135,7 +151,9 @@ def one_norm(self, x):
 
 def places_before_the_token(self, images):
     patches = self.patches(images) + self.embedder.positions[:, 1:]
-    return torch.cat([self.embedder.class_token.expand(len(patches), -1, -1), patches], dim=1)
+    return torch.cat(
+        [self.embedder.class_token.expand(len(patches), -1, -1), patches], dim=1
+    )
 
 
 def token_last(self, images):
@@ -145,7 +163,8 @@ def token_last(self, images):
 
 
 def flat_kernel(self, images):
-    P, kernel = self.config.patch_size, self.embedder.projection
+    P = self.config.patch_size
+    kernel = self.embedder.projection
     rows = rearrange(images, "b c (y p1) (x p2) -> b (y x) (p1 p2 c)", p1=P, p2=P)
     return rows @ kernel.weight.flatten(1).T + kernel.bias
 
@@ -172,7 +191,10 @@ def head_by_head(self, joint):
 
 
 def split_by_view(self, joint):
-    return [part.reshape(len(part), self.heads, part.shape[1], -1) for part in joint.chunk(3, dim=-1)]
+    return [
+        part.reshape(len(part), self.heads, part.shape[1], -1)
+        for part in joint.chunk(3, dim=-1)
+    ]
 
 
 def causal(self, scores):
@@ -193,65 +215,149 @@ def in_place(self, images):
 RUNGS = {
     "rung 1 of 17, a class": [
         (Ours, "VisionTransformer comes from vit_tutorial.model"),
-        (but_after("OurBlocks", our_blocks), "EncoderBlock comes from vit_tutorial.block"),
+        (
+            but_after("OurBlocks", our_blocks),
+            "EncoderBlock comes from vit_tutorial.block",
+        ),
         (Blank, "Blank has no __init__"),
         (NoForward, "NoForward has no forward"),
     ],
     "rung 2 of 17, logits": [
-        (but("AllTokens", read=lambda self, x: self.head(x)), "expected (B, classes), here"),
+        (
+            but("AllTokens", read=lambda self, x: self.head(x)),
+            "expected (B, classes), here",
+        ),
         (but_after("ATokenForEach", a_token_for_each_image), "raised RuntimeError"),
         (but("InPlace", forward=in_place), "changed its input in place"),
-        (but("InNumpy", forward=lambda self, x: Right.forward(self, x).detach().numpy()), "returned a ndarray"),
+        (
+            but(
+                "InNumpy",
+                forward=lambda self, x: Right.forward(self, x).detach().numpy(),
+            ),
+            "returned a ndarray",
+        ),
     ],
     "rung 3 of 17, size": [
-        (but("NoPositions", __init__=but_after("", no_positions).__init__, tokens=without_positions), "the positions"),
-        (but_after("FixedPositions", fixed_positions), "too few: the positions, one row of D"),
+        (
+            but(
+                "NoPositions",
+                __init__=but_after("", no_positions).__init__,
+                tokens=without_positions,
+            ),
+            "the positions",
+        ),
+        (
+            but_after("FixedPositions", fixed_positions),
+            "too few: the positions, one row of D",
+        ),
         (but_after("NoBias", no_bias), "too few: the biases of q, k and v"),
         (but_after("OneBlock", one_block), "too few: all blocks but one"),
         (but_after("SquareOnly", square_only), "unsupported operand type(s) for //"),
     ],
     "rung 4 of 17, load": [
         (
-            but("OtherNames", __init__=but_after("", other_names).__init__, encode=lambda self, x: self.trunk[0](x)),
+            but(
+                "OtherNames",
+                __init__=but_after("", other_names).__init__,
+                encode=lambda self, x: self.trunk[0](x),
+            ),
             "name your parts as ours, or write load(self, weights)",
         )
     ],
     "rung 6 of 17, batch": [
-        (but("NormedOverTheBatch", forward=lambda self, x: Right.forward(self, x - x.mean(dim=0))), "beside it"),
+        (
+            but(
+                "NormedOverTheBatch",
+                forward=lambda self, x: Right.forward(self, x - x.mean(dim=0)),
+            ),
+            "beside it",
+        ),
     ],
     "rung 7 of 17, class token to head": [
-        (but_after("DefaultEps", default_eps), "LayerNorm's eps is 1e-05 in your model"),
-        (but("ForgetsPositions", load=forgets_positions), "embedder.positions are nowhere in your model"),
+        (
+            but_after("DefaultEps", default_eps),
+            "LayerNorm's eps is 1e-05 in your model",
+        ),
+        (
+            but("ForgetsPositions", load=forgets_positions),
+            "embedder.positions are nowhere in your model",
+        ),
         (but_block("PostNorm", forward=post_norm), "the stream itself is normed"),
-        (but_block("NoResidual", forward=lambda self, x: self.mlp(self.attend(x))), "a residual is missing"),
+        (
+            but_block("NoResidual", forward=lambda self, x: self.mlp(self.attend(x))),
+            "a residual is missing",
+        ),
         (but_block("OneResidual", forward=one_residual), "a residual is missing"),
-        (but("NoLastNorm", read=lambda self, x: self.head[1](x[:, 0])), "before the last linear layer is missing"),
-        (but("PlacesBeforeTheToken", tokens=places_before_the_token), "the class token has a place too"),
-        (but("TokenLast", tokens=token_last, read=lambda self, x: self.head(x[:, -1])), "it stands first"),
-        (but("ReadsLast", read=lambda self, x: self.head(x[:, -1])), "the head reads the last token"),
-        (but("MeanOfTokens", read=lambda self, x: self.head(x.mean(dim=1))), "the head reads the mean of all"),
-        (but("Probabilities", read=lambda self, x: self.head(x[:, 0]).softmax(dim=1)), "these are probabilities"),
+        (
+            but("NoLastNorm", read=lambda self, x: self.head[1](x[:, 0])),
+            "before the last linear layer is missing",
+        ),
+        (
+            but("PlacesBeforeTheToken", tokens=places_before_the_token),
+            "the class token has a place too",
+        ),
+        (
+            but(
+                "TokenLast", tokens=token_last, read=lambda self, x: self.head(x[:, -1])
+            ),
+            "it stands first",
+        ),
+        (
+            but("ReadsLast", read=lambda self, x: self.head(x[:, -1])),
+            "the head reads the last token",
+        ),
+        (
+            but("MeanOfTokens", read=lambda self, x: self.head(x.mean(dim=1))),
+            "the head reads the mean of all",
+        ),
+        (
+            but(
+                "Probabilities", read=lambda self, x: self.head(x[:, 0]).softmax(dim=1)
+            ),
+            "these are probabilities",
+        ),
     ],
     "rung 8 of 17, patches and places": [
         (but("FlatKernel", patches=flat_kernel), "your patches are (p1 p2 c)"),
         (but("ByView", patches=by_view), "a view cuts images into runs of pixels"),
-        (but("ByColumns", patches=lambda self, x: self.embedder.projection(x).mT.flatten(2).mT), "column by column"),
+        (
+            but(
+                "ByColumns",
+                patches=lambda self, x: self.embedder.projection(x).mT.flatten(2).mT,
+            ),
+            "column by column",
+        ),
         (but("MixesNorms", load=mixes_norms), "passes norm1, in your model norm2"),
         (but_block("Causal", weigh=causal), "a ViT has no causal mask"),
     ],
     "rung 9 of 17, attention": [
-        (but_block("Scaleless", scores=lambda self, q, k: q @ k.mT), "not divided by the root of K"),
-        (but_block("OverQueries", weigh=lambda self, scores: scores.softmax(dim=-2)), "softmax ran over the queries"),
+        (
+            but_block("Scaleless", scores=lambda self, q, k: q @ k.mT),
+            "not divided by the root of K",
+        ),
+        (
+            but_block("OverQueries", weigh=lambda self, scores: scores.softmax(dim=-2)),
+            "softmax ran over the queries",
+        ),
         (but_block("KeysFirst", split=keys_first), "qkv stacks q, then k, then v"),
     ],
     "rung 10 of 17, heads": [
         (
-            but_block("ScaledByD", scores=lambda self, q, k: q @ k.mT / (q.shape[-1] * self.heads) ** 0.5),
+            but_block(
+                "ScaledByD",
+                scores=lambda self, q, k: q @ k.mT / (q.shape[-1] * self.heads) ** 0.5,
+            ),
             "K = D/H numbers",
         ),
-        (but_block("SplitByView", split=split_by_view), "a view is no transpose: split D"),
         (
-            but_block("MergedByView", merge=lambda self, mixed: mixed.reshape(len(mixed), mixed.shape[2], -1)),
+            but_block("SplitByView", split=split_by_view),
+            "a view is no transpose: split D",
+        ),
+        (
+            but_block(
+                "MergedByView",
+                merge=lambda self, mixed: mixed.reshape(len(mixed), mixed.shape[2], -1),
+            ),
             "a view is no transpose: bring the heads behind",
         ),
         (but_block("HeadByHead", split=head_by_head), "cut out head by head"),
@@ -264,32 +370,56 @@ RUNGS = {
     ],
     "rung 12 of 17, block": [
         (
-            but_block("SideBySide", forward=lambda self, x: x + self.attend(self.norm1(x)) + self.mlp(self.norm2(x))),
+            but_block(
+                "SideBySide",
+                forward=lambda self, x: (
+                    x + self.attend(self.norm1(x)) + self.mlp(self.norm2(x))
+                ),
+            ),
             "attention and MLP read the same x",
         )
     ],
     "rung 13 of 17, depth": [
-        (but("OnlyTheFirst", encode=lambda self, x: self.blocks[0](x)), "only the first block runs"),
+        (
+            but("OnlyTheFirst", encode=lambda self, x: self.blocks[0](x)),
+            "only the first block runs",
+        ),
         (but("OnlyTheLast", encode=only_the_last), "only the last block runs"),
     ],
-    "rung 14 of 17, config": [(but("SquareGrid", patches=square_grid), "pixels with 1 channels")],
+    "rung 14 of 17, config": [
+        (but("SquareGrid", patches=square_grid), "pixels with 1 channels")
+    ],
     "rung 15 of 17, dropout": [
         (but_after("NeverDrops", never_drops), "nothing is dropped"),
         (
-            but("AlwaysDrops", read=lambda self, x: self.head(F.dropout(x[:, 0], self.config.dropout))),
+            but(
+                "AlwaysDrops",
+                read=lambda self, x: self.head(F.dropout(x[:, 0], self.config.dropout)),
+            ),
             "eval mode still drops",
         ),
     ],
     "rung 16 of 17, gradients": [
-        (but("Detached", tokens=lambda self, x: Right.tokens(self, x).detach()), "gets no gradient"),
         (
-            but_block("CutWeights", weigh=lambda self, scores: scores.softmax(dim=-1).detach()),
+            but("Detached", tokens=lambda self, x: Right.tokens(self, x).detach()),
+            "gets no gradient",
+        ),
+        (
+            but_block(
+                "CutWeights", weigh=lambda self, scores: scores.softmax(dim=-1).detach()
+            ),
             "its gradient for the images is not",
         ),
     ],
     "rung 5 of 17, any device, any type": [
         (but("FixedType", read=lambda self, x: Right.read(self, x).float()), "float32"),
-        (but("StaysBehind", patches=lambda self, x: Right.patches(self, x) + torch.zeros(1)), "stays behind"),
+        (
+            but(
+                "StaysBehind",
+                patches=lambda self, x: Right.patches(self, x) + torch.zeros(1),
+            ),
+            "stays behind",
+        ),
     ],
 }
 WRONG = {"my_vit": [row for rows in RUNGS.values() for row in rows]}

@@ -40,7 +40,12 @@ def by_sorting(first, second, draws):
 def by_counts(first, second, draws):
     """A resample is how often each kind of image is drawn."""
     n = len(first)
-    shares = torch.tensor([(second & ~first).sum(), (first & ~second).sum(), (first == second).sum()]) / n
+    shares = (
+        torch.tensor(
+            [(second & ~first).sum(), (first & ~second).sum(), (first == second).sum()]
+        )
+        / n
+    )
     counts = torch.distributions.Multinomial(n, shares).sample((draws,))
     low, high = ((counts[:, 0] - counts[:, 1]) / n).quantile(BOTH_ENDS)
     return low, high
@@ -53,7 +58,9 @@ def quantiles_of(apart, low=0.025, high=0.975):
 def images_of_their_own(first, second, draws):
     n = len(first)
     ours, theirs = torch.randint(n, (2, draws, n))
-    return quantiles_of(second[theirs].float().mean(dim=1) - first[ours].float().mean(dim=1))
+    return quantiles_of(
+        second[theirs].float().mean(dim=1) - first[ours].float().mean(dim=1)
+    )
 
 
 def without_replacement(first, second, draws):
@@ -118,7 +125,10 @@ def centred(first, second, draws):
 
 
 def ends_subtracted(first, second, draws):
-    ours, theirs = (quantiles_of(differences(torch.zeros_like(one), one, draws)) for one in (first, second))
+    ours, theirs = (
+        quantiles_of(differences(torch.zeros_like(one), one, draws))
+        for one in (first, second)
+    )
     return theirs[0] - ours[1], theirs[1] - ours[0]
 
 
@@ -127,7 +137,11 @@ def single_images(first, second, draws):
 
 
 def axes_swapped(first, second, draws):
-    return quantiles_of(differences(first, second, draws, torch.randint(len(first), (len(first), draws))))
+    return quantiles_of(
+        differences(
+            first, second, draws, torch.randint(len(first), (len(first), draws))
+        )
+    )
 
 
 def disagreements(first, second, draws):

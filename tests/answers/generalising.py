@@ -1,4 +1,6 @@
-"""Answers to "A box that stays inside" and "How far a place sees" of chapter 07, wrong and right."""
+"""Answers to "A box that stays inside" and "How far a place sees" of chapter 07, wrong
+and right.
+"""
 
 import math
 
@@ -9,27 +11,32 @@ from torch import nn
 
 
 def as_in_the_package(area, aspect, x, y):
-    width, height = (area * aspect).sqrt(), (area / aspect).sqrt()
+    width = (area * aspect).sqrt()
+    height = (area / aspect).sqrt()
     return torch.stack([x * (1 - width), y * (1 - height), width, height], dim=1)
 
 
 def area_is_a_side(area, aspect, x, y):
-    width, height = area * aspect, area / aspect
+    width = area * aspect
+    height = area / aspect
     return torch.stack([x * (1 - width), y * (1 - height), width, height], dim=1)
 
 
 def leaves_the_image(area, aspect, x, y):
-    width, height = (area * aspect).sqrt(), (area / aspect).sqrt()
+    width = (area * aspect).sqrt()
+    height = (area / aspect).sqrt()
     return torch.stack([x, y, width, height], dim=1)
 
 
 def moves_by_its_width(area, aspect, x, y):
-    width, height = (area * aspect).sqrt(), (area / aspect).sqrt()
+    width = (area * aspect).sqrt()
+    height = (area / aspect).sqrt()
     return torch.stack([x * width, y * height, width, height], dim=1)
 
 
 def halved_sides(area, aspect, x, y):
-    width, height = (area * aspect).sqrt() / 2, (area / aspect).sqrt() / 2
+    width = (area * aspect).sqrt() / 2
+    height = (area / aspect).sqrt() / 2
     return torch.stack([x * (1 - width), y * (1 - height), width, height], dim=1)
 
 
@@ -42,7 +49,8 @@ def tall_for_wide(area, aspect, x, y):
 
 
 def aspect_without_root(area, aspect, x, y):
-    width, height = area.sqrt() * aspect, area.sqrt() / aspect
+    width = area.sqrt() * aspect
+    height = area.sqrt() / aspect
     return torch.stack([x * (1 - width), y * (1 - height), width, height], dim=1)
 
 
@@ -63,8 +71,11 @@ def area_and_no_brake(area, aspect, x, y):
 
 
 def from_the_corner(area, aspect, x, y):
-    width, height = (area * aspect).sqrt(), (area / aspect).sqrt()
-    return torch.stack([(x + 1) / 2 * (1 - width), (y + 1) / 2 * (1 - height), width, height], dim=1)
+    width = (area * aspect).sqrt()
+    height = (area / aspect).sqrt()
+    return torch.stack(
+        [(x + 1) / 2 * (1 - width), (y + 1) / 2 * (1 - height), width, height], dim=1
+    )
 
 
 def corners(area, aspect, x, y):
@@ -85,8 +96,12 @@ def in_the_middle(area, aspect, x, y):
 
 
 def clamped(area, aspect, x, y):
-    width, height = (area * aspect).sqrt(), (area / aspect).sqrt()
-    return torch.stack([x.clamp(width - 1, 1 - width), y.clamp(height - 1, 1 - height), width, height], dim=1)
+    width = (area * aspect).sqrt()
+    height = (area / aspect).sqrt()
+    return torch.stack(
+        [x.clamp(width - 1, 1 - width), y.clamp(height - 1, 1 - height), width, height],
+        dim=1,
+    )
 
 
 def a_list_of_boxes(area, aspect, x, y):
@@ -94,13 +109,16 @@ def a_list_of_boxes(area, aspect, x, y):
 
 
 def boxes_in_place(area, aspect, x, y):
-    width, height = area.mul_(aspect).sqrt(), (area / aspect**2).sqrt()
+    width = area.mul_(aspect).sqrt()
+    height = (area / aspect**2).sqrt()
     return torch.stack([x * (1 - width), y * (1 - height), width, height], dim=1)
 
 
 def image_by_image(area, aspect, x, y):
     boxes = []
-    for a, r, across, down in zip(area.tolist(), aspect.tolist(), x.tolist(), y.tolist(), strict=True):
+    for a, r, across, down in zip(
+        area.tolist(), aspect.tolist(), x.tolist(), y.tolist(), strict=True
+    ):
         width = math.sqrt(a * r)
         height = a / width
         boxes.append([across - across * width, down - down * height, width, height])
@@ -120,7 +138,8 @@ def in_double(area, aspect, x, y):
 
 
 def forwards(kernels, strides):
-    seen, jump = 1, 1
+    seen = 1
+    jump = 1
     for kernel, stride in zip(kernels, strides, strict=True):
         seen += (kernel - 1) * jump
         jump *= stride
@@ -147,9 +166,11 @@ def with_numpy(kernels, strides):
 
 def by_places(kernels, strides):
     """The pixels themselves: which inputs does one output reach?"""
-    first, last = 0, 0
+    first = 0
+    last = 0
     for kernel, stride in reversed(list(zip(kernels, strides, strict=True))):
-        first, last = first * stride, last * stride + kernel - 1
+        first = first * stride
+        last = last * stride + kernel - 1
     return torch.tensor(last - first + 1)
 
 
@@ -158,7 +179,8 @@ def strides_ignored(kernels, strides):
 
 
 def jump_too_early(kernels, strides):
-    seen, jump = 1, 1
+    seen = 1
+    jump = 1
     for kernel, stride in zip(kernels, strides, strict=True):
         jump *= stride
         seen += (kernel - 1) * jump
@@ -170,7 +192,8 @@ def without_the_pixel(kernels, strides):
 
 
 def whole_kernels(kernels, strides):
-    seen, jump = 1, 1
+    seen = 1
+    jump = 1
     for kernel, stride in zip(kernels, strides, strict=True):
         seen += kernel * jump
         jump *= stride
@@ -178,7 +201,9 @@ def whole_kernels(kernels, strides):
 
 
 def last_stride_only(kernels, strides):
-    return 1 + sum((k - 1) * s for k, s in zip(kernels, [1, *strides[:-1]], strict=True))
+    return 1 + sum(
+        (k - 1) * s for k, s in zip(kernels, [1, *strides[:-1]], strict=True)
+    )
 
 
 def own_stride_only(kernels, strides):
@@ -224,11 +249,15 @@ def only_twos(kernels, strides):
 
 
 def by_gradient(kernels, strides):
-    """A convolution of ones over a line, asked which pixels one place of its result depends on."""
+    """A convolution of ones over a line, asked which pixels one place of its result
+    depends on.
+    """
     line = torch.zeros(1, 1, 30_000, dtype=torch.float64, requires_grad=True)
     places = line
     for kernel, stride in zip(kernels, strides, strict=True):
-        places = F.conv1d(places, torch.ones(1, 1, kernel, dtype=torch.float64), stride=stride)
+        places = F.conv1d(
+            places, torch.ones(1, 1, kernel, dtype=torch.float64), stride=stride
+        )
     places[0, 0, 0].backward()
     return int((line.grad != 0).nonzero()[-1, 2]) + 1
 
@@ -250,7 +279,10 @@ WRONG = {
         (squares, "aspect is ignored"),
         (rows_first, "across comes first"),
         (sizes_first, "the middle comes first, then the size"),
-        (area_and_no_brake, "a side is the square root of it; and the boxes leave the image"),
+        (
+            area_and_no_brake,
+            "a side is the square root of it; and the boxes leave the image",
+        ),
         (from_the_corner, "not from its corner"),
         (corners, "corners are not asked for"),
         (stacked_upright, "stack along dim=1"),
@@ -279,5 +311,13 @@ WRONG = {
 }
 RIGHT = {
     "boxes": [as_in_the_package, image_by_image, halves_then_room, in_double],
-    "field": [forwards, backwards, recursively, with_numpy, by_places, by_gradient, Widening()],
+    "field": [
+        forwards,
+        backwards,
+        recursively,
+        with_numpy,
+        by_places,
+        by_gradient,
+        Widening(),
+    ],
 }

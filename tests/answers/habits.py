@@ -1,4 +1,6 @@
-"""Answers of chapters 01 and 02 that lean on a habit: one size, one type, one mode, the memory of another module."""
+"""Answers of chapters 01 and 02 that lean on a habit: one size, one type, one mode, the
+memory of another module.
+"""
 
 import torch
 import torch.nn.functional as F
@@ -11,7 +13,9 @@ Right = registers.Right
 
 
 def habit(answer, change):
-    """`answer` with its result changed by `change(result, *inputs)`, under a name of both."""
+    """`answer` with its result changed by `change(result, *inputs)`, under a name of
+    both.
+    """
 
     def changed(*inputs):
         return change(answer(*inputs), *inputs)
@@ -112,7 +116,9 @@ class ClassTokenInForward(Right):
     def forward(self, tokens):
         token = tokens.new_zeros(len(tokens), 1, tokens.shape[2])
         out = torch.cat([token, tokens], dim=1) + self.positions
-        return torch.cat([out[:, :1], self.registers.expand(len(tokens), -1, -1), out[:, 1:]], dim=1)
+        return torch.cat(
+            [out[:, :1], self.registers.expand(len(tokens), -1, -1), out[:, 1:]], dim=1
+        )
 
 
 class WithDropout(Right):
@@ -152,7 +158,9 @@ def same_data(old, image_size):
 
 def assigned(old, image_size):
     new = tokens.fresh(old, image_size)
-    new.load_state_dict(old.state_dict() | {"positions": tokens.stretched(old, image_size)}, assign=True)
+    new.load_state_dict(
+        old.state_dict() | {"positions": tokens.stretched(old, image_size)}, assign=True
+    )
     return new
 
 
@@ -179,12 +187,16 @@ def by_a_factor(old, image_size):
     picture = rearrange(positions[:, 1:], "b (y x) d -> b d y x", y=before[0])
     factors = tuple(large / small for large, small in zip(after, before, strict=True))
     picture = F.interpolate(picture, scale_factor=factors, mode="bicubic")
-    places = torch.cat([positions[:, :1], rearrange(picture, "b d y x -> b (y x) d")], dim=1)
+    places = torch.cat(
+        [positions[:, :1], rearrange(picture, "b d y x -> b (y x) d")], dim=1
+    )
     return tokens.loaded(old, image_size, positions=places)
 
 
 def positions_grown(old, image_size):
-    return tokens.loaded(old, image_size, positions=1.1 * tokens.stretched(old, image_size))
+    return tokens.loaded(
+        old, image_size, positions=1.1 * tokens.stretched(old, image_size)
+    )
 
 
 def patches_fresh(old, image_size):
@@ -195,12 +207,24 @@ def patches_fresh(old, image_size):
 
 WRONG = {
     "patchify": [
-        (habit(sequences.permuted, in_floats), "returned torch.float32, expected torch.float64, the type of its input"),
-        (habit(sequences.permuted, floats_for_bytes), "returned torch.float32 for images of bytes"),
+        (
+            habit(sequences.permuted, in_floats),
+            "returned torch.float32, expected torch.float64, the type of its input",
+        ),
+        (
+            habit(sequences.permuted, floats_for_bytes),
+            "returned torch.float32 for images of bytes",
+        ),
     ],
     "overlap": [
-        (habit(places.slid, in_floats), "returned torch.float32, expected torch.float64, the type of its input"),
-        (habit(places.slid, floats_for_bytes), "returned torch.float32 for images of bytes"),
+        (
+            habit(places.slid, in_floats),
+            "returned torch.float32, expected torch.float64, the type of its input",
+        ),
+        (
+            habit(places.slid, floats_for_bytes),
+            "returned torch.float32 for images of bytes",
+        ),
     ],
     "which_patch": [
         (as_text, "a str: one whole number was expected"),
@@ -210,7 +234,10 @@ WRONG = {
     "kernel": [
         (side_of_four, "side_of_four r"),
         (new_leaf, "a copy and not tied: detach"),
-        (habit(tokens.tied, in_floats), "returned torch.float32, expected torch.float64, the type of its input"),
+        (
+            habit(tokens.tied, in_floats),
+            "returned torch.float32, expected torch.float64, the type of its input",
+        ),
     ],
     "registers": [
         (LargeRegisters, "a learned token starts at a size of "),
@@ -220,10 +247,19 @@ WRONG = {
         (FourRegisters, ", expected "),
         (OneTooFew, "the class token or one register is missing"),
         (NoClassToken, "the class token or one register is missing"),
-        (InFloats, "returned torch.float32, expected torch.float64, the type of its input"),
+        (
+            InFloats,
+            "returned torch.float32, expected torch.float64, the type of its input",
+        ),
         (PlainClassToken, "the class token is not learned: make it an nn.Parameter"),
-        (ClassTokenInABuffer, "the class token is not learned: make it an nn.Parameter"),
-        (ClassTokenInForward, "the class token is not learned: make it an nn.Parameter"),
+        (
+            ClassTokenInABuffer,
+            "the class token is not learned: make it an nn.Parameter",
+        ),
+        (
+            ClassTokenInForward,
+            "the class token is not learned: make it an nn.Parameter",
+        ),
         (WithDropout, "the tokens are others at each call: no dropout here"),
         (RandomInForward, "the tokens are others at each call"),
     ],

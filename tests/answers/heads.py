@@ -9,7 +9,9 @@ from torch import nn
 
 
 def roles_of(layer, tokens):
-    return rearrange(layer.qkv(tokens), "b t (three h k) -> three b h t k", three=3, h=layer.heads)
+    return rearrange(
+        layer.qkv(tokens), "b t (three h k) -> three b h t k", three=3, h=layer.heads
+    )
 
 
 def answers_of(layer, tokens, scale=None):
@@ -21,21 +23,30 @@ def columns_of(layer):
 
 
 def rows_for_columns(layer, tokens):
-    return answers_of(layer, tokens) @ rearrange(layer.out.weight, "(h k) d -> h k d", h=layer.heads)
+    return answers_of(layer, tokens) @ rearrange(
+        layer.out.weight, "(h k) d -> h k d", h=layer.heads
+    )
 
 
 def columns_dealt_out(layer, tokens):
-    return answers_of(layer, tokens) @ rearrange(layer.out.weight, "d (k h) -> h k d", h=layer.heads)
+    return answers_of(layer, tokens) @ rearrange(
+        layer.out.weight, "d (k h) -> h k d", h=layer.heads
+    )
 
 
 def heads_before_roles(layer, tokens):
-    q, k, v = rearrange(layer.qkv(tokens), "b t (h three k) -> three b h t k", three=3, h=layer.heads)
+    q, k, v = rearrange(
+        layer.qkv(tokens), "b t (h three k) -> three b h t k", three=3, h=layer.heads
+    )
     return F.scaled_dot_product_attention(q, k, v) @ columns_of(layer)
 
 
 def heads_by_view(layer, tokens):
     B, T, D = tokens.shape
-    q, k, v = (role.reshape(B, layer.heads, T, D // layer.heads) for role in layer.qkv(tokens).chunk(3, dim=-1))
+    q, k, v = (
+        role.reshape(B, layer.heads, T, D // layer.heads)
+        for role in layer.qkv(tokens).chunk(3, dim=-1)
+    )
     return F.scaled_dot_product_attention(q, k, v) @ columns_of(layer)
 
 
@@ -58,7 +69,8 @@ def joined_by_view(layer, tokens):
 
 
 def queries_silenced(layer, tokens):
-    parts, K = [], tokens.shape[-1] // layer.heads
+    parts = []
+    K = tokens.shape[-1] // layer.heads
     for head in range(layer.heads):
         other = copy.deepcopy(layer)
         other.qkv.weight.data[head * K : (head + 1) * K] = 0
@@ -75,7 +87,9 @@ def answers_in_their_places(layer, tokens):
     mixed = answers_of(layer, tokens)
     padded = torch.zeros(*mixed.shape[:-1], tokens.shape[-1], dtype=tokens.dtype)
     for head in range(layer.heads):
-        padded[:, head, :, head * mixed.shape[-1] : (head + 1) * mixed.shape[-1]] = mixed[:, head]
+        padded[:, head, :, head * mixed.shape[-1] : (head + 1) * mixed.shape[-1]] = (
+            mixed[:, head]
+        )
     return padded
 
 
@@ -101,7 +115,8 @@ def without_gradient(layer, tokens):
 
 
 def layer_left_silent(layer, tokens):
-    parts, whole = [], layer(tokens)
+    parts = []
+    whole = layer(tokens)
     width = tokens.shape[-1] // layer.heads
     for head in range(layer.heads):
         layer.out.weight.data[:, head * width : (head + 1) * width] = 0
@@ -111,10 +126,15 @@ def layer_left_silent(layer, tokens):
 
 
 def parts_by_loop(layer, tokens):
-    D, H = tokens.shape[-1], layer.heads
-    K, joined, parts = D // H, layer.qkv(tokens), []
+    D = tokens.shape[-1]
+    H = layer.heads
+    K = D // H
+    joined = layer.qkv(tokens)
+    parts = []
     for h in range(H):
-        q, k, v = (joined[..., role * D + h * K : role * D + (h + 1) * K] for role in range(3))
+        q, k, v = (
+            joined[..., role * D + h * K : role * D + (h + 1) * K] for role in range(3)
+        )
         mixed = (q @ k.transpose(1, 2) / K**0.5).softmax(dim=-1) @ v
         parts.append(mixed @ layer.out.weight[:, h * K : (h + 1) * K].T)
     return torch.stack(parts, dim=1)
@@ -131,11 +151,14 @@ def parts_by_einsum(layer, tokens):
 
 
 def parts_by_silencing(layer, tokens):
-    parts, K = [], tokens.shape[-1] // layer.heads
+    parts = []
+    K = tokens.shape[-1] // layer.heads
     for head in range(layer.heads):
         loud = torch.ones_like(layer.out.weight)
         loud[:, head * K : (head + 1) * K] = 0
-        rest = torch.func.functional_call(layer, {"out.weight": loud * layer.out.weight}, tokens)
+        rest = torch.func.functional_call(
+            layer, {"out.weight": loud * layer.out.weight}, tokens
+        )
         parts.append(layer(tokens) - rest)
     return torch.stack(parts, dim=1)
 
@@ -233,7 +256,9 @@ def lean_by_a_mask(layer):
 
 
 def lean_by_asking_the_layer(layer):
-    """What tokens of zeros come out as is what all biases do together: each head's mean of equal values."""
+    """What tokens of zeros come out as is what all biases do together: each head's mean
+    of equal values.
+    """
     made = copy.deepcopy(layer)
     D = made.out.out_features
     with torch.no_grad():
@@ -281,6 +306,11 @@ WRONG = {
     ],
 }
 RIGHT = {
-    "head_parts": [parts_by_loop, parts_by_padding, parts_by_einsum, parts_by_silencing],
+    "head_parts": [
+        parts_by_loop,
+        parts_by_padding,
+        parts_by_einsum,
+        parts_by_silencing,
+    ],
     "lean_biases": [lean_by_slices, lean_by_a_mask, lean_by_asking_the_layer],
 }

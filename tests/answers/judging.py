@@ -6,7 +6,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from vit_tutorial.judge import calibration
+from vit_tutorial.training.metrics import calibration
 
 
 def by_the_package(chances, labels, bins):
@@ -18,7 +18,8 @@ def by_the_package(chances, labels, bins):
 def edge_by_edge(chances, labels, bins):
     """Guo et al. leave the lower edge out and take the upper one in."""
     sure, answer = chances.max(dim=1)
-    edges, error = torch.linspace(0, 1, bins + 1), 0.0
+    edges = torch.linspace(0, 1, bins + 1)
+    error = 0.0
     for low, high in zip(edges[:-1], edges[1:], strict=True):
         inside = (sure > low) & (sure <= high)
         if inside.any():
@@ -28,10 +29,8 @@ def edge_by_edge(chances, labels, bins):
 
 
 def with_numpy(chances, labels, bins):
-    sure, right = (
-        chances.numpy().max(axis=1),
-        chances.numpy().argmax(axis=1) == labels.numpy(),
-    )
+    sure = chances.numpy().max(axis=1)
+    right = chances.numpy().argmax(axis=1) == labels.numpy()
     place = np.minimum(np.digitize(sure, np.linspace(0, 1, bins + 1)) - 1, bins - 1)
     gaps = [abs(right[place == b].sum() - sure[place == b].sum()) for b in range(bins)]
     return np.sum(gaps) / len(sure)
@@ -65,10 +64,15 @@ def bin_by_bin(
     """The error as a loop, any of its parts exchanged."""
     confidence = sure(chances, labels)
     right = (chances.argmax(dim=1) == labels).float()
-    where, error = place(confidence, bins), 0.0
+    where = place(confidence, bins)
+    error = 0.0
     for number in numbers(bins):
         inside = where == number
-        error += inside.float().mean() * gap(right[inside], confidence[inside]) if inside.any() else empty
+        error += (
+            inside.float().mean() * gap(right[inside], confidence[inside])
+            if inside.any()
+            else empty
+        )
     return error
 
 
@@ -82,7 +86,8 @@ def slipping(**slip):
 
 def nan_of_empty_bins(chances, labels, bins):
     sure, answer = chances.max(dim=1)
-    place, total = (sure * bins).long().clamp(max=bins - 1), 0
+    place = (sure * bins).long().clamp(max=bins - 1)
+    total = 0
     for number in range(bins):
         inside = place == number
         right = (answer == labels)[inside].float().mean()
@@ -133,10 +138,8 @@ def always_ten(chances, labels, bins):
 
 def edges_without_one_more(chances, labels, bins):
     sure, answer = chances.max(dim=1)
-    edges, error = (
-        torch.linspace(0, 1, bins) if bins > 1 else torch.tensor([0.0, 1.0]),
-        0.0,
-    )
+    edges = torch.linspace(0, 1, bins) if bins > 1 else torch.tensor([0.0, 1.0])
+    error = 0.0
     for low, high in zip(edges[:-1], edges[1:], strict=True):
         inside = (sure > low) & (sure <= high)
         if inside.any():
@@ -165,7 +168,8 @@ def every_class_counts(chances, labels, bins):
 
 
 def between_least_and_largest(chances, labels, bins):
-    sure, answer = chances.numpy().max(axis=1), chances.argmax(dim=1) == labels
+    sure = chances.numpy().max(axis=1)
+    answer = chances.argmax(dim=1) == labels
     edges = np.histogram_bin_edges(sure, bins)
     if sure.min() == sure.max():
         return float(abs(answer.double().mean() - sure.mean()))
@@ -183,10 +187,12 @@ def equally_many(chances, labels, bins):
 
 def no_abs_and_label(chances, labels, bins):
     return bin_by_bin(
-        chances, labels, bins,
+        chances,
+        labels,
+        bins,
         sure=lambda chances, labels: chances[torch.arange(len(labels)), labels],
         gap=lambda right, sure: right.mean() - sure.mean(),
-    )  # fmt: skip
+    )
 
 
 def index_beyond_the_last_bin(chances, labels, bins):
@@ -226,7 +232,9 @@ WRONG = {
         (slipping(sure=of_label), "that of the label was taken"),
         (every_class_counts, "every class was binned"),
         (
-            slipping(place=lambda sure, bins: (sure * bins).round().clamp(max=bins - 1)),
+            slipping(
+                place=lambda sure, bins: (sure * bins).round().clamp(max=bins - 1)
+            ),
             "bins were rounded to",
         ),
         (

@@ -1,15 +1,20 @@
-"""Answers to two exercises of chapter 08, rollout and gaze, wrong and right, as learners write them."""
+"""Answers to two exercises of chapter 08, rollout and gaze, wrong and right, as
+learners write them.
+"""
 
 import functools
 
 import torch
 from einops import einsum, reduce
 
-from vit_tutorial import look
+from vit_tutorial.interpret.attention import rollout
 
 
 def steps(weights, half=0.5):
-    return [half * layer.mean(dim=1) + half * torch.eye(layer.shape[-1]) for layer in weights]
+    return [
+        half * layer.mean(dim=1) + half * torch.eye(layer.shape[-1])
+        for layer in weights
+    ]
 
 
 def product(matrices):
@@ -33,7 +38,9 @@ def no_residual(weights):
 
 
 def heads_added(weights):
-    return product([(layer.sum(dim=1) + torch.eye(layer.shape[-1])) / 2 for layer in weights])
+    return product(
+        [(layer.sum(dim=1) + torch.eye(layer.shape[-1])) / 2 for layer in weights]
+    )
 
 
 def heads_added_then_normalised(weights):
@@ -79,7 +86,9 @@ def heads_averaged_last(weights):
 
 
 def images_averaged_for_heads(weights):
-    return product([(layer.mean(dim=0) + torch.eye(layer.shape[-1])) / 2 for layer in weights])
+    return product(
+        [(layer.mean(dim=0) + torch.eye(layer.shape[-1])) / 2 for layer in weights]
+    )
 
 
 def batch_squeezed(weights):
@@ -121,7 +130,10 @@ def solved_by_loops(weights):
 def solved_by_einsum(weights):
     joint = torch.eye(weights[0].shape[-1]).expand(len(weights[0]), -1, -1)
     for layer in weights:
-        joint = joint / 2 + einsum(layer, joint, "b h t s, b s u -> b t u") / 2 / layer.shape[1]
+        joint = (
+            joint / 2
+            + einsum(layer, joint, "b h t s, b s u -> b t u") / 2 / layer.shape[1]
+        )
     return joint
 
 
@@ -186,7 +198,13 @@ def gaze_by_turning(layer, patch):
 
 
 def gaze_by_loops(layer, patch):
-    rows = [[sum(image[:, query, patch + 1]) / len(image) for query in range(1, layer.shape[2])] for image in layer]
+    rows = [
+        [
+            sum(image[:, query, patch + 1]) / len(image)
+            for query in range(1, layer.shape[2])
+        ]
+        for image in layer
+    ]
     return torch.tensor(rows)
 
 
@@ -198,7 +216,10 @@ WRONG = {
     "rollout": [
         (unhalved, "do not sum to 1: the identity was added and nothing halved"),
         (from_the_right, "wrong order"),
-        (unhalved_from_the_right, "nothing halved, (mean + identity) / 2; and the layers are multiplied"),
+        (
+            unhalved_from_the_right,
+            "nothing halved, (mean + identity) / 2; and the layers are multiplied",
+        ),
         (no_residual, "residual is missing"),
         (heads_added, "added, not averaged"),
         (heads_added_then_normalised, "keeps less than half"),
@@ -236,6 +257,6 @@ WRONG = {
 }
 
 RIGHT = {
-    "rollout": [solved_by_loops, solved_by_einsum, solved_from_the_end, look.rollout],
+    "rollout": [solved_by_loops, solved_by_einsum, solved_from_the_end, rollout],
     "gaze": [gaze_by_turning, gaze_by_loops, gaze_by_indices],
 }

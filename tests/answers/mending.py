@@ -1,4 +1,6 @@
-"""Answers to the broken block of chapter 04; `as_it_stands` is the block of the exercise."""
+"""Answers to the broken block of chapter 04; `as_it_stands` is the block of the
+exercise.
+"""
 
 import copy
 
@@ -16,7 +18,9 @@ class Whole(nn.Module):
         self.norm1 = nn.LayerNorm(dim, eps=1e-6)
         self.attention = MultiHeadSelfAttention(dim, heads)
         self.norm2 = nn.LayerNorm(dim, eps=1e-6)
-        self.mlp = nn.Sequential(nn.Linear(dim, 4 * dim), nn.GELU(), nn.Linear(4 * dim, dim))
+        self.mlp = nn.Sequential(
+            nn.Linear(dim, 4 * dim), nn.GELU(), nn.Linear(4 * dim, dim)
+        )
 
     def forward(self, x):
         x = x + self.attention(self.norm1(x))
@@ -68,7 +72,9 @@ class AsItStands(BothLines, OneNormNoBend):
 class BendBehind(Whole):
     def __init__(self, dim, heads):
         super().__init__(dim, heads)
-        self.mlp = nn.Sequential(nn.Linear(dim, 4 * dim), nn.Linear(4 * dim, dim), nn.GELU())
+        self.mlp = nn.Sequential(
+            nn.Linear(dim, 4 * dim), nn.Linear(4 * dim, dim), nn.GELU()
+        )
 
 
 class OneHead(Whole):
@@ -79,7 +85,9 @@ class OneHead(Whole):
 class Knee(Whole):
     def __init__(self, dim, heads):
         super().__init__(dim, heads)
-        self.mlp = nn.Sequential(nn.Linear(dim, 4 * dim), nn.ReLU(), nn.Linear(4 * dim, dim))
+        self.mlp = nn.Sequential(
+            nn.Linear(dim, 4 * dim), nn.ReLU(), nn.Linear(4 * dim, dim)
+        )
 
 
 class PostNorm(Whole):
@@ -145,7 +153,9 @@ class BendInForward(nn.Module):
         super().__init__()
         self.norm1, self.norm2 = (nn.LayerNorm(width, eps=1e-6) for _ in range(2))
         self.attention = MultiHeadSelfAttention(width, number_of_heads, dropout=0.0)
-        self.mlp = nn.ModuleList([nn.Linear(width, width * 4), nn.Linear(width * 4, width)])
+        self.mlp = nn.ModuleList(
+            [nn.Linear(width, width * 4), nn.Linear(width * 4, width)]
+        )
 
     def forward(self, stream):
         for norm, branch in ((self.norm1, self.attention), (self.norm2, self.think)):
@@ -161,8 +171,10 @@ class Torn(nn.Module):
 
     def __init__(self, dim, heads):
         super().__init__()
-        self.norm1, self.attention = nn.LayerNorm(dim, eps=1e-6), MultiHeadSelfAttention(dim, heads)
-        self.norm2, self.mlp = nn.LayerNorm(dim, eps=1e-6), FeedForward(dim, 4 * dim, dropout=0.0)
+        self.norm1 = nn.LayerNorm(dim, eps=1e-6)
+        self.attention = MultiHeadSelfAttention(dim, heads)
+        self.norm2 = nn.LayerNorm(dim, eps=1e-6)
+        self.mlp = FeedForward(dim, 4 * dim, dropout=0.0)
 
     def forward(self, x):
         return (y := self.attention(self.norm1(x)) + x) + self.mlp(self.norm2(y))
@@ -171,10 +183,31 @@ class Torn(nn.Module):
 WRONG = {
     "mended": [
         (AsItStands, "all four mistakes are still in it"),
-        (BothLines, "2 of 4 mistakes are mended; in the line of attention: the stream itself was normed"),
-        (StreamNormed, "3 of 4 mistakes are mended; in the line of attention: the stream itself was normed"),
-        (SumMissing, "3 of 4 mistakes are mended; in the line of the MLP: what the layer says replaces x"),
-        (OneNorm, "3 of 4 mistakes are mended; norm1 and norm2 are one layer under two names"),
+        (
+            BothLines,
+            (
+                "2 of 4 mistakes are mended; in the line of attention: the stream"
+                " itself was normed"
+            ),
+        ),
+        (
+            StreamNormed,
+            (
+                "3 of 4 mistakes are mended; in the line of attention: the stream"
+                " itself was normed"
+            ),
+        ),
+        (
+            SumMissing,
+            (
+                "3 of 4 mistakes are mended; in the line of the MLP: what the layer"
+                " says replaces x"
+            ),
+        ),
+        (
+            OneNorm,
+            "3 of 4 mistakes are mended; norm1 and norm2 are one layer under two names",
+        ),
         (NoBend, "3 of 4 mistakes are mended; in the MLP: nothing bends"),
         (OneNormNoBend, "2 of 4 mistakes are mended; in the MLP: nothing bends"),
         (BendBehind, "the GELU stands behind the second linear layer"),

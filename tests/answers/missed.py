@@ -1,4 +1,6 @@
-"""Slips that the checks once accepted: what they do to a model or an input, and work left to the library."""
+"""Slips that the checks once accepted: what they do to a model or an input, and work
+left to the library.
+"""
 
 import math
 
@@ -12,6 +14,12 @@ from answers.steps import stepping
 from answers.tokens import moved
 from answers.turns import by_where
 from vit_tutorial.attention import attend
+
+
+def classify(model, tokens):
+    """Logits from tokens."""
+    return model.classify(model.encode(tokens))
+
 
 right_step = stepping()
 SWAP = torch.tensor([1, 0, 3, 2, 5, 4, 7, 6, 8, 9])
@@ -41,7 +49,9 @@ def sleeps_and_wakes(model, optimizer, images, labels, parts):
 
 
 def unasked(change):
-    """A step before whose end something is done with the model's gradients, or the optimizer."""
+    """A step before whose end something is done with the model's gradients, or the
+    optimizer.
+    """
 
     def my_step(model, optimizer, images, labels, parts):
         total = stepping(step="never")(model, optimizer, images, labels, parts)
@@ -52,8 +62,12 @@ def unasked(change):
     return my_step
 
 
-clipped = unasked(lambda model, optimizer: nn.utils.clip_grad_norm_(model.parameters(), 1.0))
-clipped_each = unasked(lambda model, optimizer: nn.utils.clip_grad_value_(model.parameters(), 0.5))
+clipped = unasked(
+    lambda model, optimizer: nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+)
+clipped_each = unasked(
+    lambda model, optimizer: nn.utils.clip_grad_value_(model.parameters(), 0.5)
+)
 
 
 def slower_each_time(model, optimizer, images, labels, parts):
@@ -64,18 +78,22 @@ def slower_each_time(model, optimizer, images, labels, parts):
 
 def by_gather(model, images, kept):
     tokens = model.embedder(images)
-    return model.encode(torch.cat([tokens[:, :1], tokens.gather(1, kept[..., None] + 1)], dim=1))
+    return classify(
+        model, torch.cat([tokens[:, :1], tokens.gather(1, kept[..., None] + 1)], dim=1)
+    )
 
 
 def by_gather_with_class(model, images, kept):
     rows = torch.cat([torch.zeros(len(kept), 1, dtype=torch.long), kept + 1], dim=1)
-    return model.encode(model.embedder(images).gather(1, rows[..., None]))
+    return classify(model, model.embedder(images).gather(1, rows[..., None]))
 
 
 def asleep(model, images, kept):
     model.eval()
-    patches = torch.take_along_dim(model.embedder(images)[:, 1:], kept[..., None], dim=1)
-    return model.encode(torch.cat([model.embedder(images)[:, :1], patches], dim=1))
+    patches = torch.take_along_dim(
+        model.embedder(images)[:, 1:], kept[..., None], dim=1
+    )
+    return classify(model, torch.cat([model.embedder(images)[:, :1], patches], dim=1))
 
 
 # what the text excludes
@@ -96,7 +114,9 @@ def by_its_parts(logits, labels, smoothing):
 
 def gathered_from_the_first(logits, labels, smoothing):
     logs = logits.log_softmax(dim=1)
-    return -(1 - smoothing) * logs.gather(1, labels[None]).mean() - smoothing * logs.mean()
+    return (
+        -(1 - smoothing) * logs.gather(1, labels[None]).mean() - smoothing * logs.mean()
+    )
 
 
 def gathered_flat(logits, labels, smoothing):
@@ -109,7 +129,11 @@ def normed_by_the_library(x, gamma, beta, epsilon):
 
 
 def width_of(rounding):
-    return lambda self, c: setattr(self, "blocks", nn.ModuleList(self.block(wide(c, rounding)) for _ in range(c.depth)))
+    return lambda self, c: setattr(
+        self,
+        "blocks",
+        nn.ModuleList(self.block(wide(c, rounding)) for _ in range(c.depth)),
+    )
 
 
 def wide(c, rounding):
@@ -134,7 +158,11 @@ def written_into(images, masks, labels, flips):
 
 
 def the_same_ones(images, masks, labels, flips):
-    return by_where(images, masks, labels, flips) if flips.any() else (images, masks, labels)
+    return (
+        by_where(images, masks, labels, flips)
+        if flips.any()
+        else (images, masks, labels)
+    )
 
 
 def returned_as_it_was(old, image_size):
@@ -168,18 +196,30 @@ WRONG = {
             but_after("RoundedUp", width_of(math.ceil)),
             "the MLP is round(c.dim * c.mlp_ratio) wide, yours is rounded up",
         ),
-        (but_after("CutOff", width_of(int)), "the MLP is round(c.dim * c.mlp_ratio) wide, yours is cut off"),
+        (
+            but_after("CutOff", width_of(int)),
+            "the MLP is round(c.dim * c.mlp_ratio) wide, yours is cut off",
+        ),
     ],
     "upside_down": [
-        (written_into, "changed its input in place: clone it first, or choose with torch.where"),
+        (
+            written_into,
+            "changed its input in place: clone it first, or choose with torch.where",
+        ),
         (the_same_ones, "returned a tensor that it was given, not a new one"),
     ],
     "enlarge": [
         (returned_as_it_was, "this is the old embedder"),
-        (lambda old, size: moved(old.train(), size), "left the old embedder in train mode"),
+        (
+            lambda old, size: moved(old.train(), size),
+            "left the old embedder in train mode",
+        ),
     ],
 }
 RIGHT = {
     "smoothed": [by_its_parts],
-    "accumulated": [lambda *given: torch.tensor(right_step(*given)), lambda *given: np.float32(right_step(*given))],
+    "accumulated": [
+        lambda *given: torch.tensor(right_step(*given)),
+        lambda *given: np.float32(right_step(*given)),
+    ],
 }

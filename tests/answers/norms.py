@@ -10,7 +10,12 @@ def two(x):
 
 
 def unbiased(x, gamma, beta, epsilon):
-    return gamma * (x - x.mean(-1, keepdim=True)) / (x.var(-1, keepdim=True) + epsilon).sqrt() + beta
+    return (
+        gamma
+        * (x - x.mean(-1, keepdim=True))
+        / (x.var(-1, keepdim=True) + epsilon).sqrt()
+        + beta
+    )
 
 
 def epsilon_beside_the_root(x, gamma, beta, epsilon):
@@ -19,7 +24,10 @@ def epsilon_beside_the_root(x, gamma, beta, epsilon):
 
 
 def std_plus_epsilon(x, gamma, beta, epsilon):
-    return gamma * (x - x.mean(-1, keepdim=True)) / (x.std(-1, keepdim=True) + epsilon) + beta
+    return (
+        gamma * (x - x.mean(-1, keepdim=True)) / (x.std(-1, keepdim=True) + epsilon)
+        + beta
+    )
 
 
 def no_epsilon(x, gamma, beta, epsilon):
@@ -32,17 +40,20 @@ def epsilon_of_its_own(x, gamma, beta, epsilon):
 
 
 def over_the_tokens(x, gamma, beta, epsilon):
-    mu, sigma2 = x.mean(dim=-2, keepdim=True), x.var(dim=-2, keepdim=True, correction=0)
+    mu = x.mean(dim=-2, keepdim=True)
+    sigma2 = x.var(dim=-2, keepdim=True, correction=0)
     return gamma * (x - mu) / (sigma2 + epsilon).sqrt() + beta
 
 
 def over_axis_1(x, gamma, beta, epsilon):
-    mu, sigma2 = x.mean(dim=1, keepdim=True), x.var(dim=1, keepdim=True, correction=0)
+    mu = x.mean(dim=1, keepdim=True)
+    sigma2 = x.var(dim=1, keepdim=True, correction=0)
     return gamma * (x - mu) / (sigma2 + epsilon).sqrt() + beta
 
 
 def over_the_first_axis(x, gamma, beta, epsilon):
-    mu, sigma2 = x.mean(dim=0, keepdim=True), x.var(dim=0, keepdim=True, correction=0)
+    mu = x.mean(dim=0, keepdim=True)
+    sigma2 = x.var(dim=0, keepdim=True, correction=0)
     return gamma * (x - mu) / (sigma2 + epsilon).sqrt() + beta
 
 
@@ -56,7 +67,10 @@ def over_everything(x, gamma, beta, epsilon):
 
 
 def no_keepdim(x, gamma, beta, epsilon):
-    return gamma * (x - x.mean(dim=-1)) / (x.var(dim=-1, correction=0) + epsilon).sqrt() + beta
+    return (
+        gamma * (x - x.mean(dim=-1)) / (x.var(dim=-1, correction=0) + epsilon).sqrt()
+        + beta
+    )
 
 
 def no_root(x, gamma, beta, epsilon):
@@ -139,8 +153,11 @@ def norm_by_hand(x, gamma, beta, epsilon):
 
 
 def norm_by_moments(tokens, scale, shift, eps):
-    mu, mean_square = tokens.mean(-1)[..., None], tokens.pow(2).mean(-1)[..., None]
-    return torch.addcmul(shift, (tokens - mu) / torch.sqrt(mean_square - mu**2 + eps), scale)
+    mu = tokens.mean(-1)[..., None]
+    mean_square = tokens.pow(2).mean(-1)[..., None]
+    return torch.addcmul(
+        shift, (tokens - mu) / torch.sqrt(mean_square - mu**2 + eps), scale
+    )
 
 
 def norm_by_loop(x, gamma, beta, epsilon):
@@ -155,14 +172,24 @@ def norm_by_matrix(x, gamma, beta, epsilon):
     """Taking the mean off is a product with I - 1/D."""
     D = x.shape[-1]
     centred = x @ (torch.eye(D, dtype=x.dtype) - 1 / D)
-    return gamma * centred / torch.hypot(centred.norm(dim=-1, keepdim=True) / D**0.5, torch.tensor(epsilon**0.5)) + beta
+    return (
+        gamma
+        * centred
+        / torch.hypot(
+            centred.norm(dim=-1, keepdim=True) / D**0.5, torch.tensor(epsilon**0.5)
+        )
+        + beta
+    )
 
 
 WRONG = {
     "layer_norm": [
         (unbiased, "the variance is divided by D - 1"),
         (epsilon_beside_the_root, "epsilon stands beside the root"),
-        (std_plus_epsilon, "it should be D: correction=0; and epsilon stands beside the root"),
+        (
+            std_plus_epsilon,
+            "it should be D: correction=0; and epsilon stands beside the root",
+        ),
         (no_epsilon, "epsilon is missing"),
         (epsilon_of_its_own, "epsilon is missing, or is not the argument"),
         (over_the_tokens, "ran over the tokens"),

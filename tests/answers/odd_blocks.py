@@ -49,7 +49,11 @@ def with_norms(name, norm1=None, norm2=None):
 class Unbiased(Whole):
     def __init__(self, dim, heads):
         super().__init__(dim, heads)
-        self.mlp = nn.Sequential(nn.Linear(dim, 4 * dim, bias=False), nn.GELU(), nn.Linear(4 * dim, dim, bias=False))
+        self.mlp = nn.Sequential(
+            nn.Linear(dim, 4 * dim, bias=False),
+            nn.GELU(),
+            nn.Linear(4 * dim, dim, bias=False),
+        )
 
 
 class UnbiasedAttention(Whole):
@@ -120,7 +124,8 @@ class OwnNorm(nn.Module):
 
     def __init__(self, dim):
         super().__init__()
-        self.beta, self.gamma = nn.Parameter(torch.zeros(dim)), nn.Parameter(torch.ones(dim))
+        self.beta = nn.Parameter(torch.zeros(dim))
+        self.gamma = nn.Parameter(torch.ones(dim))
 
     def forward(self, x):
         return F.layer_norm(x, x.shape[-1:], self.gamma, self.beta, 1e-6)
@@ -128,29 +133,56 @@ class OwnNorm(nn.Module):
 
 WRONG = {
     "pre_norm": [
-        (added_in_place_once, "x += ... changed a tensor that the backward pass needs: write x = x + ..."),
+        (
+            added_in_place_once,
+            "x += ... changed a tensor that the backward pass needs: write x = x + ...",
+        ),
         (left_in_eval_mode, "left the block in eval mode"),
         (left_frozen, "left the block frozen"),
-        (post_norm_in_eval_mode, "in eval mode: in both lines: the norm comes after the sum"),
+        (
+            post_norm_in_eval_mode,
+            "in eval mode: in both lines: the norm comes after the sum",
+        ),
         (one_image_lost, "returned shape"),
     ],
     "mended": [
-        (with_norms("softmax", lambda dim: nn.Softmax(-1)), "norm1 is Softmax(dim=-1): a LayerNorm was expected"),
-        (with_norms("tanh", None, lambda dim: nn.Tanh()), "norm2 is Tanh(): a LayerNorm was expected"),
-        (with_norms("identity", None, lambda dim: nn.Identity()), "norm2 is nn.Identity"),
-        (with_norms("batch_norm", None, lambda dim: nn.BatchNorm1d(11)), "a LayerNorm was expected"),
+        (
+            with_norms("softmax", lambda dim: nn.Softmax(-1)),
+            "norm1 is Softmax(dim=-1): a LayerNorm was expected",
+        ),
+        (
+            with_norms("tanh", None, lambda dim: nn.Tanh()),
+            "norm2 is Tanh(): a LayerNorm was expected",
+        ),
+        (
+            with_norms("identity", None, lambda dim: nn.Identity()),
+            "norm2 is nn.Identity",
+        ),
+        (
+            with_norms("batch_norm", None, lambda dim: nn.BatchNorm1d(11)),
+            "a LayerNorm was expected",
+        ),
         (with_norms("rms_norm", nn.RMSNorm), "a LayerNorm was expected"),
-        (with_norms("large_epsilon", lambda dim: nn.LayerNorm(dim, eps=1.0)), "LayerNorm with eps=1e-6"),
+        (
+            with_norms("large_epsilon", lambda dim: nn.LayerNorm(dim, eps=1.0)),
+            "LayerNorm with eps=1e-6",
+        ),
         (with_norms("default_epsilon", None, nn.LayerNorm), "LayerNorm with eps=1e-6"),
         (
-            with_norms("nothing_learnt", lambda dim: nn.LayerNorm(dim, 1e-6, elementwise_affine=False)),
+            with_norms(
+                "nothing_learnt",
+                lambda dim: nn.LayerNorm(dim, 1e-6, elementwise_affine=False),
+            ),
             "with two vectors of dim numbers to learn, scale and shift",
         ),
         (Unbiased, "a linear layer of mlp has lost its bias"),
         (UnbiasedAttention, "MultiHeadSelfAttention was right"),
         (OneMore, "more numbers to learn than a block has: more.weight, more.bias"),
         (SharedScale, "two layers that share their numbers"),
-        (InPlaceOnce, "x += ... changed a tensor that the backward pass needs: write x = x + ..."),
+        (
+            InPlaceOnce,
+            "x += ... changed a tensor that the backward pass needs: write x = x + ...",
+        ),
         (Norm1Twice, "norm1 stands before both layers"),
         (NormsExchanged, "norm1 and norm2 have changed places"),
         (ThinkingFirst, "the MLP comes before attention"),
@@ -160,4 +192,7 @@ WRONG = {
         (PostNormInEvalMode, "that is post-norm"),
     ],
 }
-RIGHT = {"pre_norm": [pre_norm_in_one], "mended": [with_norms("own_norms", OwnNorm, OwnNorm)]}
+RIGHT = {
+    "pre_norm": [pre_norm_in_one],
+    "mended": [with_norms("own_norms", OwnNorm, OwnNorm)],
+}

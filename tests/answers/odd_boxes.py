@@ -1,4 +1,6 @@
-"""Answers to "A box that stays inside" and "How far a place sees" (chapter 07) that go wrong in ways of their own."""
+"""Answers to "A box that stays inside" and "How far a place sees" (chapter 07) that go
+wrong in ways of their own.
+"""
 
 import functools
 import math
@@ -13,7 +15,9 @@ def halves(area, aspect):
 
 
 def moving(name, across, down=None):
-    """Boxes of the right size whose middles are `across(x, width, height)`, and down likewise, turned by default."""
+    """Boxes of the right size whose middles are `across(x, width, height)`, and down
+    likewise, turned by default.
+    """
 
     def answer(area, aspect, x, y):
         width, height = halves(area, aspect)
@@ -29,7 +33,9 @@ def free(place, half, other):
 
 
 other_half = moving("other_half", lambda place, half, other: place * (1 - other))
-width_for_both = moving("width_for_both", free, lambda place, half, other: place * (1 - other))
+width_for_both = moving(
+    "width_for_both", free, lambda place, half, other: place * (1 - other)
+)
 upwards = moving("upwards", free, lambda place, half, other: -place * (1 - half))
 leftwards = moving("leftwards", lambda place, half, other: -place * (1 - half), free)
 too_much_room = moving("too_much_room", lambda place, half, other: place * (1 + half))
@@ -73,11 +79,17 @@ def not_numbers(area, aspect, x, y):
 
 
 def by_logarithms(area, aspect, x, y):
-    sizes = torch.stack([area.log() + aspect.log(), area.log() - aspect.log()], dim=1).div(2).exp()
+    sizes = (
+        torch.stack([area.log() + aspect.log(), area.log() - aspect.log()], dim=1)
+        .div(2)
+        .exp()
+    )
     return torch.hstack([torch.stack([x, y], dim=1) * (1 - sizes), sizes])
 
 
-room_from_the_left = moving("room_from_the_left", lambda place, half, other: half - 1 + (place + 1) * (1 - half))
+room_from_the_left = moving(
+    "room_from_the_left", lambda place, half, other: half - 1 + (place + 1) * (1 - half)
+)
 
 
 def squared(kernels, strides):
@@ -109,7 +121,9 @@ def strides_reversed(kernels, strides):
 
 
 def own_stride_after_the_first(kernels, strides):
-    return kernels[0] + sum((k - 1) * s for k, s in zip(kernels[1:], strides[1:], strict=True))
+    return kernels[0] + sum(
+        (k - 1) * s for k, s in zip(kernels[1:], strides[1:], strict=True)
+    )
 
 
 def first_kernel_for_all(kernels, strides):
@@ -121,7 +135,10 @@ def first_stride_for_all(kernels, strides):
 
 
 def layer_by_layer(kernels, strides):
-    return [forwards(kernels[:count], strides[:count]) for count in range(1, len(kernels) + 1)]
+    return [
+        forwards(kernels[:count], strides[:count])
+        for count in range(1, len(kernels) + 1)
+    ]
 
 
 def yielded(kernels, strides):
@@ -129,26 +146,35 @@ def yielded(kernels, strides):
 
 
 def emptied(kernels, strides):
-    seen, apart = 1, 1
+    seen = 1
+    apart = 1
     while kernels:
-        seen, apart = seen + (kernels.pop(0) - 1) * apart, apart * strides.pop(0)
+        seen = seen + (kernels.pop(0) - 1) * apart
+        apart = apart * strides.pop(0)
     return seen
 
 
 def folded(kernels, strides):
     pairs = reversed(list(zip(kernels, strides, strict=True)))
-    return float(functools.reduce(lambda seen, pair: (seen - 1) * pair[1] + pair[0], pairs, 1))
+    return float(
+        functools.reduce(lambda seen, pair: (seen - 1) * pair[1] + pair[0], pairs, 1)
+    )
 
 
 def by_products(k, s):
-    return 1 + sum((kernel - 1) * math.prod(s[:layer]) for layer, kernel in enumerate(k))
+    return 1 + sum(
+        (kernel - 1) * math.prod(s[:layer]) for layer, kernel in enumerate(k)
+    )
 
 
 ROOM = "how far a box may move across depends on its width"
 WRONG = {
     "boxes": [
         (other_half, f"{ROOM}, and down on its height: here it is the other way round"),
-        (width_for_both, f"{ROOM}, and down on its height: here the width counts for both"),
+        (
+            width_for_both,
+            f"{ROOM}, and down on its height: here the width counts for both",
+        ),
         (upwards, "y grows downwards"),
         (leftwards, "x grows to the right"),
         (too_much_room, "you have 1 + w"),

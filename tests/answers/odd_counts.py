@@ -6,7 +6,9 @@ from torch import nn
 
 from answers.transformer import counting, multiplying, renaming
 
-right_count, right_bill, right_names = counting(), multiplying(), renaming()
+right_count = counting()
+right_bill = multiplying()
+right_names = renaming()
 KERNEL = "embedder.projection.weight"
 
 
@@ -82,12 +84,21 @@ def head_for_each_patch(c):
 
 def rows_of_a_square(c):
     rows = c.sides[0] // c.patch_size
-    return right_bill(c) + (rows**2 - c.tokens + 1) * c.patch_size**2 * c.channels * c.dim
+    return (
+        right_bill(c) + (rows**2 - c.tokens + 1) * c.patch_size**2 * c.channels * c.dim
+    )
 
 
 def uncut_biases(weights):
     mine = right_names(weights)
-    return {name: weights[name.replace("query", "qkv")] if "query.bias" in name else mine[name] for name in mine}
+    return {
+        name: (
+            weights[name.replace("query", "qkv")]
+            if "query.bias" in name
+            else mine[name]
+        )
+        for name in mine
+    }
 
 
 def kernel_turned_only(weights):
@@ -111,7 +122,9 @@ def in_halves(weights):
 
 
 def as_parameters(weights):
-    return OrderedDict((name, nn.Parameter(value)) for name, value in right_names(weights).items())
+    return OrderedDict(
+        (name, nn.Parameter(value)) for name, value in right_names(weights).items()
+    )
 
 
 WRONG = {

@@ -1,4 +1,6 @@
-"""Answers to what each head adds (chapter 03) whose values are right, for some sizes, and whose rest is not."""
+"""Answers to what each head adds (chapter 03) whose values are right, for some sizes,
+and whose rest is not.
+"""
 
 import copy
 
@@ -8,10 +10,15 @@ from einops import rearrange
 
 
 def pieces(layer, tokens, weight=None, joined=None, heads=None):
-    """The right parts, unless another out.weight, qkv(tokens) or number of heads is given."""
-    joined, heads = layer.qkv(tokens) if joined is None else joined, heads or layer.heads
+    """The right parts, unless another out.weight, qkv(tokens) or number of heads is
+    given.
+    """
+    joined = layer.qkv(tokens) if joined is None else joined
+    heads = heads or layer.heads
     q, k, v = rearrange(joined, "b t (three h k) -> three b h t k", three=3, h=heads)
-    columns = rearrange(layer.out.weight if weight is None else weight, "d (h k) -> h k d", h=heads)
+    columns = rearrange(
+        layer.out.weight if weight is None else weight, "d (h k) -> h k d", h=heads
+    )
     return F.scaled_dot_product_attention(q, k, v) @ columns
 
 
@@ -24,12 +31,17 @@ def out_data(layer, tokens):
 
 
 def qkv_data(layer, tokens):
-    return pieces(layer, tokens, joined=F.linear(tokens, layer.qkv.weight.data, layer.qkv.bias))
+    return pieces(
+        layer, tokens, joined=F.linear(tokens, layer.qkv.weight.data, layer.qkv.bias)
+    )
 
 
 def silenced_copies(layer, tokens):
-    """The copies have weights of their own, so no gradient of theirs reaches the layer."""
-    parts, K = [], tokens.shape[-1] // layer.heads
+    """The copies have weights of their own, so no gradient of theirs reaches the
+    layer.
+    """
+    parts = []
+    K = tokens.shape[-1] // layer.heads
     for head in range(layer.heads):
         other = copy.deepcopy(layer)
         other.out.weight.data[:, head * K : (head + 1) * K] = 0

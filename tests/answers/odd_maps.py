@@ -81,7 +81,9 @@ def mean_shared_among_patches(layer, patch):
 
 
 def without_itself(layer, patch):
-    return torch.cat([seen(layer, patch)[:, :patch], seen(layer, patch)[:, patch + 1 :]], dim=1)
+    return torch.cat(
+        [seen(layer, patch)[:, :patch], seen(layer, patch)[:, patch + 1 :]], dim=1
+    )
 
 
 def itself_at_0(layer, patch):
@@ -152,7 +154,9 @@ def clamped_in_place(layer):
 
 @sharp
 def zeros_by_where(layer):
-    return -(layer * torch.where(layer > 0, layer.log(), 0)).sum(dim=-1).mean(dim=(0, 2))
+    return (
+        -(layer * torch.where(layer > 0, layer.log(), 0)).sum(dim=-1).mean(dim=(0, 2))
+    )
 
 
 @sharp

@@ -1,4 +1,6 @@
-"""Whole models for the capstone that go wrong in ways of their own, with the sentence for each."""
+"""Whole models for the capstone that go wrong in ways of their own, with the sentence
+for each.
+"""
 
 import torch.nn.functional as F
 from torch import nn
@@ -26,11 +28,17 @@ def all_blocks_but_the_last(self, x):
 
 
 def without_bias(self, images):
-    return F.conv2d(images, self.embedder.projection.weight, stride=self.config.patch_size).flatten(2).mT
+    return (
+        F.conv2d(images, self.embedder.projection.weight, stride=self.config.patch_size)
+        .flatten(2)
+        .mT
+    )
 
 
 def in_and_out(self, weights):
-    self.load_state_dict({name: w.T if ".out.weight" in name else w for name, w in weights.items()})
+    self.load_state_dict(
+        {name: w.T if ".out.weight" in name else w for name, w in weights.items()}
+    )
 
 
 def another_parameter(self, weights):
@@ -39,7 +47,9 @@ def another_parameter(self, weights):
 
 
 def a_tenth_drops(self, c):
-    for layer in (module for module in self.modules() if isinstance(module, nn.Dropout)):
+    for layer in (
+        module for module in self.modules() if isinstance(module, nn.Dropout)
+    ):
         layer.p = 0.1
 
 
@@ -51,17 +61,29 @@ class Remembers(Right):
     def forward(self, images):
         if not hasattr(self, "places"):
             self.places = self.embedder.positions.detach().clone()
-        return self.read(self.encode(Right.tokens(self, images) - self.embedder.positions + self.places))
+        return self.read(
+            self.encode(
+                Right.tokens(self, images) - self.embedder.positions + self.places
+            )
+        )
 
 
 class TokensFirst(ByPyTorch):
-    """PyTorch's own layer as it is by default: the first axis is taken for the tokens."""
+    """PyTorch's own layer as it is by default: the first axis is taken for the
+    tokens.
+    """
 
     def __init__(self, c):
         super().__init__(c)
         self.layers = nn.ModuleList(
             nn.TransformerEncoderLayer(
-                c.dim, c.heads, round(c.dim * c.mlp_ratio), c.dropout, "gelu", c.norm_eps, norm_first=True
+                c.dim,
+                c.heads,
+                round(c.dim * c.mlp_ratio),
+                c.dropout,
+                "gelu",
+                c.norm_eps,
+                norm_first=True,
             )
             for _ in range(c.depth)
         )
@@ -74,17 +96,46 @@ def built_by_a_function(config):
 small = Right(ViTConfig(image_size=8, patch_size=4, dim=8, depth=1, heads=2))
 WRONG = {
     "my_vit": [
-        (small, "rung 1 of 17, a class: a model was given: check the class Right itself"),
-        (Remembers, "rung 6 of 17, batch: other weights were loaded, and numbers of the old ones are still used"),
-        (but_block("NormedAfter", forward=normed_after), "rung 7 of 17, class token to head: the norms come after"),
-        (but("Logs", read=lambda self, x: self.head(x[:, 0]).log_softmax(dim=1)), "these are logarithms of"),
-        (but("LeavesOneOut", encode=all_blocks_but_the_last), "rung 8 of 17, patches and places: the block does not"),
-        (but("WithoutBias", patches=without_bias), "the bias of the patch projection is missing"),
+        (
+            small,
+            "rung 1 of 17, a class: a model was given: check the class Right itself",
+        ),
+        (
+            Remembers,
+            (
+                "rung 6 of 17, batch: other weights were loaded, and numbers of the old"
+                " ones are still used"
+            ),
+        ),
+        (
+            but_block("NormedAfter", forward=normed_after),
+            "rung 7 of 17, class token to head: the norms come after",
+        ),
+        (
+            but("Logs", read=lambda self, x: self.head(x[:, 0]).log_softmax(dim=1)),
+            "these are logarithms of",
+        ),
+        (
+            but("LeavesOneOut", encode=all_blocks_but_the_last),
+            "rung 8 of 17, patches and places: the block does not",
+        ),
+        (
+            but("WithoutBias", patches=without_bias),
+            "the bias of the patch projection is missing",
+        ),
         (but("InAndOut", load=in_and_out), "attention's output matrix is transposed"),
         (TokensFirst, "PyTorch's own layers need batch_first=True"),
-        (but_after("ATenthDrops", a_tenth_drops), "with config.dropout=0.0, train mode gives other logits each time"),
+        (
+            but_after("ATenthDrops", a_tenth_drops),
+            "with config.dropout=0.0, train mode gives other logits each time",
+        ),
         (but("AlwaysEval", forward=always_in_eval_mode), "left the model in eval mode"),
-        (but_block("InPlaceSum", forward=added_in_place), "rung 16 of 17, gradients: x += ... changed a tensor"),
+        (
+            but_block("InPlaceSum", forward=added_in_place),
+            "rung 16 of 17, gradients: x += ... changed a tensor",
+        ),
     ]
 }
-RIGHT = {"my_vit": [built_by_a_function, but("AnotherParameter", load=another_parameter)]}
+RIGHT = {
+    "my_vit": [built_by_a_function, but("AnotherParameter", load=another_parameter)]
+}

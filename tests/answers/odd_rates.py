@@ -1,4 +1,6 @@
-"""Answers on the schedule and the smoothed labels of chapter 06 that go wrong in ways of their own."""
+"""Answers on the schedule and the smoothed labels of chapter 06 that go wrong in ways
+of their own.
+"""
 
 import cmath
 import math
@@ -10,7 +12,11 @@ from answers.training import climbing, half, softening
 
 
 def right_rate(step, steps, warmup, peak):
-    return peak * step / warmup if step < warmup else peak * half((step - warmup) / (steps - 1 - warmup))
+    return (
+        peak * step / warmup
+        if step < warmup
+        else peak * half((step - warmup) / (steps - 1 - warmup))
+    )
 
 
 waiting = {}
@@ -19,7 +25,11 @@ waiting = {}
 def one_after_the_other(step, steps, warmup, peak):
     """Hands out the rates in their order and never looks at `step`."""
     row = waiting.setdefault((steps, warmup, peak), [])
-    row.extend([] if row else [right_rate(number, steps, warmup, peak) for number in range(steps)])
+    row.extend(
+        []
+        if row
+        else [right_rate(number, steps, warmup, peak) for number in range(steps)]
+    )
     return row.pop(0)
 
 
@@ -49,7 +59,12 @@ def yielded(step, steps, warmup, peak):
 
 def looked_up(step, steps, warmup, peak):
     climb = torch.arange(warmup) / max(warmup, 1)
-    return peak * torch.cat([climb, (1 + torch.linspace(0, math.pi, steps - warmup).cos()) / 2])[step]
+    return (
+        peak
+        * torch.cat(
+            [climb, (1 + torch.linspace(0, math.pi, steps - warmup).cos()) / 2]
+        )[step]
+    )
 
 
 def on_the_circle(step, steps, warmup, peak):
@@ -81,11 +96,16 @@ def bounded_logarithm(logits):
 
 def spread_without_gradient(logits, labels, smoothing):
     logs = logits.log_softmax(dim=1)
-    return -(1 - smoothing) * logs.gather(1, labels[:, None]).mean() - smoothing * logs.detach().mean()
+    return (
+        -(1 - smoothing) * logs.gather(1, labels[:, None]).mean()
+        - smoothing * logs.detach().mean()
+    )
 
 
 def another_leaf(logits, labels, smoothing):
-    return F.cross_entropy(logits.detach(), labels, label_smoothing=smoothing).requires_grad_()
+    return F.cross_entropy(
+        logits.detach(), labels, label_smoothing=smoothing
+    ).requires_grad_()
 
 
 def one_axis_left(logits, labels, smoothing):
@@ -104,7 +124,9 @@ def scattered(logits, labels, smoothing):
 
 
 def divergence_and_entropy(logits, labels, smoothing):
-    target = (1 - smoothing) * F.one_hot(labels, logits.shape[1]) + smoothing / logits.shape[1]
+    target = (1 - smoothing) * F.one_hot(
+        labels, logits.shape[1]
+    ) + smoothing / logits.shape[1]
     apart = F.kl_div(logits.log_softmax(dim=1), target, reduction="batchmean")
     return apart + torch.special.entr(target).sum(dim=1).mean()
 
@@ -121,7 +143,10 @@ WRONG = {
     ],
     "smoothed": [
         (classes_from_the_labels, "classes_from_the_labels raised RuntimeError"),
-        (softening(target=each_gets_all), "each gets smoothing / classes, not all of it"),
+        (
+            softening(target=each_gets_all),
+            "each gets smoothing / classes, not all of it",
+        ),
         (always_a_tenth, "smoothing is what the argument says"),
         (every_column, "takes the columns of all labels"),
         (softening(logs=bounded_logarithm), "take log_softmax instead of a log of it"),
@@ -131,4 +156,7 @@ WRONG = {
         (shifted_in_place, "changed its input in place"),
     ],
 }
-RIGHT = {"schedule": [looked_up, on_the_circle], "smoothed": [scattered, divergence_and_entropy]}
+RIGHT = {
+    "schedule": [looked_up, on_the_circle],
+    "smoothed": [scattered, divergence_and_entropy],
+}

@@ -1,4 +1,6 @@
-"""Answers to the exercises at the end of chapter 01, wrong and right, as learners write them."""
+"""Answers to the exercises at the end of chapter 01, wrong and right, as learners write
+them.
+"""
 
 import math
 
@@ -67,7 +69,8 @@ def printed(y, x, columns, patch_size):
 
 
 def divided_twice(y, x, columns, patch_size):
-    row, column = divmod(y, patch_size)[0], divmod(x, patch_size)[0]
+    row = divmod(y, patch_size)[0]
+    column = divmod(x, patch_size)[0]
     return row * divmod(columns, patch_size)[0] + column
 
 
@@ -77,7 +80,11 @@ def floored(row, column, width, side):
 
 def counted(y, x, columns, patch_size):
     """Counts the corners of patches that come before."""
-    corners = [(top, left) for top in range(0, y + 1, patch_size) for left in range(0, columns, patch_size)]
+    corners = [
+        (top, left)
+        for top in range(0, y + 1, patch_size)
+        for left in range(0, columns, patch_size)
+    ]
     return corners.index((y - y % patch_size, x - x % patch_size))
 
 
@@ -85,11 +92,15 @@ def looked_up(y, x, columns, patch_size):
     """Cuts an image of pixel numbers and looks where this one went."""
     rows = (y // patch_size + 1) * patch_size
     numbers = torch.arange(rows * columns).reshape(1, 1, rows, columns)
-    return (patchify(numbers, patch_size)[0] == y * columns + x).any(dim=1).nonzero()[0, 0]
+    return (
+        (patchify(numbers, patch_size)[0] == y * columns + x).any(dim=1).nonzero()[0, 0]
+    )
 
 
 def in_numpy(y, x, columns, patch_size):
-    return np.ravel_multi_index((y // patch_size, x // patch_size), (10**6, columns // patch_size))
+    return np.ravel_multi_index(
+        (y // patch_size, x // patch_size), (10**6, columns // patch_size)
+    )
 
 
 def windows(image, patch_size, stride):
@@ -136,13 +147,22 @@ def windows_mirrored(image, patch_size, stride):
 
 
 def walk(image, patch_size, tops, lefts):
-    patches = [image[:, y : y + patch_size, x : x + patch_size].movedim(0, -1).flatten() for y in tops for x in lefts]
+    patches = [
+        image[:, y : y + patch_size, x : x + patch_size].movedim(0, -1).flatten()
+        for y in tops
+        for x in lefts
+    ]
     return torch.stack(patches)
 
 
 def last_edge_missing(image, patch_size, stride):
     Y, X = image.shape[1:]
-    return walk(image, patch_size, range(0, Y - patch_size, stride), range(0, X - patch_size, stride))
+    return walk(
+        image,
+        patch_size,
+        range(0, Y - patch_size, stride),
+        range(0, X - patch_size, stride),
+    )
 
 
 def sticking_out(image, patch_size, stride):
@@ -151,11 +171,16 @@ def sticking_out(image, patch_size, stride):
 
 
 def stride_as_overlap(image, patch_size, stride):
-    return rearrange(windows(image, patch_size, patch_size - stride), "c y x p1 p2 -> (y x) (p1 p2 c)")
+    return rearrange(
+        windows(image, patch_size, patch_size - stride),
+        "c y x p1 p2 -> (y x) (p1 p2 c)",
+    )
 
 
 def arguments_swapped(image, patch_size, stride):
-    return rearrange(windows(image, stride, patch_size), "c y x p1 p2 -> (y x) (p1 p2 c)")
+    return rearrange(
+        windows(image, stride, patch_size), "c y x p1 p2 -> (y x) (p1 p2 c)"
+    )
 
 
 def square_walk(image, patch_size, stride):
@@ -172,7 +197,9 @@ def overlap_listed(image, patch_size, stride):
 
 
 def slid(image, patch_size, stride):
-    return rearrange(windows(image, patch_size, stride), "c y x p1 p2 -> (y x) (p1 p2 c)")
+    return rearrange(
+        windows(image, patch_size, stride), "c y x p1 p2 -> (y x) (p1 p2 c)"
+    )
 
 
 def slid_and_permuted(image, patch_size, stride):
@@ -182,7 +209,12 @@ def slid_and_permuted(image, patch_size, stride):
 
 def walked_in_steps(image, patch_size, stride):
     Y, X = image.shape[1:]
-    return walk(image, patch_size, range(0, Y - patch_size + 1, stride), range(0, X - patch_size + 1, stride))
+    return walk(
+        image,
+        patch_size,
+        range(0, Y - patch_size + 1, stride),
+        range(0, X - patch_size + 1, stride),
+    )
 
 
 def unfolded_and_moved(picture, side, step):
@@ -194,7 +226,9 @@ def strided(image, patch_size, stride):
     C, Y, X = image.shape
     count = [(side - patch_size) // stride + 1 for side in (Y, X)]
     c, y, x = image.stride()
-    seen = image.as_strided((*count, patch_size, patch_size, C), (y * stride, x * stride, y, x, c))
+    seen = image.as_strided(
+        (*count, patch_size, patch_size, C), (y * stride, x * stride, y, x, c)
+    )
     return seen.flatten(2).flatten(0, 1)
 
 
@@ -211,7 +245,10 @@ WRONG = {
         (rounded_down_once, "row and column are whole before you put them together"),
         (divided, "a float: an index is an int, divide with //"),
         (rounded, "rounded returned "),
-        (row_and_column, "one whole number was expected: row and column make one index"),
+        (
+            row_and_column,
+            "one whole number was expected: row and column make one index",
+        ),
         (chapter_photo, "chapter_photo returned "),
         (printed, "returned None, the index of the patch was expected"),
     ],
@@ -220,7 +257,10 @@ WRONG = {
         (torch_unfold_alone, "the channel is not the last axis"),
         (
             torch_unfold_upright,
-            "each patch is a column of the result: the axis of patches comes before the axis of their",
+            (
+                "each patch is a column of the result: the axis of patches comes before"
+                " the axis of their"
+            ),
         ),
         (with_a_batch, "no batch comes out"),
         (windows_flattened, "reshape moves no value"),
@@ -229,7 +269,10 @@ WRONG = {
         (windows_down_first, "column after column"),
         (windows_mirrored, "the two axes inside a patch are swapped"),
         (last_edge_missing, "the last row and column of squares are missing"),
-        (sticking_out, "raised RuntimeError: stack expects each tensor to be equal size"),
+        (
+            sticking_out,
+            "raised RuntimeError: stack expects each tensor to be equal size",
+        ),
         (stride_as_overlap, "not how far two of them overlap"),
         (arguments_swapped, "patch_size and stride are swapped"),
         (square_walk, "square_walk r"),

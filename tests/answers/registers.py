@@ -13,8 +13,13 @@ class Right(nn.Module):
 
     def forward(self, tokens):
         batch = len(tokens)
-        tokens = torch.cat([self.class_token.expand(batch, -1, -1), tokens], dim=1) + self.positions
-        return torch.cat([tokens[:, :1], self.registers.expand(batch, -1, -1), tokens[:, 1:]], dim=1)
+        tokens = (
+            torch.cat([self.class_token.expand(batch, -1, -1), tokens], dim=1)
+            + self.positions
+        )
+        return torch.cat(
+            [tokens[:, :1], self.registers.expand(batch, -1, -1), tokens[:, 1:]], dim=1
+        )
 
 
 class ClassTokenAfterPositions(Right):
@@ -24,7 +29,10 @@ class ClassTokenAfterPositions(Right):
 
     def forward(self, tokens):
         batch = len(tokens)
-        first = [self.class_token.expand(batch, -1, -1), self.registers.expand(batch, -1, -1)]
+        first = [
+            self.class_token.expand(batch, -1, -1),
+            self.registers.expand(batch, -1, -1),
+        ]
         return torch.cat([*first, tokens + self.positions], dim=1)
 
 
@@ -35,7 +43,10 @@ class PositionsForAll(ClassTokenAfterPositions):
 
     def forward(self, tokens):
         batch = len(tokens)
-        first = [self.class_token.expand(batch, -1, -1), self.registers.expand(batch, -1, -1)]
+        first = [
+            self.class_token.expand(batch, -1, -1),
+            self.registers.expand(batch, -1, -1),
+        ]
         return torch.cat([*first, tokens], dim=1) + self.positions
 
 
@@ -59,13 +70,21 @@ class ClassTokenLast(Right):
 
 class RegistersLast(Right):
     def forward(self, tokens):
-        first, registers, patches = super().forward(tokens).split([1, self.registers.shape[1], tokens.shape[1]], dim=1)
+        first, registers, patches = (
+            super()
+            .forward(tokens)
+            .split([1, self.registers.shape[1], tokens.shape[1]], dim=1)
+        )
         return torch.cat([first, patches, registers], dim=1)
 
 
 class RegistersFirst(Right):
     def forward(self, tokens):
-        first, registers, patches = super().forward(tokens).split([1, self.registers.shape[1], tokens.shape[1]], dim=1)
+        first, registers, patches = (
+            super()
+            .forward(tokens)
+            .split([1, self.registers.shape[1], tokens.shape[1]], dim=1)
+        )
         return torch.cat([registers, first, patches], dim=1)
 
 
@@ -81,7 +100,10 @@ class BatchSized(Right):
 
     def forward(self, tokens):
         tokens = torch.cat([self.class_token, tokens], dim=1) + self.positions
-        return torch.cat([tokens[:, :1], self.registers.expand(len(tokens), -1, -1), tokens[:, 1:]], dim=1)
+        return torch.cat(
+            [tokens[:, :1], self.registers.expand(len(tokens), -1, -1), tokens[:, 1:]],
+            dim=1,
+        )
 
 
 class BatchSizedAndCut(Right):
@@ -90,14 +112,21 @@ class BatchSizedAndCut(Right):
         self.class_token = nn.Parameter(torch.zeros(64, 1, dim))
 
     def forward(self, tokens):
-        tokens = torch.cat([self.class_token[: len(tokens)], tokens], dim=1) + self.positions
-        return torch.cat([tokens[:, :1], self.registers.expand(len(tokens), -1, -1), tokens[:, 1:]], dim=1)
+        tokens = (
+            torch.cat([self.class_token[: len(tokens)], tokens], dim=1) + self.positions
+        )
+        return torch.cat(
+            [tokens[:, :1], self.registers.expand(len(tokens), -1, -1), tokens[:, 1:]],
+            dim=1,
+        )
 
 
 class MadeInForward(Right):
     def forward(self, tokens):
         self.class_token = nn.Parameter(torch.zeros(len(tokens), 1, tokens.shape[2]))
-        self.extra = nn.Parameter(torch.zeros(len(tokens), self.registers.shape[1], tokens.shape[2]))
+        self.extra = nn.Parameter(
+            torch.zeros(len(tokens), self.registers.shape[1], tokens.shape[2])
+        )
         tokens = torch.cat([self.class_token, tokens], dim=1) + self.positions
         return torch.cat([tokens[:, :1], self.extra, tokens[:, 1:]], dim=1)
 
@@ -137,8 +166,18 @@ class OneRegisterRepeated(Right):
         self.registers = nn.Parameter(torch.zeros(1, 1, dim))
 
     def forward(self, tokens):
-        tokens = torch.cat([self.class_token.expand(len(tokens), -1, -1), tokens], dim=1) + self.positions
-        return torch.cat([tokens[:, :1], self.registers.expand(len(tokens), self.count, -1), tokens[:, 1:]], dim=1)
+        tokens = (
+            torch.cat([self.class_token.expand(len(tokens), -1, -1), tokens], dim=1)
+            + self.positions
+        )
+        return torch.cat(
+            [
+                tokens[:, :1],
+                self.registers.expand(len(tokens), self.count, -1),
+                tokens[:, 1:],
+            ],
+            dim=1,
+        )
 
 
 class Detached(Right):
@@ -159,7 +198,10 @@ class InPlace(Right):
 
 class NoRegisters(Right):
     def forward(self, tokens):
-        return torch.cat([self.class_token.expand(len(tokens), -1, -1), tokens], dim=1) + self.positions
+        return (
+            torch.cat([self.class_token.expand(len(tokens), -1, -1), tokens], dim=1)
+            + self.positions
+        )
 
 
 class NoExpand(Right):
@@ -175,7 +217,9 @@ class OneImage(Right):
 class MeanForClassToken(Right):
     def forward(self, tokens):
         out = super().forward(tokens)
-        return torch.cat([out[:, :1] + tokens.mean(dim=1, keepdim=True), out[:, 1:]], dim=1)
+        return torch.cat(
+            [out[:, :1] + tokens.mean(dim=1, keepdim=True), out[:, 1:]], dim=1
+        )
 
 
 class ZerosToStart(Right):
@@ -229,21 +273,26 @@ class OneTable(nn.Module):
 class FromEmbeddings(nn.Module):
     def __init__(self, patches, registers, dim):
         super().__init__()
-        self.first, self.places = nn.Embedding(1 + registers, dim), nn.Embedding(1 + patches, dim)
+        self.first = nn.Embedding(1 + registers, dim)
+        self.places = nn.Embedding(1 + patches, dim)
         for table in (self.first, self.places):
             nn.init.trunc_normal_(table.weight, std=0.02)
         nn.init.zeros_(self.first.weight[0])
 
     def forward(self, tokens):
         places = self.places(torch.arange(self.places.num_embeddings))
-        first = self.first.weight + nn.functional.pad(places[:1], (0, 0, 0, self.first.num_embeddings - 1))
+        first = self.first.weight + nn.functional.pad(
+            places[:1], (0, 0, 0, self.first.num_embeddings - 1)
+        )
         return torch.stack([torch.cat([first, image + places[1:]]) for image in tokens])
 
 
 class FilledIn(Right):
     def forward(self, tokens):
         extra = self.registers.shape[1]
-        out = tokens.new_empty(len(tokens), 1 + extra + tokens.shape[1], tokens.shape[2])
+        out = tokens.new_empty(
+            len(tokens), 1 + extra + tokens.shape[1], tokens.shape[2]
+        )
         out[:, :1] = self.class_token + self.positions[:, :1]
         out[:, 1 : 1 + extra] = self.registers
         out[:, 1 + extra :] = tokens + self.positions[:, 1:]
@@ -268,7 +317,10 @@ WRONG = {
         (RegistersLast, "the registers stand behind the patches"),
         (RegistersFirst, "the class token is not the first of all"),
         (PatchesReversed, "patches come out in another order"),
-        (BatchSized, "raised RuntimeError: Sizes of tensors must match except in dimension 1"),
+        (
+            BatchSized,
+            "raised RuntimeError: Sizes of tensors must match except in dimension 1",
+        ),
         (BatchSizedAndCut, "each image gets other class tokens"),
         (MadeInForward, "parameters are made in forward"),
         (PlainTensors, "nothing in PlainTensors can be learned"),
@@ -280,13 +332,19 @@ WRONG = {
         (DetachedPatches, "its gradient for tokens is not"),
         (InPlace, "changed its input in place"),
         (NoRegisters, "the registers are missing"),
-        (NoExpand, "raised RuntimeError: Sizes of tensors must match except in dimension 1"),
+        (
+            NoExpand,
+            "raised RuntimeError: Sizes of tensors must match except in dimension 1",
+        ),
         (OneImage, "returned shape ("),
         (MeanForClassToken, "the first 1 + R tokens change with the image"),
         (ZerosToStart, "the registers start out equal"),
         (Unused, "learned numbers are never used"),
         (NoModule, "NoModule is no nn.Module"),
-        (Blank, "Blank returned None, a tensor of shape (B, 1 + R + N, D) was expected"),
+        (
+            Blank,
+            "Blank returned None, a tensor of shape (B, 1 + R + N, D) was expected",
+        ),
         (NoSuper, "cannot assign parameters before Module.__init__() call"),
     ]
 }

@@ -1,4 +1,6 @@
-"""Answers to the exercise on patches of chapter 01, wrong and right, as learners write them."""
+"""Answers to the exercise on patches of chapter 01, wrong and right, as learners write
+them.
+"""
 
 import math
 
@@ -11,7 +13,9 @@ from vit_tutorial.patches import patchify
 
 def reshaped(images, patch_size):
     B, C, Y, X = images.shape
-    return images.reshape(B, (Y // patch_size) * (X // patch_size), patch_size * patch_size * C)
+    return images.reshape(
+        B, (Y // patch_size) * (X // patch_size), patch_size * patch_size * C
+    )
 
 
 def channel_last_then_reshaped(images, patch_size):
@@ -21,19 +25,31 @@ def channel_last_then_reshaped(images, patch_size):
 
 def channel_before_patches(images, patch_size):
     B, C, Y, X = images.shape
-    return images.unfold(2, patch_size, patch_size).unfold(3, patch_size, patch_size).reshape(B, -1, patch_size**2 * C)
+    return (
+        images.unfold(2, patch_size, patch_size)
+        .unfold(3, patch_size, patch_size)
+        .reshape(B, -1, patch_size**2 * C)
+    )
 
 
 def inside_before_outside(images, patch_size):
     B, C, Y, X = images.shape
-    split = images.reshape(B, C, Y // patch_size, patch_size, X // patch_size, patch_size)
+    split = images.reshape(
+        B, C, Y // patch_size, patch_size, X // patch_size, patch_size
+    )
     return split.permute(0, 3, 5, 2, 4, 1).reshape(B, -1, patch_size**2 * C)
 
 
 def sides_split_together(images, patch_size):
     B, C, Y, X = images.shape
-    P, y, x = patch_size, Y // patch_size, X // patch_size
-    return images.reshape(B, C, y, x, P, P).permute(0, 2, 3, 4, 5, 1).reshape(B, y * x, P * P * C)
+    P = patch_size
+    y = Y // patch_size
+    x = X // patch_size
+    return (
+        images.reshape(B, C, y, x, P, P)
+        .permute(0, 2, 3, 4, 5, 1)
+        .reshape(B, y * x, P * P * C)
+    )
 
 
 def cut(name, pattern):
@@ -46,11 +62,15 @@ def cut(name, pattern):
     return answer
 
 
-pixels_before_patches = cut("pixels_before_patches", "b c (p1 y) (p2 x) -> b (y x) (p1 p2 c)")
+pixels_before_patches = cut(
+    "pixels_before_patches", "b c (p1 y) (p2 x) -> b (y x) (p1 p2 c)"
+)
 channel_between = cut("channel_between", "b c (y p1) (x p2) -> b (y x) (p1 c p2)")
 batch_second = cut("batch_second", "b c (y p1) (x p2) -> (y x) b (p1 p2 c)")
 mirrored = cut("mirrored", "b c (y p1) (x p2) -> b (y x) (p2 p1 c)")
-column_after_column = cut("column_after_column", "b c (y p1) (x p2) -> b (x y) (p1 p2 c)")
+column_after_column = cut(
+    "column_after_column", "b c (y p1) (x p2) -> b (x y) (p1 p2 c)"
+)
 all_transposed = cut("all_transposed", "b c (y p1) (x p2) -> b (x y) (p2 p1 c)")
 batch_merged = cut("batch_merged", "b c (y p1) (x p2) -> (b y x) (p1 p2 c)")
 still_a_grid = cut("still_a_grid", "b c (y p1) (x p2) -> b y x (p1 p2 c)")
@@ -81,7 +101,13 @@ def square_only(images, patch_size):
 
 
 def three_channels_only(images, patch_size):
-    return rearrange(images, "b c (y p1) (x p2) -> b (y x) (p1 p2 c)", p1=patch_size, p2=patch_size, c=3)
+    return rearrange(
+        images,
+        "b c (y p1) (x p2) -> b (y x) (p1 p2 c)",
+        p1=patch_size,
+        p2=patch_size,
+        c=3,
+    )
 
 
 def detached(images, patch_size):
@@ -129,7 +155,8 @@ def not_a_number(images, patch_size):
 
 def permuted(images, patch_size):
     B, C, Y, X = images.shape
-    y, x = Y // patch_size, X // patch_size
+    y = Y // patch_size
+    x = X // patch_size
     split = images.view(B, C, y, patch_size, x, patch_size)
     return split.permute(0, 2, 4, 3, 5, 1).contiguous().view(B, y * x, -1)
 
@@ -146,7 +173,11 @@ def walked(images, patch_size):
 
 def unfolded(pictures, side):
     columns = F.unfold(pictures, kernel_size=side, stride=side)  # (B, C*P*P, N)
-    return columns.unflatten(1, (pictures.shape[1], side * side)).permute(0, 3, 2, 1).flatten(2)
+    return (
+        columns.unflatten(1, (pictures.shape[1], side * side))
+        .permute(0, 3, 2, 1)
+        .flatten(2)
+    )
 
 
 def filled_in(images, patch_size):
@@ -162,31 +193,53 @@ def filled_in(images, patch_size):
 
 def split_and_stacked(images, patch_size):
     rows = images.movedim(1, -1).split(patch_size, dim=1)
-    return torch.stack([patch.flatten(1) for row in rows for patch in row.split(patch_size, dim=2)], dim=1)
+    return torch.stack(
+        [patch.flatten(1) for row in rows for patch in row.split(patch_size, dim=2)],
+        dim=1,
+    )
 
 
 def convolved(images, patch_size):
     """A kernel for each value of a patch that picks this value out."""
     channels = images.shape[1]
     length = patch_size * patch_size * channels
-    kernels = torch.eye(length, dtype=images.dtype).reshape(length, patch_size, patch_size, channels)
-    return F.conv2d(images, kernels.permute(0, 3, 1, 2), stride=patch_size).flatten(2).mT
+    kernels = torch.eye(length, dtype=images.dtype).reshape(
+        length, patch_size, patch_size, channels
+    )
+    return (
+        F.conv2d(images, kernels.permute(0, 3, 1, 2), stride=patch_size).flatten(2).mT
+    )
 
 
 WRONG = {
     "patchify": [
         (reshaped, "reshape moves no value"),
-        (channel_last_then_reshaped, "the channel is last, but each patch is a run of pixels"),
+        (
+            channel_last_then_reshaped,
+            "the channel is last, but each patch is a run of pixels",
+        ),
         (sides_split_together, "a run of pixels in reading order"),
-        (pixels_before_patches, "a side splits into (patches, pixels of a patch), in this order"),
+        (
+            pixels_before_patches,
+            "a side splits into (patches, pixels of a patch), in this order",
+        ),
         (channel_first, "the channel is not the last axis"),
         (channel_between, "it stands between the rows and the columns"),
         (channel_before_patches, "the channel still stands before the patches"),
-        (inside_before_outside, "the axes inside a patch stand before those of the grid"),
+        (
+            inside_before_outside,
+            "the axes inside a patch stand before those of the grid",
+        ),
         (batch_second, "the batch comes first"),
         (mirrored, "the two axes inside a patch are swapped"),
         (column_after_column, "the patches stand column after column"),
-        (all_transposed, "column after column, not row after row, and the two axes inside a patch are swapped"),
+        (
+            all_transposed,
+            (
+                "column after column, not row after row, and the two axes inside a"
+                " patch are swapped"
+            ),
+        ),
         (upright, "each patch is a column of the result"),
         (batch_merged, "the batch is merged into the patches"),
         (first_image_only, "only one image of the batch is left"),

@@ -1,4 +1,6 @@
-"""Answers to the exercise of chapter 08 on the entropy of heads, wrong and right, as learners write them."""
+"""Answers to the exercise of chapter 08 on the entropy of heads, wrong and right, as
+learners write them.
+"""
 
 import functools
 import math
@@ -97,7 +99,9 @@ def heads_right(layer):
 
 @sharp
 def by_clamping(layer):
-    return -(layer * layer.clamp(min=1e-12).log()).sum(dim=(0, 2, 3)) / (layer.shape[0] * layer.shape[2])
+    return -(layer * layer.clamp(min=1e-12).log()).sum(dim=(0, 2, 3)) / (
+        layer.shape[0] * layer.shape[2]
+    )
 
 
 @sharp

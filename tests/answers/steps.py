@@ -1,4 +1,6 @@
-"""Answers on the step in parts of chapter 06: wrong ones, each with what must be said to it, and right ones."""
+"""Answers on the step in parts of chapter 06: wrong ones, each with what must be said
+to it, and right ones.
+"""
 
 import copy
 
@@ -11,7 +13,8 @@ def stepping(**changes):
     """A step in parts in which one thing or another is not as it should be."""
 
     def my_step(model, optimizer, images, labels, parts):
-        total, losses = 0.0, []
+        total = 0.0
+        losses = []
         if changes.get("clear") is None:
             optimizer.zero_grad()
         for some, theirs in zip(images.chunk(parts), labels.chunk(parts), strict=True):
@@ -19,7 +22,9 @@ def stepping(**changes):
                 optimizer.zero_grad()
             logits = model(some).softmax(dim=1) if "softmax" in changes else model(some)
             mean = F.cross_entropy(logits, theirs)
-            share = changes.get("share", lambda mine, all, parts: mine / all)(len(some), len(images), parts)
+            share = changes.get("share", lambda mine, all, parts: mine / all)(
+                len(some), len(images), parts
+            )
             (mean * share).backward()
             total += mean.item() * share
             losses.append(mean.item())
@@ -43,8 +48,10 @@ def whole_batch(model, optimizer, images, labels, parts):
 
 def no_backward(model, optimizer, images, labels, parts):
     optimizer.zero_grad()
-    total = sum(F.cross_entropy(model(some), theirs, reduction="sum").item() for some, theirs in
-                zip(images.chunk(parts), labels.chunk(parts), strict=True))  # fmt: skip
+    total = sum(
+        F.cross_entropy(model(some), theirs, reduction="sum").item()
+        for some, theirs in zip(images.chunk(parts), labels.chunk(parts), strict=True)
+    )
     optimizer.step()
     return total / len(images)
 
@@ -106,7 +113,11 @@ def joined_logits(model, optimizer, images, labels, parts):
 
 def clears_at_the_end(model, optimizer, images, labels, parts):
     total = torch.zeros((), dtype=torch.float64)
-    for some, theirs in zip(torch.tensor_split(images, parts), torch.tensor_split(labels, parts), strict=True):
+    for some, theirs in zip(
+        torch.tensor_split(images, parts),
+        torch.tensor_split(labels, parts),
+        strict=True,
+    ):
         loss = F.cross_entropy(model(some), theirs, reduction="sum") / len(images)
         loss.backward()
         total += loss.detach()
@@ -150,7 +161,11 @@ def graphs_kept(model, optimizer, images, labels, parts):
 
 def another_optimizer(model, optimizer, images, labels, parts):
     return stepping()(
-        model, torch.optim.SGD(model.parameters(), lr=optimizer.param_groups[0]["lr"]), images, labels, parts
+        model,
+        torch.optim.SGD(model.parameters(), lr=optimizer.param_groups[0]["lr"]),
+        images,
+        labels,
+        parts,
     )
 
 
@@ -167,7 +182,9 @@ def trains_a_copy(model, optimizer, images, labels, parts):
 
 
 def stops_after_the_first(model, optimizer, images, labels, parts):
-    return stepping()(model, optimizer, images.chunk(parts)[0], labels.chunk(parts)[0], 1)
+    return stepping()(
+        model, optimizer, images.chunk(parts)[0], labels.chunk(parts)[0], 1
+    )
 
 
 def parts_of_so_many(model, optimizer, images, labels, parts):
@@ -175,7 +192,9 @@ def parts_of_so_many(model, optimizer, images, labels, parts):
 
 
 def with_a_closure(model, optimizer, images, labels, parts):
-    return optimizer.step(lambda: stepping(step="never")(model, optimizer, images, labels, parts))
+    return optimizer.step(
+        lambda: stepping(step="never")(model, optimizer, images, labels, parts)
+    )
 
 
 WRONG = {
@@ -184,15 +203,36 @@ WRONG = {
         (clears_at_the_end, "gradients of the step before are still there"),
         (stepping(clear="part"), "only the last part counts"),
         (stepping(step="part"), "you correct after every part"),
-        (stepping(clear="part", step="part", share=lambda mine, all, parts: 1), "you correct after every part"),
-        (stepping(share=lambda mine, all, parts: 1 / parts), "each part counts alike, but the last is smaller"),
-        (stepping(share=lambda mine, all, parts: 1), "weigh each part's loss by its share"),
-        (stepping(share=lambda mine, all, parts: mine), "a sum over the images is not a mean"),
+        (
+            stepping(clear="part", step="part", share=lambda mine, all, parts: 1),
+            "you correct after every part",
+        ),
+        (
+            stepping(share=lambda mine, all, parts: 1 / parts),
+            "each part counts alike, but the last is smaller",
+        ),
+        (
+            stepping(share=lambda mine, all, parts: 1),
+            "weigh each part's loss by its share",
+        ),
+        (
+            stepping(share=lambda mine, all, parts: mine),
+            "a sum over the images is not a mean",
+        ),
         (stepping(softmax=True), "cross_entropy takes logits"),
         (stepping(step="never"), "is optimizer.step() missing"),
-        (stepping(result=lambda total, losses: losses[-1]), "the weights are right, the loss is not"),
-        (stepping(result=lambda total, losses: sum(losses)), "the weights are right, the loss is not"),
-        (stepping(result=lambda total, losses: losses), "returned a list, the mean loss of the batch was expected"),
+        (
+            stepping(result=lambda total, losses: losses[-1]),
+            "the weights are right, the loss is not",
+        ),
+        (
+            stepping(result=lambda total, losses: sum(losses)),
+            "the weights are right, the loss is not",
+        ),
+        (
+            stepping(result=lambda total, losses: losses),
+            "returned a list, the mean loss of the batch was expected",
+        ),
         (stepping(result=lambda total, losses: None), "returned None"),
         (whole_batch, "images at once"),
         (no_backward, "where is loss.backward()?"),

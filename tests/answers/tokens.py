@@ -1,4 +1,6 @@
-"""Answers to "tie the weights" and "Move into a larger picture" of chapter 02, wrong and right."""
+"""Answers to "tie the weights" and "Move into a larger picture" of chapter 02, wrong
+and right.
+"""
 
 from copy import deepcopy
 
@@ -7,7 +9,11 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import nn
 
-from vit_tutorial.embedding import ConvolutionalPatchEmbedder, ManualPatchEmbedder, interpolate_positions
+from vit_tutorial.embedding import (
+    ConvolutionalPatchEmbedder,
+    ManualPatchEmbedder,
+    interpolate_positions,
+)
 
 
 def flat(weight, patch_size):
@@ -85,11 +91,14 @@ def permuted(weight, patch_size):
 
 def one_channel_at_a_time(weight, side):
     channels = weight.shape[1] // side**2
-    return torch.stack([weight[:, c::channels].reshape(-1, side, side) for c in range(channels)], dim=1)
+    return torch.stack(
+        [weight[:, c::channels].reshape(-1, side, side) for c in range(channels)], dim=1
+    )
 
 
 def walked(weight, patch_size):
-    P, C = patch_size, weight.shape[1] // patch_size**2
+    P = patch_size
+    C = weight.shape[1] // patch_size**2
     kernel = weight.new_zeros(len(weight), C, P, P)
     for row in range(P):
         for column in range(P):
@@ -99,8 +108,12 @@ def walked(weight, patch_size):
 
 
 def summed(weight, patch_size):
-    pixels = torch.eye(patch_size**2, dtype=weight.dtype).unflatten(1, (patch_size, patch_size))
-    return torch.einsum("dpc,pyx->dcyx", weight.unflatten(1, (patch_size**2, -1)), pixels)
+    pixels = torch.eye(patch_size**2, dtype=weight.dtype).unflatten(
+        1, (patch_size, patch_size)
+    )
+    return torch.einsum(
+        "dpc,pyx->dcyx", weight.unflatten(1, (patch_size**2, -1)), pixels
+    )
 
 
 # enlarged
@@ -108,11 +121,16 @@ def summed(weight, patch_size):
 
 def grids(old, image_size):
     _, rows, columns = old.image_shape
-    return [tuple(side // old.patch_size for side in sides) for sides in ((rows, columns), image_size)]
+    return [
+        tuple(side // old.patch_size for side in sides)
+        for sides in ((rows, columns), image_size)
+    ]
 
 
 def fresh(old, image_size):
-    new = ConvolutionalPatchEmbedder(image_size, old.patch_size, old.image_shape[0], old.class_token.shape[-1])
+    new = ConvolutionalPatchEmbedder(
+        image_size, old.patch_size, old.image_shape[0], old.class_token.shape[-1]
+    )
     return new.to(old.class_token.dtype)
 
 
@@ -138,12 +156,24 @@ def fresh_but_positions(old, image_size):
 
 def positions_fresh(old, image_size):
     new = fresh(old, image_size)
-    new.load_state_dict({name: value for name, value in old.state_dict().items() if name != "positions"}, strict=False)
+    new.load_state_dict(
+        {
+            name: value
+            for name, value in old.state_dict().items()
+            if name != "positions"
+        },
+        strict=False,
+    )
     return new
 
 
 def class_token_fresh(old, image_size):
-    return loaded(old, image_size, positions=stretched(old, image_size), class_token=torch.zeros_like(old.class_token))
+    return loaded(
+        old,
+        image_size,
+        positions=stretched(old, image_size),
+        class_token=torch.zeros_like(old.class_token),
+    )
 
 
 def bias_fresh(old, image_size):
@@ -158,7 +188,9 @@ def nothing_stretched(old, image_size):
 
 def class_row_stretched(old, image_size):
     rows, columns = grids(old, image_size)[1]
-    positions = F.interpolate(old.positions.detach().mT, size=rows * columns + 1, mode="linear").mT
+    positions = F.interpolate(
+        old.positions.detach().mT, size=rows * columns + 1, mode="linear"
+    ).mT
     return loaded(old, image_size, positions=positions)
 
 
@@ -166,26 +198,42 @@ def stretched_as_a_list(old, image_size):
     rows, columns = grids(old, image_size)[1]
     positions = old.positions.detach()
     places = F.interpolate(positions[:, 1:].mT, size=rows * columns, mode="linear").mT
-    return loaded(old, image_size, positions=torch.cat([positions[:, :1], places], dim=1))
+    return loaded(
+        old, image_size, positions=torch.cat([positions[:, :1], places], dim=1)
+    )
 
 
 def rows_for_columns(old, image_size):
     before, after = grids(old, image_size)
-    return loaded(old, image_size, positions=interpolate_positions(old.positions.detach(), before[::-1], after[::-1]))
+    return loaded(
+        old,
+        image_size,
+        positions=interpolate_positions(
+            old.positions.detach(), before[::-1], after[::-1]
+        ),
+    )
 
 
 def square_grids(old, image_size):
     side = round((old.positions.shape[1] - 1) ** 0.5)
     after = grids(old, image_size)[1]
-    return loaded(old, image_size, positions=interpolate_positions(old.positions.detach(), (side, side), after))
+    return loaded(
+        old,
+        image_size,
+        positions=interpolate_positions(old.positions.detach(), (side, side), after),
+    )
 
 
 def bilinear(old, image_size):
     before, after = grids(old, image_size)
     positions = old.positions.detach()
     picture = rearrange(positions[:, 1:], "b (y x) d -> b d y x", y=before[0])
-    places = rearrange(F.interpolate(picture, size=after, mode="bilinear"), "b d y x -> b (y x) d")
-    return loaded(old, image_size, positions=torch.cat([positions[:, :1], places], dim=1))
+    places = rearrange(
+        F.interpolate(picture, size=after, mode="bilinear"), "b d y x -> b (y x) d"
+    )
+    return loaded(
+        old, image_size, positions=torch.cat([positions[:, :1], places], dim=1)
+    )
 
 
 def in_place(old, image_size):
@@ -196,7 +244,9 @@ def in_place(old, image_size):
 
 
 def frozen(old, image_size):
-    return loaded(old, image_size, positions=stretched(old, image_size)).requires_grad_(False)
+    return loaded(old, image_size, positions=stretched(old, image_size)).requires_grad_(
+        False
+    )
 
 
 def state_alone(old, image_size):
@@ -224,23 +274,31 @@ def parameter_by_parameter(old, image_size):
         new.projection.weight.copy_(old.projection.weight)
         new.projection.bias.copy_(old.projection.bias)
         new.class_token.copy_(old.class_token)
-        new.positions.copy_(interpolate_positions(old.positions, *grids(old, image_size)))
+        new.positions.copy_(
+            interpolate_positions(old.positions, *grids(old, image_size))
+        )
     return new
 
 
 def by_the_other_embedder(old, image_size):
-    channels, width = old.image_shape[0], old.class_token.shape[-1]
+    channels = old.image_shape[0]
+    width = old.class_token.shape[-1]
     new = ManualPatchEmbedder(image_size, old.patch_size, channels, width)
     state = old.state_dict() | {"positions": stretched(old, image_size)}
-    state["projection.weight"] = rearrange(state["projection.weight"], "d c p1 p2 -> d (p1 p2 c)")
+    state["projection.weight"] = rearrange(
+        state["projection.weight"], "d c p1 p2 -> d (p1 p2 c)"
+    )
     new.load_state_dict(state)
     return new
 
 
 def with_a_dictionary(old, image_size):
-    new, before = fresh(old, image_size), old.state_dict()
+    new = fresh(old, image_size)
+    before = old.state_dict()
     for name, parameter in new.named_parameters():
-        parameter.data = (stretched(old, image_size) if name == "positions" else before[name]).clone()
+        parameter.data = (
+            stretched(old, image_size) if name == "positions" else before[name]
+        ).clone()
     return new
 
 
@@ -254,7 +312,10 @@ WRONG = {
         (flipped, "does not flip it"),
         (one_axis_left, "the kernel's two axes are still one"),
         (transposed_first, "each row of the weight is one question"),
-        (chapter_sizes, "chapter_sizes raised RuntimeError: shape '[-1, 16, 16, 3]' is invalid"),
+        (
+            chapter_sizes,
+            "chapter_sizes raised RuntimeError: shape '[-1, 16, 16, 3]' is invalid",
+        ),
         (untied, "a copy and not tied: nn.Parameter makes a new leaf"),
         (without_gradient, "a copy and not tied: detach, .data and no_grad"),
         (averaged, "the shape is right, the values are not"),
@@ -265,7 +326,10 @@ WRONG = {
         (everything_fresh, "the projection is not the old one's"),
         (fresh_but_positions, "the projection is not the old one's"),
         (positions_fresh, "the positions are not the old one's: stretch its table"),
-        (class_token_fresh, "the class token or its row of positions is not the old one's"),
+        (
+            class_token_fresh,
+            "the class token or its row of positions is not the old one's",
+        ),
         (bias_fresh, "the bias of the projection is not the old one's"),
         (nothing_stretched, "size mismatch for positions"),
         (class_row_stretched, "was stretched with the others"),
@@ -275,7 +339,10 @@ WRONG = {
         (bilinear, "the stretching is not bicubic"),
         (in_place, "changed the old embedder itself"),
         (frozen, "0 numbers of the new embedder can be learned, expected "),
-        (by_the_other_embedder, "returned a ManualPatchEmbedder, expected a ConvolutionalPatchEmbedder"),
+        (
+            by_the_other_embedder,
+            "returned a ManualPatchEmbedder, expected a ConvolutionalPatchEmbedder",
+        ),
         (state_alone, "returned a OrderedDict, an embedder was expected"),
         (nothing, "returned None, an embedder was expected"),
     ],

@@ -1,4 +1,6 @@
-"""Answers on the schedule and the smoothed labels of chapter 06: wrong ones, with what must be said, and right ones."""
+"""Answers on the schedule and the smoothed labels of chapter 06: wrong ones, with what
+must be said, and right ones.
+"""
 
 import math
 
@@ -14,17 +16,23 @@ def half(share):
 
 
 def climbing(fall):
-    """A rate with the right climb, and what is told of the fall: fall(step, steps, warmup), for a peak of 1."""
+    """A rate with the right climb, and what is told of the fall: fall(step, steps,
+    warmup), for a peak of 1.
+    """
 
     def my_rate(step, steps, warmup, peak):
-        return peak * step / warmup if step < warmup else peak * fall(step, steps, warmup)
+        return (
+            peak * step / warmup if step < warmup else peak * fall(step, steps, warmup)
+        )
 
     my_rate.__name__ = fall.__name__
     return my_rate
 
 
 def falling(climb):
-    """A rate with the right fall, and what is told of the climb: climb(step, steps, warmup), for a peak of 1."""
+    """A rate with the right fall, and what is told of the climb: climb(step, steps,
+    warmup), for a peak of 1.
+    """
 
     def my_rate(step, steps, warmup, peak):
         if step < warmup:
@@ -100,7 +108,9 @@ def no_warmup(step, steps, warmup, peak):
 
 
 def peak_of_one(step, steps, warmup, peak):
-    return step / warmup if step < warmup else half((step - warmup) / (steps - 1 - warmup))
+    return (
+        step / warmup if step < warmup else half((step - warmup) / (steps - 1 - warmup))
+    )
 
 
 def climb_includes_the_peak(step, steps, warmup, peak):
@@ -117,11 +127,20 @@ def in_tensors(step, steps, warmup, peak):
     rate = torch.tensor(float(peak))
     if step < warmup:
         return rate * step / warmup
-    return rate * (1 + torch.cos(torch.tensor(torch.pi * (step - warmup) / (steps - 1 - warmup)))) / 2
+    return (
+        rate
+        * (
+            1
+            + torch.cos(torch.tensor(torch.pi * (step - warmup) / (steps - 1 - warmup)))
+        )
+        / 2
+    )
 
 
 def by_sine_squared(s, S, w, top):
-    return np.float64(top) * (s / w if s < w else np.sin(np.pi / 2 * (S - 1 - s) / (S - 1 - w)) ** 2)
+    return np.float64(top) * (
+        s / w if s < w else np.sin(np.pi / 2 * (S - 1 - s) / (S - 1 - w)) ** 2
+    )
 
 
 def by_pytorch(step, steps, warmup, peak):
@@ -139,16 +158,24 @@ def by_pytorch(step, steps, warmup, peak):
 
 
 def softening(target=None, logs=None, reduce=None):
-    """A loss with another target, other logarithms or another mean than it should have."""
+    """A loss with another target, other logarithms or another mean than it should
+    have.
+    """
 
     def smooth_loss(logits, labels, smoothing):
         classes = logits.shape[1]
         hard = F.one_hot(labels, classes).to(logits)
-        soft = target(hard, smoothing, classes) if target else (1 - smoothing) * hard + smoothing / classes
+        soft = (
+            target(hard, smoothing, classes)
+            if target
+            else (1 - smoothing) * hard + smoothing / classes
+        )
         losses = soft * (logs(logits) if logs else logits.log_softmax(dim=1))
         return reduce(losses) if reduce else -losses.sum(dim=1).mean()
 
-    smooth_loss.__name__ = next(change.__name__ for change in (target, logs, reduce) if change)
+    smooth_loss.__name__ = next(
+        change.__name__ for change in (target, logs, reduce) if change
+    )
     return smooth_loss
 
 
@@ -225,7 +252,10 @@ def as_a_float(losses):
 
 
 def divergence(logits, labels, smoothing):
-    target = F.one_hot(labels, logits.shape[1]) * (1 - smoothing) + smoothing / logits.shape[1]
+    target = (
+        F.one_hot(labels, logits.shape[1]) * (1 - smoothing)
+        + smoothing / logits.shape[1]
+    )
     return F.kl_div(logits.log_softmax(dim=1), target, reduction="batchmean")
 
 
@@ -237,8 +267,11 @@ def two_shares(logits, labels, smoothing):
 
 def with_logsumexp(scores, y, amount):
     scores = scores.double()
-    right, mean = scores.gather(1, y[:, None])[:, 0], scores.mean(dim=1)
-    return (scores.logsumexp(dim=1) - (1 - amount) * right - amount * mean).mean().float()
+    right = scores.gather(1, y[:, None])[:, 0]
+    mean = scores.mean(dim=1)
+    return (
+        (scores.logsumexp(dim=1) - (1 - amount) * right - amount * mean).mean().float()
+    )
 
 
 def image_by_image(logits, labels, smoothing):
@@ -295,6 +328,11 @@ WRONG = {
     ],
 }
 RIGHT = {
-    "schedule": [in_tensors, by_sine_squared, by_pytorch, climbing(lambda s, S, w: half((s - w) / (S - 1 - w)))],
+    "schedule": [
+        in_tensors,
+        by_sine_squared,
+        by_pytorch,
+        climbing(lambda s, S, w: half((s - w) / (S - 1 - w))),
+    ],
     "smoothed": [two_shares, with_logsumexp, image_by_image],
 }

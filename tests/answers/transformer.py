@@ -1,4 +1,6 @@
-"""Answers to the exercises of chapter 05: wrong ones, each with what must be said to it, and right ones."""
+"""Answers to the exercises of chapter 05: wrong ones, each with what must be said to
+it, and right ones.
+"""
 
 from types import SimpleNamespace
 
@@ -22,14 +24,33 @@ def counting(**changes):
         "norm": 2,
         "last": 2,
     }
-    n = SimpleNamespace(**right | {"head": 1, "ratio": 0, "channels": 0, "copies": 1, "depth": 0, "out": 1} | changes)
+    n = SimpleNamespace(
+        **right
+        | {"head": 1, "ratio": 0, "channels": 0, "copies": 1, "depth": 0, "out": 1}
+        | changes
+    )
 
     def by_hand(c):
-        D, hidden = c.dim, round(c.dim * (n.ratio or c.mlp_ratio))
-        block = (3 * n.copies + n.out) * D * D + (n.q_k_v + n.biases + n.norms * n.norm) * D
+        D = c.dim
+        hidden = round(c.dim * (n.ratio or c.mlp_ratio))
+        block = (3 * n.copies + n.out) * D * D + (
+            n.q_k_v + n.biases + n.norms * n.norm
+        ) * D
         block += getattr(n, "matrices", 2) * D * hidden + n.hidden * hidden
-        embedder = (c.patch_size**2 * (n.channels or c.channels) + n.projection + n.cls + c.tokens + n.rows) * D
-        return embedder + (n.depth or c.depth) * block + n.last * D + (D + n.head) * c.classes + getattr(n, "more", 0)
+        embedder = (
+            c.patch_size**2 * (n.channels or c.channels)
+            + n.projection
+            + n.cls
+            + c.tokens
+            + n.rows
+        ) * D
+        return (
+            embedder
+            + (n.depth or c.depth) * block
+            + n.last * D
+            + (D + n.head) * c.classes
+            + getattr(n, "more", 0)
+        )
 
     by_hand.__name__ = "_".join(["counting", *changes])
     return by_hand
@@ -61,13 +82,20 @@ def twice(c):
 
 
 def from_the_sum_of_parts(c):
-    D, M = c.dim, round(c.dim * c.mlp_ratio)
+    D = c.dim
+    M = round(c.dim * c.mlp_ratio)
 
     def linear(a, b):
         return a * b + b
 
     block = 2 * (2 * D) + linear(D, 3 * D) + linear(D, D) + linear(D, M) + linear(M, D)
-    around = linear(c.patch_size**2 * c.channels, D) + D + c.tokens * D + 2 * D + linear(D, c.classes)
+    around = (
+        linear(c.patch_size**2 * c.channels, D)
+        + D
+        + c.tokens * D
+        + 2 * D
+        + linear(D, c.classes)
+    )
     return around + sum(block for _ in range(c.depth))
 
 
@@ -78,7 +106,8 @@ def by_asking_the_machine(c):
 
 
 def floats(config):
-    D, M = float(config.dim), round(config.dim * config.mlp_ratio)
+    D = float(config.dim)
+    M = round(config.dim * config.mlp_ratio)
     block = 4 * D**2 + 2 * D * M + 9 * D + M
     rows, columns = config.grid
     embedder = config.patch_size**2 * config.channels * D + D * (3 + rows * columns)
@@ -87,15 +116,38 @@ def floats(config):
 
 def multiplying(**changes):
     """A bill in which one thing or another is not as it should be."""
-    right = {"projected": -1, "channels": 0, "products": 2, "out": 1, "q_k_v": 3, "matrices": 2, "tokens": 0, "head": 1}
-    n = SimpleNamespace(**right | {"ratio": 0, "times": 1, "depth": 0, "biases": 0, "readers": 0} | changes)
+    right = {
+        "projected": -1,
+        "channels": 0,
+        "products": 2,
+        "out": 1,
+        "q_k_v": 3,
+        "matrices": 2,
+        "tokens": 0,
+        "head": 1,
+    }
+    n = SimpleNamespace(
+        **right
+        | {"ratio": 0, "times": 1, "depth": 0, "biases": 0, "readers": 0}
+        | changes
+    )
 
     def multiplies(c):
-        D, T, M = c.dim, c.tokens + n.tokens, round(c.dim * (n.ratio or c.mlp_ratio))
-        patches = (c.tokens + n.projected) * c.patch_size**2 * (n.channels or c.channels) * D
-        block = T * ((n.q_k_v + n.out) * D * D + n.matrices * D * M + n.biases * (5 * D + M)) + n.products * T * T * D
+        D = c.dim
+        T = c.tokens + n.tokens
+        M = round(c.dim * (n.ratio or c.mlp_ratio))
+        patches = (
+            (c.tokens + n.projected) * c.patch_size**2 * (n.channels or c.channels) * D
+        )
+        block = (
+            T
+            * ((n.q_k_v + n.out) * D * D + n.matrices * D * M + n.biases * (5 * D + M))
+            + n.products * T * T * D
+        )
         readers = c.tokens if n.readers else 1
-        return n.times * (patches + (n.depth or c.depth) * block + n.head * readers * D * c.classes)
+        return n.times * (
+            patches + (n.depth or c.depth) * block + n.head * readers * D * c.classes
+        )
 
     multiplies.__name__ = "_".join(["multiplying", *changes])
     return multiplies
@@ -118,7 +170,10 @@ def published(c):
 
 
 def walking_through(c):
-    D, T, K, M = c.dim, c.tokens, c.dim // c.heads, round(c.dim * c.mlp_ratio)
+    D = c.dim
+    T = c.tokens
+    K = c.dim // c.heads
+    M = round(c.dim * c.mlp_ratio)
     total = (T - 1) * c.patch_size**2 * c.channels * D
     for _ in range(c.depth):
         total += T * D * 3 * D
@@ -134,15 +189,28 @@ def by_the_counter(c):
     return counter.get_total_flops() / 2
 
 
-def renaming(kernel="d c p1 p2 -> d (p1 p2 c)", order=("query", "key", "value"), cut=None, dim=0, keep=False):
+def renaming(
+    kernel="d c p1 p2 -> d (p1 p2 c)",
+    order=("query", "key", "value"),
+    cut=None,
+    dim=0,
+    keep=False,
+):
     """A translation of names in which one thing or another is not as it should be."""
 
     def translate(weights):
         mine = {}
         for name, value in weights.items():
             if "qkv" in name:
-                rows = cut(value) if cut else value.chunk(3, dim=dim if value.ndim == 2 else 0)
-                mine |= {name.replace("qkv", part): part_rows for part, part_rows in zip(order, rows, strict=True)}
+                rows = (
+                    cut(value)
+                    if cut
+                    else value.chunk(3, dim=dim if value.ndim == 2 else 0)
+                )
+                mine |= {
+                    name.replace("qkv", part): part_rows
+                    for part, part_rows in zip(order, rows, strict=True)
+                }
                 mine |= {name: value} if keep else {}
             else:
                 mine[name] = rearrange(value, kernel) if value.ndim == 4 else value
@@ -157,28 +225,47 @@ def as_they_are(weights):
 
 def flattened(weights):
     mine = renaming()(weights)
-    mine["embedder.projection.weight"] = weights["embedder.projection.weight"].flatten(1)
+    mine["embedder.projection.weight"] = weights["embedder.projection.weight"].flatten(
+        1
+    )
     return mine
 
 
 def kernel_untouched(weights):
-    return renaming()(weights) | {"embedder.projection.weight": weights["embedder.projection.weight"]}
+    return renaming()(weights) | {
+        "embedder.projection.weight": weights["embedder.projection.weight"]
+    }
 
 
 def without_biases(weights):
-    return {name: value for name, value in renaming()(weights).items() if "query.bias" not in name}
+    return {
+        name: value
+        for name, value in renaming()(weights).items()
+        if "query.bias" not in name
+    }
 
 
 def two_blocks_only(weights):
-    return {name: value for name, value in renaming()(weights).items() if "blocks.1." not in name}
+    return {
+        name: value
+        for name, value in renaming()(weights).items()
+        if "blocks.1." not in name
+    }
 
 
 def only_what_changed(weights):
-    return {name: value for name, value in renaming()(weights).items() if "attention" in name}
+    return {
+        name: value
+        for name, value in renaming()(weights).items()
+        if "attention" in name
+    }
 
 
 def long_names(weights):
-    return {name.replace("query", "q_proj"): value for name, value in renaming()(weights).items()}
+    return {
+        name.replace("query", "q_proj"): value
+        for name, value in renaming()(weights).items()
+    }
 
 
 def loaded_already(weights):
@@ -191,11 +278,16 @@ def in_numpy(weights):
 
 def scaled_queries(weights):
     mine = renaming()(weights)
-    return {name: value / 2 if "query" in name else value for name, value in mine.items()}
+    return {
+        name: value / 2 if "query" in name else value for name, value in mine.items()
+    }
 
 
 def transposed(weights):
-    return {name: value.T if "key.weight" in name else value for name, value in renaming()(weights).items()}
+    return {
+        name: value.T if "key.weight" in name else value
+        for name, value in renaming()(weights).items()
+    }
 
 
 def in_place(weights):
@@ -204,19 +296,27 @@ def in_place(weights):
             rows = weights.pop(name)
             dim = len(rows) // 3
             for number, part in enumerate(["query", "key", "value"]):
-                weights[name.replace("qkv", part)] = rows[number * dim : (number + 1) * dim].clone()
-    weights["embedder.projection.weight"] = weights["embedder.projection.weight"].permute(0, 2, 3, 1).flatten(1)
+                weights[name.replace("qkv", part)] = rows[
+                    number * dim : (number + 1) * dim
+                ].clone()
+    weights["embedder.projection.weight"] = (
+        weights["embedder.projection.weight"].permute(0, 2, 3, 1).flatten(1)
+    )
     return weights
 
 
 def by_rearrange(weights):
     mine = dict(weights)
     kernel = mine.pop("embedder.projection.weight")
-    mine["embedder.projection.weight"] = torch.stack([one.permute(1, 2, 0).reshape(-1) for one in kernel])
+    mine["embedder.projection.weight"] = torch.stack(
+        [one.permute(1, 2, 0).reshape(-1) for one in kernel]
+    )
     for name in [name for name in weights if "qkv" in name]:
         q, k, v = rearrange(mine.pop(name), "(three d) ... -> three d ...", three=3)
         before, after = name.split("qkv")
-        mine[f"{before}query{after}"], mine[f"{before}key{after}"], mine[f"{before}value{after}"] = q, k, v
+        mine[f"{before}query{after}"] = q
+        mine[f"{before}key{after}"] = k
+        mine[f"{before}value{after}"] = v
     return mine
 
 
@@ -227,17 +327,26 @@ WRONG = {
         (counting(rows=1), "768 too many: one row of D numbers"),
         (counting(last=0), "1,536 too few: the norm before the head"),
         (counting(q_k_v=0), "27,648 too few: the biases of q, k and v"),
-        (counting(q_k_v=0, biases=0, hidden=0), "82,944 too few: the biases of the four linear maps"),
+        (
+            counting(q_k_v=0, biases=0, hidden=0),
+            "82,944 too few: the biases of the four linear maps",
+        ),
         (counting(norms=1), "18,432 too few: 2D a block: one of its norms"),
         (counting(norm=1, last=1), "19,200 too few: half of every norm"),
-        (counting(head=0, cls=0), "the class token, its place among the positions, or the bias"),
+        (
+            counting(head=0, cls=0),
+            "the class token, its place among the positions, or the bias",
+        ),
         (counting(head=0, cls=0), "1,000 too few: the bias of the head"),
         (counting(out=0), "the weights of attention's output, D*D a block"),
         (counting(matrices=1), "one of the MLP's two matrices"),
         (counting(copies=1 / 3), "two of the three D*D of q, k and v"),
         (counting(depth=1), "all blocks but one"),
         (counting(ratio=4), "the MLP is D * c.mlp_ratio wide, not always 4D"),
-        (counting(channels=3), "the patch projection takes c.channels channels, not always 3"),
+        (
+            counting(channels=3),
+            "the patch projection takes c.channels channels, not always 3",
+        ),
         (counting(depth=12), "right for ViT-B/16, but not for"),
         (counting(more=7), "7 too many; one block alone has 7,087,872"),
         (counted_per_head, "heads share the D columns"),
@@ -267,12 +376,24 @@ WRONG = {
     "renamed": [
         (in_place, "changed the dict that it was given"),
         (as_they_are, "qkv.weight is in your dict"),
-        (renaming(keep=True), "is in your dict: the class has query, key and value in its place"),
+        (
+            renaming(keep=True),
+            "is in your dict: the class has query, key and value in its place",
+        ),
         (flattened, "a flattened kernel goes channel by channel"),
-        (renaming("d c p1 p2 -> d (p2 p1 c)"), "rows and columns of the kernel changed places"),
+        (
+            renaming("d c p1 p2 -> d (p2 p1 c)"),
+            "rows and columns of the kernel changed places",
+        ),
         (kernel_untouched, "embedder.projection.weight"),
-        (renaming(order=("key", "query", "value")), "these are the rows of key; qkv stacks q, then k, then v"),
-        (renaming(cut=lambda value: [value[part::3] for part in range(3)]), "you took every third row"),
+        (
+            renaming(order=("key", "query", "value")),
+            "these are the rows of key; qkv stacks q, then k, then v",
+        ),
+        (
+            renaming(cut=lambda value: [value[part::3] for part in range(3)]),
+            "you took every third row",
+        ),
         (renaming(dim=1), "you cut columns"),
         (without_biases, "blocks.0.attention.query.bias is missing"),
         (two_blocks_only, "blocks.1."),

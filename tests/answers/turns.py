@@ -1,21 +1,28 @@
-"""Answers to "Upside down, and the label with it" of chapter 07, wrong and right, as learners write them."""
+"""Answers to "Upside down, and the label with it" of chapter 07, wrong and right, as
+learners write them.
+"""
 
 import torch
 
-from vit_tutorial.drawn import STACKS
+from vit_tutorial.data.synthetic import STACKS
 
 SWAP = torch.tensor([1, 0, 3, 2, 5, 4, 7, 6, 8, 9])
 
 
 def by_where(images, masks, labels, flips):
     chosen = flips[:, None, None, None]
-    images, masks = (torch.where(chosen, values.flip(-2), values) for values in (images, masks))
+    images, masks = (
+        torch.where(chosen, values.flip(-2), values) for values in (images, masks)
+    )
     return images, masks, torch.where(flips, SWAP[labels], labels)
 
 
 def by_index(images, masks, labels, flips):
-    images, masks, labels = images.clone(), masks.clone(), labels.clone()
-    images[flips], masks[flips] = images[flips].flip(2), masks[flips].flip(2)
+    images = images.clone()
+    masks = masks.clone()
+    labels = labels.clone()
+    images[flips] = images[flips].flip(2)
+    masks[flips] = masks[flips].flip(2)
     labels[flips] = SWAP[labels[flips]]
     return images, masks, labels
 
@@ -25,7 +32,9 @@ def by_loop(images, masks, labels, flips):
     for image, mask, label, flip in zip(images, masks, labels, flips, strict=True):
         above, below = STACKS[label]
         if flip:
-            image, mask, label = image.flip(1), mask.flip(1), torch.tensor(STACKS.index((below, above)))
+            image = image.flip(1)
+            mask = mask.flip(1)
+            label = torch.tensor(STACKS.index((below, above)))
         results.append((image, mask, label))
     return [torch.stack(column) for column in zip(*results, strict=True)]
 
@@ -34,17 +43,25 @@ def by_arithmetic(pictures, where, classes, turn):
     rows = torch.arange(pictures.shape[2] - 1, -1, -1)
     keep = ~turn.view(-1, 1, 1, 1)
     moved = torch.where(turn & (classes < 8), classes + 1 - 2 * (classes % 2), classes)
-    return pictures * keep + pictures[:, :, rows] * ~keep, (where & keep) | (where[:, :, rows] & ~keep), moved
+    return (
+        pictures * keep + pictures[:, :, rows] * ~keep,
+        (where & keep) | (where[:, :, rows] & ~keep),
+        moved,
+    )
 
 
 def spoilt(name, images=None, masks=None, labels=None):
-    """A right answer but for what the given functions of (value, flips) put out instead."""
+    """A right answer but for what the given functions of (value, flips) put out
+    instead.
+    """
 
     def answer(*inputs):
-        right, flips = by_where(*inputs), inputs[3]
+        right = by_where(*inputs)
+        flips = inputs[3]
         wrong = (images, masks, labels)
         return tuple(
-            spoil(value, flips) if spoil else good for spoil, value, good in zip(wrong, inputs, right, strict=False)
+            spoil(value, flips) if spoil else good
+            for spoil, value, good in zip(wrong, inputs, right, strict=False)
         )
 
     answer.__name__ = name
@@ -85,12 +102,24 @@ others_flipped = spoilt("others_flipped", images=flip_others, masks=flip_others)
 turned_round = spoilt("turned_round", images=half_circle, masks=half_circle)
 the_flipped_alone = spoilt("the_flipped_alone", images=only_the_flipped)
 images_stay = spoilt("images_stay", images=stay)
-twins_swapped = spoilt("twins_swapped", labels=lambda labels, flips: torch.where(flips, labels ^ 1, labels))
-list_reversed = spoilt("list_reversed", labels=lambda labels, flips: torch.where(flips, 9 - labels, labels))
+twins_swapped = spoilt(
+    "twins_swapped", labels=lambda labels, flips: torch.where(flips, labels ^ 1, labels)
+)
+list_reversed = spoilt(
+    "list_reversed", labels=lambda labels, flips: torch.where(flips, 9 - labels, labels)
+)
 every_label = spoilt("every_label", labels=lambda labels, flips: SWAP[labels])
-wrong_label_side = spoilt("wrong_label_side", labels=lambda labels, flips: torch.where(flips, labels, SWAP[labels]))
-float_masks = spoilt("float_masks", masks=lambda masks, flips: by_where(masks, masks, flips.long(), flips)[1].float())
-float_images = spoilt("float_images", images=lambda images, flips: flip_others(images, ~flips) / 255)
+wrong_label_side = spoilt(
+    "wrong_label_side",
+    labels=lambda labels, flips: torch.where(flips, labels, SWAP[labels]),
+)
+float_masks = spoilt(
+    "float_masks",
+    masks=lambda masks, flips: by_where(masks, masks, flips.long(), flips)[1].float(),
+)
+float_images = spoilt(
+    "float_images", images=lambda images, flips: flip_others(images, ~flips) / 255
+)
 
 
 def images_alone(images, masks, labels, flips):
@@ -118,7 +147,8 @@ def numpy_turn(images, masks, labels, flips):
 
 
 def flipped_first(images, masks, labels, flips):
-    moved, order = by_where(images, masks, labels, flips), torch.cat([flips.nonzero(), (~flips).nonzero()])[:, 0]
+    moved = by_where(images, masks, labels, flips)
+    order = torch.cat([flips.nonzero(), (~flips).nonzero()])[:, 0]
     return tuple(value[order] for value in moved)
 
 
@@ -143,7 +173,9 @@ def yielded(images, masks, labels, flips):
 def by_gather(images, masks, labels, flips):
     rows = torch.arange(images.shape[-2]).expand(len(flips), -1)
     rows = torch.where(flips[:, None], rows.flip(1), rows)[:, None, :, None]
-    images, masks = (values.gather(2, rows.expand_as(values)) for values in (images, masks))
+    images, masks = (
+        values.gather(2, rows.expand_as(values)) for values in (images, masks)
+    )
     return images, masks, labels ^ (flips & (labels < 8)).long()
 
 

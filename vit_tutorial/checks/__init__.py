@@ -1,6 +1,8 @@
-"""The checks behind the book's exercises: `check.patchify(my_patchify)` answers in one line.
+"""The checks behind the book's exercises: `check.patchify(my_patchify)` answers in one
+line.
 
-A check compares with the package's own code on fresh random input and names the likely mistake.
+A check compares with the package's own code on fresh random input and names the likely
+mistake.
 """
 
 from vit_tutorial.checks.attention import attend

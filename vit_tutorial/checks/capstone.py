@@ -1,4 +1,6 @@
-"""The check of the capstone: a learner's whole Vision Transformer, rung by rung up to our weights in it."""
+"""The check of the capstone: a learner's whole Vision Transformer, rung by rung up to
+our weights in it.
+"""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,25 +13,57 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vit_tutorial.checkpoint import load_checkpoint
 from vit_tutorial.checks import rungs_of_blocks, rungs_of_tokens
-from vit_tutorial.checks.core import NotSolved, called, checked, compare, compare_gradients, distinct, one_line, same
+from vit_tutorial.checks.core import (
+    NotSolved,
+    called,
+    checked,
+    compare,
+    compare_gradients,
+    distinct,
+    one_line,
+    same,
+)
 from vit_tutorial.checks.counting import described, explained, other_sizes
-from vit_tutorial.checks.ladder import built, changed, compare_models, from_file, pictures, pour, run, shaken, sizes
+from vit_tutorial.checks.ladder import (
+    built,
+    changed,
+    compare_models,
+    from_file,
+    pictures,
+    pour,
+    run,
+    shaken,
+    sizes,
+)
 from vit_tutorial.checks.transformer import parts_of_size
 from vit_tutorial.config import ViTConfig
-from vit_tutorial.data import DataConfig, load_split, normalise
+from vit_tutorial.data.config import DataConfig
+from vit_tutorial.data.datasets import load_split
+from vit_tutorial.data.images import normalise
 from vit_tutorial.model import VisionTransformer, count_parameters
+from vit_tutorial.training.checkpoint import load_checkpoint
 
 ALLOWED = ("vit_tutorial.config",)
 OTHERS = ("vit_tutorial", "torchvision", "timm", "transformers")
 
 
 def borrowed(model: nn.Module) -> str | None:
-    """The name of something that the code of the model's classes takes from a package of models; None for nothing."""
+    """The name of something that the code of the model's classes takes from a package
+    of models; None for nothing.
+    """
     kinds = {kind for module in model.modules() for kind in type(module).__mro__}
-    mine = [kind for kind in kinds if kind.__module__.partition(".")[0] not in ("torch", "builtins")]
-    left = [value for kind in mine for value in vars(kind).values() if isinstance(value, FunctionType)]
+    mine = [
+        kind
+        for kind in kinds
+        if kind.__module__.partition(".")[0] not in ("torch", "builtins")
+    ]
+    left = [
+        value
+        for kind in mine
+        for value in vars(kind).values()
+        if isinstance(value, FunctionType)
+    ]
     seen: set[FunctionType] = set()
     while left:
         function = left.pop()
@@ -38,7 +72,12 @@ def borrowed(model: nn.Module) -> str | None:
         seen.add(function)
         for name in used_names(function.__code__):
             value = function.__globals__.get(name)
-            home = name if value is None else getattr(value, "__module__", None) or getattr(value, "__name__", "")
+            home = (
+                name
+                if value is None
+                else getattr(value, "__module__", None)
+                or getattr(value, "__name__", "")
+            )
             if home.partition(".")[0] in OTHERS and home not in ALLOWED:
                 return name
             if isinstance(value, FunctionType) and home == function.__module__:
@@ -47,8 +86,14 @@ def borrowed(model: nn.Module) -> str | None:
 
 
 def used_names(code: CodeType) -> set[str]:
-    """What a function, and those written within it, reads from its module or imports."""
-    here = {step.argval for step in get_instructions(code) if step.opname in ("LOAD_GLOBAL", "IMPORT_NAME")}
+    """What a function, and those written within it, reads from its module or
+    imports.
+    """
+    here = {
+        step.argval
+        for step in get_instructions(code)
+        if step.opname in ("LOAD_GLOBAL", "IMPORT_NAME")
+    }
     inner = (constant for constant in code.co_consts if isinstance(constant, CodeType))
     return here.union(*map(used_names, inner))
 
@@ -56,7 +101,8 @@ def used_names(code: CodeType) -> set[str]:
 def a_class(answer: Callable) -> None:
     if isinstance(answer, nn.Module):
         raise NotSolved(
-            f"a model was given: check the class {called(answer)} itself, it is built here in several sizes"
+            f"a model was given: check the class {called(answer)} itself, it is built"
+            " here in several sizes"
         )
     if isinstance(answer, type) and answer.__init__ is nn.Module.__init__:
         raise NotSolved(f"{called(answer)} has no __init__(self, config) yet")
@@ -64,7 +110,10 @@ def a_class(answer: Callable) -> None:
     for module in model.modules():
         for kind in type(module).__mro__:
             if kind.__module__.partition(".")[0] in OTHERS:
-                raise NotSolved(f"{kind.__name__} comes from {kind.__module__}; this one is to be yours")
+                raise NotSolved(
+                    f"{kind.__name__} comes from {kind.__module__}; this one is to be"
+                    " yours"
+                )
     if found := borrowed(model):
         raise NotSolved(f"{found} is used in your class; what it does is to be yours")
     if type(model).forward is nn.Module.forward:
@@ -77,11 +126,15 @@ def logits(answer: Callable) -> None:
     for count in (3, 1):
         got = run(model, pictures(c, count), f"{count} images")
         if not isinstance(got, Tensor):
-            raise NotSolved(f"the model returned a {type(got).__name__}, expected a tensor of logits")
+            raise NotSolved(
+                f"the model returned a {type(got).__name__}, expected a tensor of"
+                " logits"
+            )
         if got.shape != (count, c.classes):
             shape = tuple(got.shape)
             raise NotSolved(
-                f"{count} image{'s' * (count > 1)} gave shape {shape}, expected (B, classes), here {(count, c.classes)}"
+                f"{count} image{'s' * (count > 1)} gave shape {shape}, expected (B,"
+                f" classes), here {(count, c.classes)}"
             )
 
 
@@ -91,7 +144,8 @@ def size(answer: Callable) -> None:
     want = [count_parameters(VisionTransformer(c)) for c in configs]
     if got == want:
         return
-    differences, columns = [w - g for w, g in zip(want, got, strict=True)], [parts_of_size(c) for c in configs]
+    differences = [w - g for w, g in zip(want, got, strict=True)]
+    columns = [parts_of_size(c) for c in configs]
     table = {part: [column[part] for column in columns] for part in columns[0]}
     said = explained(table, differences, configs)
     counts = f"{got[0]:,} parameters, expected {want[0]:,}, for {described(configs[0])}"
@@ -114,14 +168,18 @@ def anywhere(answer: Callable) -> None:
         away(pictures(c).to("meta"))
     except Exception as error:
         where = (
-            "weights and images are on another device; a tensor made in forward, or kept as no parameter, stays behind"
+            "weights and images are on another device; a tensor made in forward, or"
+            " kept as no parameter, stays behind"
         )
-        raise NotSolved(f"{called(answer)} raised {one_line(error)}, when {where}") from None
+        raise NotSolved(
+            f"{called(answer)} raised {one_line(error)}, when {where}"
+        ) from None
 
 
 def batch(answer: Callable) -> None:
     c = sizes(depth=2, heads=2)
-    model, ours = built(answer, c), shaken(c)
+    model = built(answer, c)
+    ours = shaken(c)
     pour(model, ours.state_dict())
     images = pictures(c, 5)
     together = run(model, images, "5 images")
@@ -132,67 +190,121 @@ def batch(answer: Callable) -> None:
     fresh = built(answer, c)
     fresh.load_state_dict(model.state_dict(), strict=False)
     if not same(run(model, images, "a second load"), run(fresh, images)):
-        raise NotSolved("other weights were loaded, and numbers of the old ones are still used: forward kept them")
+        raise NotSolved(
+            "other weights were loaded, and numbers of the old ones are still used:"
+            " forward kept them"
+        )
 
 
 def use_of_config(answer: Callable) -> None:
     patch, rows, columns = distinct(3, 2, 5)
     sides = {"image_size": (rows * patch, columns * patch), "patch_size": patch}
-    mistakes = {"the patches are read column by column: go row by row": changed(rungs_of_tokens.columns_first)}
+    mistakes = {
+        "the patches are read column by column: go row by row": changed(
+            rungs_of_tokens.columns_first
+        )
+    }
     for channels in (1, 4):
-        c = ViTConfig(**sides, channels=channels, classes=3, dim=12, depth=2, heads=3, mlp_ratio=1.5)
-        compare_models(answer, c, mistakes=mistakes, case=f"images of {c.sides} pixels with {channels} channels")
+        c = ViTConfig(
+            **sides,
+            channels=channels,
+            classes=3,
+            dim=12,
+            depth=2,
+            heads=3,
+            mlp_ratio=1.5,
+        )
+        compare_models(
+            answer,
+            c,
+            mistakes=mistakes,
+            case=f"images of {c.sides} pixels with {channels} channels",
+        )
 
 
 def dropout(answer: Callable) -> None:
     c = sizes(depth=2, heads=2)
-    ours, images = shaken(c), pictures(c, 8)
+    ours = shaken(c)
+    images = pictures(c, 8)
     for rate in (0.0, 0.5):
         model = built(answer, replace(c, dropout=rate))
         pour(model, ours.state_dict())
         model.train()
-        one, other = (run(model, images, f"train mode, dropout={rate}") for _ in range(2))
+        one, other = (
+            run(model, images, f"train mode, dropout={rate}") for _ in range(2)
+        )
         if same(one, other) != (rate == 0):
-            what = "the same logits twice: nothing is dropped" if rate else "other logits each time"
+            what = (
+                "the same logits twice: nothing is dropped"
+                if rate
+                else "other logits each time"
+            )
             raise NotSolved(f"with config.dropout={rate}, train mode gives {what}")
         model.eval()
-        one, other = (run(model, images, f"eval mode, dropout={rate}") for _ in range(2))
+        one, other = (
+            run(model, images, f"eval mode, dropout={rate}") for _ in range(2)
+        )
         if not same(one, other):
-            raise NotSolved("eval mode still drops: use nn.Dropout, or F.dropout with training=self.training")
-        compare(answer, one.detach(), ours(images).detach(), case=f"eval mode, dropout={rate}")
+            raise NotSolved(
+                "eval mode still drops: use nn.Dropout, or F.dropout with"
+                " training=self.training"
+            )
+        compare(
+            answer,
+            one.detach(),
+            ours(images).detach(),
+            case=f"eval mode, dropout={rate}",
+        )
 
 
 def gradients(answer: Callable) -> None:
     c = sizes(depth=2, heads=2)
-    model, ours = built(answer, c), shaken(c)
+    model = built(answer, c)
+    ours = shaken(c)
     pour(model, ours.state_dict())
     images = pictures(c).requires_grad_()
-    got, want = run(model.train(), images), ours(images)
+    got = run(model.train(), images)
+    want = ours(images)
     if not got.requires_grad:
-        raise NotSolved("no gradient comes back from the logits: no detach, .data or no_grad in forward")
+        raise NotSolved(
+            "no gradient comes back from the logits: no detach, .data or no_grad in"
+            " forward"
+        )
     labels = torch.arange(len(images)) % c.classes
     try:
         F.cross_entropy(got, labels).backward()
     except RuntimeError as error:
         if "inplace operation" not in str(error):
             raise
-        raise NotSolved("x += ... changed a tensor that the backward pass needs: write x = x + ...") from None
+        raise NotSolved(
+            "x += ... changed a tensor that the backward pass needs: write x = x + ..."
+        ) from None
     for name, parameter in model.named_parameters():
         if parameter.requires_grad and parameter.grad is None:
-            raise NotSolved(f"{name} gets no gradient: it is not used in forward, or detached there")
+            raise NotSolved(
+                f"{name} gets no gradient: it is not used in forward, or detached there"
+            )
     compare_gradients(answer, run(model, images), want, {"the images": images})
 
 
 @cache
 def shipped() -> tuple[ViTConfig, dict[str, Tensor], Tensor, Tensor, Tensor]:
-    """Our `stacks` model with its positions as a table: config, weights, 250 new images, their labels, its logits."""
+    """Our `stacks` model with its positions as a table: config, weights, 250 new
+    images, their labels, its logits.
+    """
     model, record = load_checkpoint("stacks")
     drawn = load_split(DataConfig(), "test")
     images = normalise(drawn.images[:250], record.mean, record.std)
     with torch.no_grad():
         logits = model(images)
     weights = model.state_dict() | {"embedder.positions": model.embedder.positions}
-    return replace(model.config, positions="learned"), weights, images, drawn.labels[:250], logits
+    return (
+        replace(model.config, positions="learned"),
+        weights,
+        images,
+        drawn.labels[:250],
+        logits,
+    )
 
 
 def our_weights(answer: Callable) -> str:
@@ -229,10 +341,12 @@ LADDER = {
 
 @checked
 def my_vit(answer: Callable | str | Path) -> str:
-    """`answer`, a class or the file that defines MyViT, is a Vision Transformer that takes our weights.
+    """`answer`, a class or the file that defines MyViT, is a Vision Transformer that
+    takes our weights.
 
-    `answer(config)` is an nn.Module for configs with a class token and learned positions; called with images
-    (B, C, Y, X) it returns logits (B, classes). `load(weights)` takes our state dict; without it, it has our names.
+    `answer(config)` is an nn.Module for configs with a class token and learned
+    positions; called with images (B, C, Y, X) it returns logits (B, classes).
+    `load(weights)` takes our state dict; without it, it has our names.
     """
     if isinstance(answer, str | Path):
         answer = from_file(answer)
@@ -240,9 +354,12 @@ def my_vit(answer: Callable | str | Path) -> str:
         try:
             found = rung(answer)
         except NotSolved as error:
-            raise NotSolved(f"rung {number} of {len(LADDER)}, {name}: {error}") from None
+            raise NotSolved(
+                f"rung {number} of {len(LADDER)}, {name}: {error}"
+            ) from None
         except Exception as error:  # as in `checked`, with the rung
             raise NotSolved(
-                f"rung {number} of {len(LADDER)}, {name}: something unexpected ({one_line(error)})"
+                f"rung {number} of {len(LADDER)}, {name}: something unexpected"
+                f" ({one_line(error)})"
             ) from None
     return f"all {len(LADDER)} rungs hold; {found}"

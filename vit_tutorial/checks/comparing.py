@@ -11,7 +11,9 @@ from vit_tutorial.checks.slips import slips
 from vit_tutorial.checks.training import as_number
 
 N = 500  # images; both models are right on some, only one of them on others
-BOTH, FEWER, MORE = 230, 30, 51
+BOTH = 230
+FEWER = 30
+MORE = 51
 DRAWS = 8_000  # then a percentile is off by 0.03 standard errors
 SLACK = 0.2  # standard errors; a bound of 90 % instead of 95 is 0.3 off
 Z = 1.96
@@ -22,7 +24,8 @@ SAME_IMAGES = (
     " yours were judged on images of their own"
 )
 ALL_ONCE = (
-    "every resample holds all images once, so nothing varies: draw with replacement, torch.randint, not torch.randperm"
+    "every resample holds all images once, so nothing varies: draw with replacement,"
+    " torch.randint, not torch.randperm"
 )
 SIGN = "the first model's accuracy is taken from the second's, not the other way round"
 
@@ -34,7 +37,9 @@ def answers_of(both: int, only_first: int, only_second: int, n: int) -> list[Ten
     return list(torch.tensor(kinds).bool()[torch.randperm(n)].T)
 
 
-def ask_interval(answer: Callable, first: Tensor, second: Tensor, draws: int, case: str) -> Tensor:
+def ask_interval(
+    answer: Callable, first: Tensor, second: Tensor, draws: int, case: str
+) -> Tensor:
     """What the learner's function returns, as (2,): low and high."""
     got = ask(answer, first, second, draws, expected=PAIR, case=case)
     if not isinstance(got, tuple | list | Tensor) and not hasattr(got, "tolist"):
@@ -44,7 +49,9 @@ def ask_interval(answer: Callable, first: Tensor, second: Tensor, draws: int, ca
         )
     ends = list(got) if getattr(got, "ndim", 1) else [got]
     if len(ends) != 2:
-        raise NotSolved(f"{called(answer)} returned {len(ends)} values, {PAIR}, expected")
+        raise NotSolved(
+            f"{called(answer)} returned {len(ends)} values, {PAIR}, expected"
+        )
     low, high = (as_number(answer, end, PAIR) for end in ends)
     if not (math.isfinite(low) and math.isfinite(high)):
         raise NotSolved(f"{called(answer)} returned ({low}, {high}) for {case}")
@@ -65,7 +72,9 @@ def alone(right: int, n: int) -> float:
 def wrong_intervals(a: int, b: int) -> dict[str, tuple[float, float]]:
     """What the usual mistakes give where only the first is right on `a` images, and
     only the second on `b`: sentence -> (low, high)."""
-    mean, error, share = (b - a) / N, spread(a, b, N), (b - a) / (a + b)
+    mean = (b - a) / N
+    error = spread(a, b, N)
+    share = (b - a) / (a + b)
     errors = alone(BOTH + a, N), alone(BOTH + b, N)
     of_each = {"first": (BOTH + a) / N, "second": (BOTH + b) / N}
     within = math.sqrt((1 - share**2) / (a + b))
@@ -79,11 +88,14 @@ def wrong_intervals(a: int, b: int) -> dict[str, tuple[float, float]]:
         {
             "middle": {
                 SIGN: -mean,
-                "the interval is centred on 0, where chance alone would put it: that of"
-                " the difference lies around the difference": 0.0,
+                "the interval is centred on 0, where chance alone would put it: that of the difference lies around the difference": (
+                    0.0
+                ),
             },
             "factor": {
-                "this is one standard error to either side, which covers 68 %; cut 2.5 % off at either end": 1.0,
+                "this is one standard error to either side, which covers 68 %; cut 2.5 % off at either end": (
+                    1.0
+                ),
                 "this covers 90 %: cut 2.5 % off at either end, not 5 %": 1.645,
                 "this covers 99 %: cut 2.5 % off at either end": 2.576,
             },
@@ -103,15 +115,21 @@ def wrong_intervals(a: int, b: int) -> dict[str, tuple[float, float]]:
     return found | {
         apart: around(width=sum(errors)),
         f"{apart}, then take percentiles": around(width=errors[1] - errors[0]),
-        "only images on which the two disagree were drawn: draw from all": around(share, width=within),
-        "these are percentiles over single images: take the accuracy of a resample first": (-1.0, 1.0),
+        "only images on which the two disagree were drawn: draw from all": around(
+            share, width=within
+        ),
+        "these are percentiles over single images: take the accuracy of a resample first": (
+            -1.0,
+            1.0,
+        ),
         "a share is asked for, not a number of images": tuple(N * x for x in around()),
         "a share is asked for, not per cent": tuple(100 * x for x in around()),
     }
 
 
 def compare_intervals(answer: Callable, got: Tensor, a: int, b: int) -> None:
-    mean, error = (b - a) / N, spread(a, b, N)
+    mean = (b - a) / N
+    error = spread(a, b, N)
     low, high = got.tolist()
     want = torch.tensor([mean - Z * error, mean + Z * error]).double()
     if (got - want).abs().max() < SLACK * error:
@@ -120,10 +138,14 @@ def compare_intervals(answer: Callable, got: Tensor, a: int, b: int) -> None:
         raise NotSolved("the lower end comes first: its percentile is 2.5, then 97.5")
     if high - low < 0.1 * error and abs(low - mean) < 0.1 * error:
         raise NotSolved(
-            "the spread of the resamples is the standard error already: it is not divided by the root of their number"
+            "the spread of the resamples is the standard error already: it is not"
+            " divided by the root of their number"
         )
     if low < mean - 2.9 * error and high > mean + 2.9 * error and high < 0.5:
-        raise NotSolved("these are the smallest and the largest difference: cut 2.5 % off at either end")
+        raise NotSolved(
+            "these are the smallest and the largest difference: cut 2.5 % off at"
+            " either end"
+        )
     for sentence, ends in wrong_intervals(a, b).items():
         slack = SLACK * error * max(1, abs(ends[1] - ends[0]) / (2 * Z * error))
         if (got - torch.tensor(ends).double()).abs().max() < slack:
@@ -153,7 +175,9 @@ def paired_bootstrap(answer: Callable) -> str:
     compare_intervals(answer, got, a, b)
     low, high = ask_interval(answer, first, second, 1, "a single draw")
     if low != high:
-        raise NotSolved("draws is an argument: one draw has one difference, no interval")
+        raise NotSolved(
+            "draws is an argument: one draw has one difference, no interval"
+        )
     pair = answers_of(20, 0, 2, 50)  # of 2 in 50 often none is drawn, and never -1
     case = "models that differ on two images"
     low = ask_interval(answer, *pair, 1000, case)[0].item()

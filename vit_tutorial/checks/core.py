@@ -1,4 +1,6 @@
-"""What all checks share: fresh input, an answer that is tried with care, and what was found told in one line."""
+"""What all checks share: fresh input, an answer that is tried with care, and what was
+found told in one line.
+"""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -27,7 +29,9 @@ TOLERANCE = {"rtol": 1e-3, "atol": 1e-5}  # of float32 in another order of sums
 
 @dataclass(frozen=True)
 class Result:
-    """What a check found. It prints as one line and is true when the exercise is solved."""
+    """What a check found. It prints as one line and is true when the exercise is
+    solved.
+    """
 
     ok: bool
     message: str
@@ -40,13 +44,17 @@ class Result:
 
 
 class NotSolved(Exception):
-    """Raised within a check, with the sentence that tells the learner what is not right yet."""
+    """Raised within a check, with the sentence that tells the learner what is not right
+    yet.
+    """
 
 
 def checked(check: Callable[..., str]) -> Callable[..., Result]:
-    """Make a check of a function that raises NotSolved, or returns what there is to say when all is right.
+    """Make a check of a function that raises NotSolved, or returns what there is to say
+    when all is right.
 
-    Within it the random numbers are fresh; what was drawn before or comes after is not disturbed, nor is a setting.
+    Within it the random numbers are fresh; what was drawn before or comes after is not
+    disturbed, nor is a setting.
     """
 
     @wraps(check)
@@ -58,8 +66,14 @@ def checked(check: Callable[..., str]) -> Callable[..., Result]:
                 return Result(True, f"solved: {check(answer)}")
         except NotSolved as error:
             return Result(False, f"not solved yet: {error}")
-        except Exception as error:  # an answer so odd that the check itself stumbles: still no traceback of ours
-            return Result(False, f"not solved yet: {called(answer)} gave something unexpected ({one_line(error)})")
+        except Exception as error:
+            # an answer so odd that the check itself stumbles: still no traceback of
+            # ours
+            return Result(
+                False,
+                f"not solved yet: {called(answer)} gave something unexpected"
+                f" ({one_line(error)})",
+            )
         finally:
             restore(before)
 
@@ -77,7 +91,9 @@ def one_line(error: BaseException) -> str:
 
 
 def distinct(count: int, low: int, high: int) -> list[int]:
-    """Sizes from `low` to `high`, drawn afresh and all different, so that no axis passes for another."""
+    """Sizes from `low` to `high`, drawn afresh and all different, so that no axis
+    passes for another.
+    """
     return (low + torch.randperm(high - low + 1)[:count]).tolist()
 
 
@@ -92,30 +108,48 @@ def ask(
     clues: Mapping[str, str] | None = None,
     **advice: str,
 ) -> object:
-    """What the learner's function or class makes of `inputs`; it gets copies of tensors, through which gradients flow.
+    """What the learner's function or class makes of `inputs`; it gets copies of
+    tensors, through which gradients flow.
 
-    `expected` says what it should return ("a tensor of shape (B, N, D)"), `case` what is special about these inputs
-    ("images that are not square"), `noun` what a module among them is called, `clues` what a piece of an error's text
-    points to; `advice` goes to `disturbed`. Raises NotSolved for what cannot be called, an exception, None, where an
-    input that is not `free`, or a setting of PyTorch, is not as it was, and where what comes back is to be kept `apart`
-    from the inputs and lies in their memory.
+    `expected` says what it should return ("a tensor of shape (B, N, D)"), `case` what
+    is special about these inputs ("images that are not square"), `noun` what a module
+    among them is called, `clues` what a piece of an error's text points to; `advice`
+    goes to `disturbed`. Raises NotSolved for what cannot be called, an exception, None,
+    where an input that is not `free`, or a setting of PyTorch, is not as it was, and
+    where what comes back is to be kept `apart` from the inputs and lies in their
+    memory.
     """
     if not callable(answer):
-        raise NotSolved(f"{type(answer).__name__} was given, a function or a class was expected")
-    name, copies = called(answer), [copied(value) for value in inputs]
-    records, around = [record(value) for value in inputs], settings()
+        raise NotSolved(
+            f"{type(answer).__name__} was given, a function or a class was expected"
+        )
+    name = called(answer)
+    copies = [copied(value) for value in inputs]
+    records = [record(value) for value in inputs]
+    around = settings()
     standing = stance(answer) if isinstance(answer, nn.Module) else None
     try:
         got = answer(*copies)
     except (Exception, SystemExit) as error:
-        shapes = " and ".join(str(tuple(value.shape)) for value in inputs if isinstance(value, Tensor))
-        where = case or (f"input of shape {shapes}" if shapes else f"{', '.join(map(repr, inputs))}")
-        clue = next((f": {said}" for text, said in (clues or {}).items() if text in str(error)), "")
+        shapes = " and ".join(
+            str(tuple(value.shape)) for value in inputs if isinstance(value, Tensor)
+        )
+        where = case or (
+            f"input of shape {shapes}" if shapes else f"{', '.join(map(repr, inputs))}"
+        )
+        clue = next(
+            (f": {said}" for text, said in (clues or {}).items() if text in str(error)),
+            "",
+        )
         raise NotSolved(f"{name} raised {one_line(error)}, for {where}{clue}") from None
     if got is None:
         raise NotSolved(f"{name} returned None, {expected} was expected")
     if found := restore(around):
-        why = "what is drawn next is no chance any more" if found == [SEED] else "it holds for all that runs after"
+        why = (
+            "what is drawn next is no chance any more"
+            if found == [SEED]
+            else "it holds for all that runs after"
+        )
         raise NotSolved(f"{name} changed {found[0]}, and {why}: leave it alone")
     if standing and (said := disturbed_module(answer, standing, "model")):
         raise NotSolved(f"{name} {said}")
@@ -125,7 +159,8 @@ def ask(
             raise NotSolved(f"{name} {said}")
     if apart and memory(got) & memory(copies):
         raise NotSolved(
-            f"{name} returned a tensor that it was given, not a new one: who changes one changes both; clone it"
+            f"{name} returned a tensor that it was given, not a new one: who changes"
+            " one changes both; clone it"
         )
     return got
 
@@ -138,21 +173,31 @@ class Watching(TorchFunctionMode):
         self.seen: list[Callable] = []
 
     def __torch_function__(
-        self, function: Callable, types: object, args: tuple = (), kwargs: dict | None = None
+        self,
+        function: Callable,
+        types: object,
+        args: tuple = (),
+        kwargs: dict | None = None,
     ) -> object:
         self.seen.append(function)
         return function(*args, **kwargs or {})
 
 
 def same(got: Tensor, want: Tensor) -> bool:
-    """Equal in shape and, within rounding, in values; False for anything that is not finite."""
+    """Equal in shape and, within rounding, in values; False for anything that is not
+    finite.
+    """
     if got.shape != want.shape or not torch.isfinite(got).all():
         return False
-    return torch.allclose(got.detach().double().cpu(), want.detach().double().cpu(), **TOLERANCE)
+    return torch.allclose(
+        got.detach().double().cpu(), want.detach().double().cpu(), **TOLERANCE
+    )
 
 
 def told_apart(values: Iterable[Tensor]) -> bool:
-    """Whether no two are the same by chance, so that each mistake among them can be named."""
+    """Whether no two are the same by chance, so that each mistake among them can be
+    named.
+    """
     return not any(same(one, other) for one, other in combinations(values, 2))
 
 
@@ -163,51 +208,88 @@ def compare(
     mistakes: Mapping[str, Tensor] | None = None,
     case: str | None = None,
 ) -> None:
-    """Raise NotSolved unless `got` is the tensor `want`: a tensor, its device, shape, type, values and gradient.
+    """Raise NotSolved unless `got` is the tensor `want`: a tensor, its device, shape,
+    type, values and gradient.
 
-    `mistakes` maps a sentence to what the mistake that it names would have given for the same input: the first that
-    fits is said, whether it differs from `want` in its shape or only in its values; those of two slips come last, since
-    one slip is likelier. A gradient is asked for where `want` has one.
+    `mistakes` maps a sentence to what the mistake that it names would have given for
+    the same input: the first that fits is said, whether it differs from `want` in its
+    shape or only in its values; those of two slips come last, since one slip is
+    likelier. A gradient is asked for where `want` has one.
     """
-    name, where = called(answer), f" for {case}" if case else ""
+    name = called(answer)
+    where = f" for {case}" if case else ""
     if not isinstance(got, Tensor):
         kind = type(got).__name__
-        raise NotSolved(f"{name} returned a {kind}, a tensor of shape {tuple(want.shape)} was expected{where}")
+        raise NotSolved(
+            f"{name} returned a {kind}, a tensor of shape {tuple(want.shape)} was"
+            f" expected{where}"
+        )
     if got.device != want.device:
-        raise NotSolved(f"{name} returned a tensor on {got.device}, expected it on {want.device}, where its input is")
-    for sentence, wrong in sorted((mistakes or {}).items(), key=lambda mistake: mistake[0].count(AND)):
+        raise NotSolved(
+            f"{name} returned a tensor on {got.device}, expected it on {want.device},"
+            " where its input is"
+        )
+    for sentence, wrong in sorted(
+        (mistakes or {}).items(), key=lambda mistake: mistake[0].count(AND)
+    ):
         if same(got, wrong) and not same(got, want):
             raise NotSolved(sentence)
     if got.shape != want.shape:
-        raise NotSolved(f"{name} returned shape {tuple(got.shape)}, expected {tuple(want.shape)}{where}")
+        raise NotSolved(
+            f"{name} returned shape {tuple(got.shape)}, expected"
+            f" {tuple(want.shape)}{where}"
+        )
     if got.dtype != want.dtype:
-        raise NotSolved(f"{name} returned {got.dtype}, expected {want.dtype}, the type of its input")
+        raise NotSolved(
+            f"{name} returned {got.dtype}, expected {want.dtype}, the type of its input"
+        )
     if not torch.isfinite(got).all():
         raise NotSolved(f"{name} returned numbers that are not finite{where}")
     if not same(got, want):
         place = (got.detach().double() - want.detach().double()).abs().argmax()
         index = [int(i) for i in torch.unravel_index(place, want.shape)]
         here = f" at {index}" if index else ""
-        found, right = got.flatten()[place].item(), want.flatten()[place].item()
-        raise NotSolved(f"the shape is right, the values are not{where}:{here} {found:.4g}, expected {right:.4g}")
-    if want.requires_grad and not (got.requires_grad and (got.grad_fn or want.is_leaf)):  # a view may have but the flag
-        raise NotSolved(f"{name} cuts the gradient: no detach, .data, .item(), numpy or no_grad on the way")
+        found = got.flatten()[place].item()
+        right = want.flatten()[place].item()
+        raise NotSolved(
+            f"the shape is right, the values are not{where}:{here} {found:.4g},"
+            f" expected {right:.4g}"
+        )
+    # a view may have but the flag
+    if want.requires_grad and not (got.requires_grad and (got.grad_fn or want.is_leaf)):
+        raise NotSolved(
+            f"{name} cuts the gradient: no detach, .data, .item(), numpy or no_grad on"
+            " the way"
+        )
 
 
-def compare_gradients(answer: Callable, got: Tensor, want: Tensor, inputs: Mapping[str, Tensor]) -> None:
-    """Raise NotSolved unless `got` sends the same gradients as `want` to each of `inputs`, a tensor under its name."""
+def compare_gradients(
+    answer: Callable, got: Tensor, want: Tensor, inputs: Mapping[str, Tensor]
+) -> None:
+    """Raise NotSolved unless `got` sends the same gradients as `want` to each of
+    `inputs`, a tensor under its name.
+    """
     direction = torch.randn_like(want)
     try:
         gradients = [
-            torch.autograd.grad(result, list(inputs.values()), direction, retain_graph=True, allow_unused=True)
+            torch.autograd.grad(
+                result,
+                list(inputs.values()),
+                direction,
+                retain_graph=True,
+                allow_unused=True,
+            )
             for result in (got, want)
         ]
     except RuntimeError as error:
         if "inplace operation" not in str(error):
             raise
-        raise NotSolved("x += ... changed a tensor that the backward pass needs: write x = x + ...") from None
+        raise NotSolved(
+            "x += ... changed a tensor that the backward pass needs: write x = x + ..."
+        ) from None
     for name, mine, right in zip(inputs, *gradients, strict=True):
         if right is not None and (mine is None or not same(mine, right)):
             raise NotSolved(
-                f"the values of {called(answer)} are right, its gradient for {name} is not: part is cut off"
+                f"the values of {called(answer)} are right, its gradient for {name} is"
+                " not: part is cut off"
             )

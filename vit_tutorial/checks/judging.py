@@ -70,7 +70,8 @@ def error_of(
     rows = (right, confidence, (right - confidence).abs())
     sums = [where.bincount(row[kept], minlength=bins) for row in rows]
     means = [row / sizes.clamp(min=1) for row in sums]
-    gaps, filled = gap(*means, (torch.arange(bins) + 0.5) / bins), sizes > 0
+    gaps = gap(*means, (torch.arange(bins) + 0.5) / bins)
+    filled = sizes > 0
     if not filled.any():
         return 0.0
     return join(gaps[filled], sizes[filled], len(confidence), bins).item()
@@ -85,39 +86,64 @@ CANCELLED = "too sure in one bin and not sure enough in another cancelled"
 ALIKE = "weigh a bin by its share of the images"
 ERROR_SLIPS = {
     "sure": {
-        "a confidence is the probability of the model's answer, the largest; that of the label was taken": of_the_label,
+        "a confidence is the probability of the model's answer, the largest; that of the label was taken": (
+            of_the_label
+        ),
         "every class was binned: an image counts once, with its answer": of_every_class,
     },
     "place": {
-        f"{ROUNDED}, so cut off": (lambda sure, bins: (sure * bins).round().clamp(max=bins - 1)),
-        f"{ROUNDED}, and whoever rounds up to bins is lost": (lambda sure, bins: (sure * bins).round()),
-        "a confidence of 1 belongs to the last bin, these images are lost": (lambda sure, bins: (sure * bins).floor()),
-        "bins run from 0 to 1, not from the least to the largest confidence": (between_the_extremes),
+        f"{ROUNDED}, so cut off": (
+            lambda sure, bins: (sure * bins).round().clamp(max=bins - 1)
+        ),
+        f"{ROUNDED}, and whoever rounds up to bins is lost": (
+            lambda sure, bins: (sure * bins).round()
+        ),
+        "a confidence of 1 belongs to the last bin, these images are lost": (
+            lambda sure, bins: (sure * bins).floor()
+        ),
+        "bins run from 0 to 1, not from the least to the largest confidence": (
+            between_the_extremes
+        ),
         "bins are equally wide, yours hold equally many images": of_equal_size,
-        "the last bin is missing": lambda sure, bins: cut_off(sure, bins) + (cut_off(sure, bins) == bins - 1),
+        "the last bin is missing": (
+            lambda sure, bins: cut_off(sure, bins) + (cut_off(sure, bins) == bins - 1)
+        ),
     },
     "gap": {
-        "a distance within each image was taken: first the means of a bin, then their"
-        " distance": lambda right, sure, apart, middle: apart,
-        f"{CANCELLED}: a distance has no sign, abs()": (lambda right, sure, apart, middle: right - sure),
+        "a distance within each image was taken: first the means of a bin, then their distance": (
+            lambda right, sure, apart, middle: apart
+        ),
+        f"{CANCELLED}: a distance has no sign, abs()": (
+            lambda right, sure, apart, middle: right - sure
+        ),
         f"{CANCELLED}: a distance has no sign, whichever is taken from the other": (
             lambda right, sure, apart, middle: sure - right
         ),
         "a bin's confidence is the mean of its images, not the middle of the bin": (
             lambda right, sure, apart, middle: (right - middle).abs()
         ),
-        "the distances are squared": (lambda right, sure, apart, middle: (right - sure) ** 2),
-        "this is how often a bin is right: how sure it is has gone": (lambda right, sure, apart, middle: right),
+        "the distances are squared": (
+            lambda right, sure, apart, middle: (right - sure) ** 2
+        ),
+        "this is how often a bin is right: how sure it is has gone": (
+            lambda right, sure, apart, middle: right
+        ),
     },
     "join": {
         f"each bin counts alike: {ALIKE}": lambda gaps, sizes, n, bins: gaps.mean(),
-        f"each bin counts alike, empty ones too: {ALIKE}": (lambda gaps, sizes, n, bins: gaps.sum() / bins),
+        f"each bin counts alike, empty ones too: {ALIKE}": (
+            lambda gaps, sizes, n, bins: gaps.sum() / bins
+        ),
         f"the bins are added up: {ALIKE}": lambda gaps, sizes, n, bins: gaps.sum(),
-        "this is the sum over all images: divide by their number": (lambda gaps, sizes, n, bins: (gaps * sizes).sum()),
+        "this is the sum over all images: divide by their number": (
+            lambda gaps, sizes, n, bins: (gaps * sizes).sum()
+        ),
         "divide by the number of images, not by that of bins": (
             lambda gaps, sizes, n, bins: (gaps * sizes).sum() / bins
         ),
-        "this is the worst bin: the mean is asked for": (lambda gaps, sizes, n, bins: gaps.max()),
+        "this is the worst bin: the mean is asked for": (
+            lambda gaps, sizes, n, bins: gaps.max()
+        ),
         "this is the root of a mean of squares: the mean distance is asked for": (
             lambda gaps, sizes, n, bins: by_images(gaps**2, sizes, n, bins).sqrt()
         ),
@@ -128,7 +154,9 @@ ERROR_SLIPS = {
 }
 OTHER_ERRORS = {
     "the means over all images cancel: take the distance in each bin": overall,
-    "bins is an argument: here there are always ten": (lambda chances, labels, bins: error_of(chances, labels, 10)),
+    "bins is an argument: here there are always ten": (
+        lambda chances, labels, bins: error_of(chances, labels, 10)
+    ),
     "bins of them have bins + 1 edges, so yours are one too few": (
         lambda chances, labels, bins: error_of(chances, labels, max(bins - 1, 1))
     ),
@@ -160,7 +188,8 @@ def fits(got: Tensor, want: Tensor) -> bool:
 @checked
 def calibration_error(answer: Callable) -> str:
     """`my_error(chances, labels, bins)`: (n, classes), (n,) -> a number."""
-    (classes,), (n,) = distinct(1, 3, 6), distinct(1, 150, 200)
+    (classes,) = distinct(1, 3, 6)
+    (n,) = distinct(1, 150, 200)
     cases = [(n, classes, 10), (n, 10, 15), (n, classes, 1), (1, 4, 10), (40, 2, 7)]
     drawn = [(*predictions(*case), case[-1]) for case in cases]
     found = []
@@ -177,7 +206,8 @@ def calibration_error(answer: Callable) -> str:
     def of_all(error: Callable) -> Tensor:
         return torch.tensor([error(*inputs) for inputs in drawn]).double()
 
-    got, want = torch.tensor(found).double(), of_all(error_of)
+    got = torch.tensor(found).double()
+    want = of_all(error_of)
     if fits(got, want):
         return f"{100 * want[0]:.1f} points on {n} made-up predictions in ten bins"
     tables = [{place: wrong} for place, wrong in ERROR_SLIPS.items()]

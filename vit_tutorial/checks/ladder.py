@@ -1,4 +1,6 @@
-"""What the rungs of the capstone share: a learner's whole model beside ours, with the same weights."""
+"""What the rungs of the capstone share: a learner's whole model beside ours, with the
+same weights.
+"""
 
 import runpy
 from collections.abc import Callable, Mapping
@@ -12,17 +14,22 @@ from torch import Tensor, nn
 from vit_tutorial.checks.core import NotSolved, ask, called, compare, distinct, one_line
 from vit_tutorial.checks.counting import described
 from vit_tutorial.config import ViTConfig
+from vit_tutorial.files import user_path
 from vit_tutorial.model import VisionTransformer
-from vit_tutorial.paths import user_path
 
-Wrong = Callable[[VisionTransformer, Tensor], Tensor]  # our model and images -> the logits of a mistake
+# our model and images -> the logits of a mistake
+Wrong = Callable[[VisionTransformer, Tensor], Tensor]
 
 
 def from_file(path: str | Path) -> type:
-    """The class MyViT in a Python file. Raises NotSolved when there is no such file, or none in it."""
+    """The class MyViT in a Python file. Raises NotSolved when there is no such file, or
+    none in it.
+    """
     path = user_path(path)
     if not path.is_file():
-        raise NotSolved(f"there is no file {path} here; the blank one lies beside the chapters")
+        raise NotSolved(
+            f"there is no file {path} here; the blank one lies beside the chapters"
+        )
     try:
         names = runpy.run_path(str(path))
     except (Exception, SystemExit) as error:
@@ -33,11 +40,25 @@ def from_file(path: str | Path) -> type:
 
 
 def sizes(**others: object) -> ViTConfig:
-    """A small square model with a class token and learned positions; its sizes are drawn afresh."""
+    """A small square model with a class token and learned positions; its sizes are
+    drawn afresh.
+    """
     patch, channels, classes = distinct(3, 2, 6)
     heads = others.pop("heads", 1)
-    defaults = {"image_size": 3 * patch, "depth": 1, "mlp_ratio": 2.0, "dim": 8 * heads, "norm_eps": 0.01}
-    return ViTConfig(patch_size=patch, channels=channels, classes=classes, heads=heads, **defaults | others)
+    defaults = {
+        "image_size": 3 * patch,
+        "depth": 1,
+        "mlp_ratio": 2.0,
+        "dim": 8 * heads,
+        "norm_eps": 0.01,
+    }
+    return ViTConfig(
+        patch_size=patch,
+        channels=channels,
+        classes=classes,
+        heads=heads,
+        **defaults | others,
+    )
 
 
 def pictures(c: ViTConfig, count: int = 3) -> Tensor:
@@ -45,10 +66,14 @@ def pictures(c: ViTConfig, count: int = 3) -> Tensor:
 
 
 def shaken(c: ViTConfig) -> VisionTransformer:
-    """Our model with no parameter at zero or one, where a wrong place for it would not show."""
+    """Our model with no parameter at zero or one, where a wrong place for it would not
+    show.
+    """
     model = VisionTransformer(c).eval()
     for name, parameter in model.named_parameters():
-        nn.init.normal_(parameter, mean=float("norm" in name and "weight" in name), std=0.4)
+        nn.init.normal_(
+            parameter, mean=float("norm" in name and "weight" in name), std=0.4
+        )
     return model
 
 
@@ -56,7 +81,10 @@ def built(answer: Callable, c: ViTConfig, case: str = "a small config") -> nn.Mo
     """The learner's model, in eval mode."""
     model = ask(answer, c, expected="a model", case=f"{case}: {described(c)}")
     if not isinstance(model, nn.Module):
-        raise NotSolved(f"{called(answer)}(config) is a {type(model).__name__}, expected an nn.Module")
+        raise NotSolved(
+            f"{called(answer)}(config) is a {type(model).__name__}, expected an"
+            " nn.Module"
+        )
     return model.eval()
 
 
@@ -65,20 +93,30 @@ def run(model: nn.Module, images: Tensor, case: str | None = None) -> Tensor:
 
 
 def pour(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
-    """Give our weights to the learner's `load`, or, where there is none, to `load_state_dict`."""
+    """Give our weights to the learner's `load`, or, where there is none, to
+    `load_state_dict`.
+    """
     by = "load" if hasattr(model, "load") else "load_state_dict"
     try:
         with torch.no_grad():
             getattr(model, by)({name: value.clone() for name, value in weights.items()})
     except (Exception, SystemExit) as error:
-        also = "" if by == "load" else "; name your parts as ours, or write load(self, weights)"
+        also = (
+            ""
+            if by == "load"
+            else "; name your parts as ours, or write load(self, weights)"
+        )
         raise NotSolved(f"{by} raised {one_line(error)}{also}") from None
 
 
 def left_out(model: nn.Module, weights: Mapping[str, Tensor]) -> list[str]:
     """The names of weights of which no number is in the model."""
-    pool = torch.cat([value.detach().flatten() for value in [*model.parameters(), *model.buffers()]])
-    return [name for name, value in weights.items() if not torch.isin(value, pool).any()]
+    pool = torch.cat(
+        [value.detach().flatten() for value in [*model.parameters(), *model.buffers()]]
+    )
+    return [
+        name for name, value in weights.items() if not torch.isin(value, pool).any()
+    ]
 
 
 def compare_models(
@@ -88,33 +126,46 @@ def compare_models(
     mistakes: Mapping[str, Wrong] | None = None,
     case: str | None = None,
 ) -> None:
-    """Raise NotSolved unless the learner's model gives our logits, with the same weights, on the same images.
+    """Raise NotSolved unless the learner's model gives our logits, with the same
+    weights, on the same images.
 
-    `silence` changes our model first, so that only the part that a rung is about can be heard. `mistakes` maps a
-    sentence to what the mistake that it names makes of our model.
+    `silence` changes our model first, so that only the part that a rung is about can be
+    heard. `mistakes` maps a sentence to what the mistake that it names makes of our
+    model.
     """
-    ours, images = shaken(c).double(), pictures(c).double()
+    ours = shaken(c).double()
+    images = pictures(c).double()
     with torch.no_grad():
         silence(ours)
         want = ours(images)
-        mine, weights = built(answer, c).double(), ours.state_dict()
+        mine = built(answer, c).double()
+        weights = ours.state_dict()
         pour(mine, weights)
         got = run(mine, images, case)
         if not isinstance(got, Tensor) or nearly(got, want):
             return compare(answer, got, want, case=case)
         if missing := left_out(mine, weights):
-            raise NotSolved(f"after load the numbers of {missing[0]} are nowhere in your model")
+            raise NotSolved(
+                f"after load the numbers of {missing[0]} are nowhere in your model"
+            )
         for sentence, mistake in (dict(mistakes or {}) | OTHER_EPS).items():
             if nearly(got, mistake(deepcopy(ours), images)):
                 raise NotSolved(sentence)
         compare(answer, got, want, case=case)
         off = (got - want).abs().max().item()
-        raise NotSolved(f"the logits are off by {off:.0e}, too much for rounding in float64: is one function another?")
+        raise NotSolved(
+            f"the logits are off by {off:.0e}, too much for rounding in float64: is one"
+            " function another?"
+        )
 
 
 def nearly(got: Tensor, want: Tensor) -> bool:
-    """Equal within a tolerance that tells one GELU from the other; a softmax in float32 on the way will do."""
-    return got.shape == want.shape and torch.allclose(got.double(), want, rtol=2e-5, atol=2e-6)
+    """Equal within a tolerance that tells one GELU from the other; a softmax in float32
+    on the way will do.
+    """
+    return got.shape == want.shape and torch.allclose(
+        got.double(), want, rtol=2e-5, atol=2e-6
+    )
 
 
 def changed(change: Callable[[VisionTransformer], object]) -> Wrong:
@@ -139,7 +190,9 @@ def with_eps(value: float, everywhere: bool) -> Wrong:
 
 
 OTHER_EPS = {
-    f"LayerNorm's eps is {value:g} in {where}: config.norm_eps says what it is": with_eps(value, everywhere)
+    f"LayerNorm's eps is {value:g} in {where}: config.norm_eps says what it is": (
+        with_eps(value, everywhere)
+    )
     for value in (1e-5, 1e-6, 1e-12)
     for where, everywhere in (("your model", True), ("your blocks", False))
 }
@@ -176,9 +229,12 @@ def even_attention(model: VisionTransformer) -> None:
 class Stream(nn.Module):
     """A block in which something is put together otherwise: `step(block, x)` -> x."""
 
-    def __init__(self, block: nn.Module, step: Callable[[nn.Module, Tensor], Tensor]) -> None:
+    def __init__(
+        self, block: nn.Module, step: Callable[[nn.Module, Tensor], Tensor]
+    ) -> None:
         super().__init__()
-        self.block, self.step = block, step
+        self.block = block
+        self.step = step
 
     def forward(self, x: Tensor, return_attention: bool = False) -> Tensor:
         return self.step(self.block, x)
@@ -194,17 +250,35 @@ def restacked(step: Callable[[nn.Module, Tensor], Tensor]) -> Wrong:
 
 
 class Mixing(nn.Module):
-    """Attention in which something is done otherwise: split into heads, mixed, merged."""
+    """Attention in which something is done otherwise: split into heads, mixed,
+    merged.
+    """
 
-    def __init__(self, attention: nn.Module, mix: Callable, split: str | Callable, merge: str | Callable) -> None:
+    def __init__(
+        self,
+        attention: nn.Module,
+        mix: Callable,
+        split: str | Callable,
+        merge: str | Callable,
+    ) -> None:
         super().__init__()
-        self.attention, self.mix, self.split, self.merge = attention, mix, split, merge
+        self.attention = attention
+        self.mix = mix
+        self.split = split
+        self.merge = merge
 
     def forward(self, tokens: Tensor, return_attention: bool = False) -> Tensor:
-        heads, joint = self.attention.heads, self.attention.qkv(tokens)
-        q, k, v = self.split(joint, heads) if callable(self.split) else rearrange(joint, self.split, three=3, h=heads)
+        heads = self.attention.heads
+        joint = self.attention.qkv(tokens)
+        q, k, v = (
+            self.split(joint, heads)
+            if callable(self.split)
+            else rearrange(joint, self.split, three=3, h=heads)
+        )
         mixed = self.mix(q, k, v)
-        merged = self.merge(mixed) if callable(self.merge) else rearrange(mixed, self.merge)
+        merged = (
+            self.merge(mixed) if callable(self.merge) else rearrange(mixed, self.merge)
+        )
         return self.attention.out(merged)
 
 

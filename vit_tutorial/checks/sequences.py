@@ -1,4 +1,6 @@
-"""The checks of chapter 01: images cut into patches, and the patch that holds a pixel."""
+"""The checks of chapter 01: images cut into patches, and the patch that holds a
+pixel.
+"""
 
 from collections.abc import Callable
 from itertools import permutations
@@ -22,20 +24,36 @@ from vit_tutorial.checks.core import (
 from vit_tutorial.checks.counting import whole
 
 COLUMNS_FIRST = "the patches stand column after column, not row after row"
-MIRRORED = "the two axes inside a patch are swapped, so each patch is mirrored along its diagonal"
-CHANNEL_FIRST = (
-    "inside a patch the channel is not the last axis but the first: red, green and blue of a pixel lie far apart"
+MIRRORED = (
+    "the two axes inside a patch are swapped, so each patch is mirrored along its"
+    " diagonal"
 )
-CHANNEL_BETWEEN = "inside a patch the channel is not the last axis: it stands between the rows and the columns"
+CHANNEL_FIRST = (
+    "inside a patch the channel is not the last axis but the first: red, green and blue"
+    " of a pixel lie far apart"
+)
+CHANNEL_BETWEEN = (
+    "inside a patch the channel is not the last axis: it stands between the rows and"
+    " the columns"
+)
 SPLIT = "a side splits into (patches, pixels of a patch), in this order"
-UPRIGHT = "each patch is a column of the result: the axis of patches comes before the axis of their values"
+UPRIGHT = (
+    "each patch is a column of the result: the axis of patches comes before the axis of"
+    " their values"
+)
 NOT_FLAT = "a patch is not flat yet: merge its last three axes, (P, P, C), into one"
-GRID = "the patches are still a grid: merge its rows and columns into one axis of N patches"
+GRID = (
+    "the patches are still a grid: merge its rows and columns into one axis of N"
+    " patches"
+)
 
 
 def disorders(source: Tensor, axes: str, **sizes: int) -> dict[str, Tensor]:
-    """What wrong orders make of `source`, whose axes are `axes` (y x p1 p2 c, perhaps b): sentence -> patches."""
-    found, batch = {}, "b" if "b" in axes else ""
+    """What wrong orders make of `source`, whose axes are `axes` (y x p1 p2 c, perhaps
+    b): sentence -> patches.
+    """
+    found = {}
+    batch = "b" if "b" in axes else ""
     for outer in ("y x", "x y"):
         for inner in permutations(("p1", "p2", "c")):
             faults = {
@@ -47,7 +65,9 @@ def disorders(source: Tensor, axes: str, **sizes: int) -> dict[str, Tensor]:
             }
             if any(faults.values()):
                 said = ", and ".join(fault for fault, there in faults.items() if there)
-                found[said] = rearrange(source, f"{axes} -> {batch} ({outer}) ({' '.join(inner)})", **sizes)
+                found[said] = rearrange(
+                    source, f"{axes} -> {batch} ({outer}) ({' '.join(inner)})", **sizes
+                )
     return found
 
 
@@ -55,22 +75,36 @@ def wrong_cuts(images: Tensor, side: int, want: Tensor) -> dict[str, Tensor]:
     """What the usual mistakes make of `images`: sentence -> patches."""
     batch, channels, rows, columns = images.shape
     grid = (rows // side, columns // side)
-    alone = {"the axis of the batch is gone: one image is a batch too, (1, N, P*P*C)": want[0]} if batch == 1 else {}
+    alone = (
+        {
+            "the axis of the batch is gone: one image is a batch too, (1, N, P*P*C)": (
+                want[0]
+            )
+        }
+        if batch == 1
+        else {}
+    )
     return alone | {
-        "reshape moves no value, it rules new lines through memory: split Y and X, move the axes, then merge": (
-            images.reshape(want.shape)
+        "reshape moves no value, it rules new lines through memory: split Y and X, move the axes, then merge": images.reshape(
+            want.shape
         ),
         "the channel is last, but each patch is a run of pixels in reading order: split Y and X, each for itself": (
             images.movedim(1, -1).reshape(want.shape)
         ),
         "the channel still stands before the patches: bring it behind the axes of a patch, then merge": (
-            rearrange(images, "b c (y p1) (x p2) -> b (c y x p1 p2)", p1=side, p2=side).reshape(want.shape)
+            rearrange(
+                images, "b c (y p1) (x p2) -> b (c y x p1 p2)", p1=side, p2=side
+            ).reshape(want.shape)
         ),
         "the axes inside a patch stand before those of the grid: (B, y, x, P, P, C) is the order to merge": (
-            rearrange(images, "b c (y p1) (x p2) -> b (p1 p2 y x c)", p1=side, p2=side).reshape(want.shape)
+            rearrange(
+                images, "b c (y p1) (x p2) -> b (p1 p2 y x c)", p1=side, p2=side
+            ).reshape(want.shape)
         ),
         "the batch comes first, then the patches, (B, N, P*P*C)": want.transpose(0, 1),
-        "the batch is merged into the patches, (B*N, P*P*C): keep B as the first axis": want.flatten(0, 1),
+        "the batch is merged into the patches, (B*N, P*P*C): keep B as the first axis": want.flatten(
+            0, 1
+        ),
         "only one image of the batch is left: keep B as the first axis": want[0],
         UPRIGHT: want.mT,
         f"{UPRIGHT}, and {CHANNEL_FIRST}": rearrange(
@@ -85,27 +119,52 @@ def wrong_cuts(images: Tensor, side: int, want: Tensor) -> dict[str, Tensor]:
 
 @checked
 def patchify(answer: Callable) -> str:
-    """`my_patchify(images, patch_size)`: (B, C, Y, X) -> (B, N, P*P*C), row by row, channel last."""
-    many, colours, rows, columns, side = (size for size in distinct(6, 2, 7) if size != 3)  # 3 channels are a habit
+    """`my_patchify(images, patch_size)`: (B, C, Y, X) -> (B, N, P*P*C), row by row,
+    channel last.
+    """
+    # 3 channels are a habit
+    many, colours, rows, columns, side = (
+        size for size in distinct(6, 2, 7) if size != 3
+    )
     expected = "a tensor of shape (B, N, P*P*C)"
-    sizes = (many, colours, rows, columns, side), (1, colours, columns, rows, many), (many, 1, rows, columns, colours)
+    sizes = (
+        (many, colours, rows, columns, side),
+        (1, colours, columns, rows, many),
+        (many, 1, rows, columns, colours),
+    )
     for batch, channels, *grid, side in sizes:
         images = torch.randn(batch, channels, *(count * side for count in grid))
         case = f"images of shape {tuple(images.shape)} and patch_size {side}"
         want = patches.patchify(images, side)
         compare(
-            answer, ask(answer, images, side, expected=expected, case=case), want, wrong_cuts(images, side, want), case
+            answer,
+            ask(answer, images, side, expected=expected, case=case),
+            want,
+            wrong_cuts(images, side, want),
+            case,
         )
     keeps_type(answer, images, patches.patchify(images, side), side)
-    for grid, side in (((1, 1), colours), ((rows, columns), 1)):  # one patch, and pixels as patches
+    # one patch, and pixels as patches
+    for grid, side in (((1, 1), colours), ((rows, columns), 1)):
         images = torch.randn(many, colours, *(count * side for count in grid))
         case = f"images of shape {tuple(images.shape)} and patch_size {side}"
         compare(
-            answer, ask(answer, images, side, expected=expected, case=case), patches.patchify(images, side), None, case
+            answer,
+            ask(answer, images, side, expected=expected, case=case),
+            patches.patchify(images, side),
+            None,
+            case,
         )
-    without_a_loop(answer, torch.randn(many, colours, 2, 2), torch.randn(many, colours, 12, 12), side=2)
+    without_a_loop(
+        answer,
+        torch.randn(many, colours, 2, 2),
+        torch.randn(many, colours, 12, 12),
+        side=2,
+    )
     images.requires_grad_()
-    got = ask(answer, images, side, expected=expected, case="images that ask for a gradient")
+    got = ask(
+        answer, images, side, expected=expected, case="images that ask for a gradient"
+    )
     want = patches.patchify(images, side)
     compare(answer, got, want)
     compare_gradients(answer, got, want, {"images": images})
@@ -117,19 +176,38 @@ def without_a_loop(answer: Callable, *batches: Tensor, side: int) -> None:
     steps = []
     for images in batches:
         with Watching() as watching:
-            ask(answer, images, side, expected="a tensor", case=f"images of shape {tuple(images.shape)}")
+            ask(
+                answer,
+                images,
+                side,
+                expected="a tensor",
+                case=f"images of shape {tuple(images.shape)}",
+            )
         steps.append(len(watching.seen))
     if steps[0] < steps[-1]:
         raise NotSolved(
-            "the patches are right, but you walk from one to the next: cut all at once, without a loop; split Y and X, "
-            "move the axes, then merge"
+            "the patches are right, but you walk from one to the next: cut all at once,"
+            " without a loop; split Y and X, move the axes, then merge"
         )
 
 
 def keeps_type(answer: Callable, images: Tensor, want: Tensor, *sizes: int) -> None:
-    """Raise NotSolved unless the answer keeps the type of numbers: of float64, and of bytes where it takes them."""
-    compare(answer, ask(answer, images.double(), *sizes, expected="a tensor", case="float64 images"), want.double())
-    shades = torch.arange(images.numel()).remainder(256).to(torch.uint8).reshape(images.shape)
+    """Raise NotSolved unless the answer keeps the type of numbers: of float64, and of
+    bytes where it takes them.
+    """
+    compare(
+        answer,
+        ask(
+            answer, images.double(), *sizes, expected="a tensor", case="float64 images"
+        ),
+        want.double(),
+    )
+    shades = (
+        torch.arange(images.numel())
+        .remainder(256)
+        .to(torch.uint8)
+        .reshape(images.shape)
+    )
     try:
         got = answer(shades, *sizes)
     except Exception:  # F.unfold, for one, takes no bytes
@@ -137,7 +215,8 @@ def keeps_type(answer: Callable, images: Tensor, want: Tensor, *sizes: int) -> N
     if not isinstance(got, Tensor) or got.dtype != torch.uint8:
         kind = getattr(got, "dtype", type(got).__name__)
         raise NotSolved(
-            f"{called(answer)} returned {kind} for images of bytes, expected torch.uint8, the type of its input"
+            f"{called(answer)} returned {kind} for images of bytes, expected"
+            " torch.uint8, the type of its input"
         )
 
 
@@ -160,11 +239,15 @@ WRONG_PLACES = {
     "this counts from 1, and the first patch is number 0": (
         lambda y, x, columns, side: y // side * (columns // side) + x // side + 1
     ),
-    "row and column are whole before you put them together: divide each with //, not their sum": (
-        lambda y, x, columns, side: int(y / side * (columns // side) + x / side)
+    "row and column are whole before you put them together: divide each with //, not their sum": lambda y, x, columns, side: (
+        int(y / side * (columns // side) + x / side)
     ),
-    "only the column of the patch: the rows of patches above it are missing": lambda y, x, columns, side: x // side,
-    "only the row of the patch: the patches to its left are missing": lambda y, x, columns, side: y // side,
+    "only the column of the patch: the rows of patches above it are missing": (
+        lambda y, x, columns, side: x // side
+    ),
+    "only the row of the patch: the patches to its left are missing": (
+        lambda y, x, columns, side: y // side
+    ),
     "this is the pixel's place inside its patch, the patch's place in the sequence is asked for": (
         lambda y, x, columns, side: y % side * side + x % side
     ),
@@ -173,20 +256,32 @@ WRONG_PLACES = {
 
 @checked
 def which_patch(answer: Callable) -> str:
-    """`patch_of(y, x, columns, patch_size)`: the index in the sequence of the patch that holds pixel (y, x)."""
-    places, found, name = [], [], called(answer)
+    """`patch_of(y, x, columns, patch_size)`: the index in the sequence of the patch
+    that holds pixel (y, x).
+    """
+    places = []
+    found = []
+    name = called(answer)
     for _ in range(20):
         side, rows, columns = distinct(3, 4, 12)
         y, x = (int(torch.randint(count * side, ())) for count in (rows, columns))
         places.append((y, x, columns * side, side))
     side, rows, columns = distinct(3, 2, 12)
-    first, last = (0, 0), (rows * side - 1, columns * side - 1)
-    for wide, square in ((columns * side, side), (columns, 1), (side, side)):  # pixels, and a column, as patches
-        places += [(*first, wide, square), (last[0], min(last[1], wide - 1), wide, square)]
+    first = (0, 0)
+    last = (rows * side - 1, columns * side - 1)
+    # pixels, and a column, as patches
+    for wide, square in ((columns * side, side), (columns, 1), (side, side)):
+        places += [
+            (*first, wide, square),
+            (last[0], min(last[1], wide - 1), wide, square),
+        ]
     for place in places:
         got = ask(answer, *place, expected="the index of the patch")
         if isinstance(got, tuple | list):
-            raise NotSolved(f"{name} returned {got}, one whole number was expected: row and column make one index")
+            raise NotSolved(
+                f"{name} returned {got}, one whole number was expected: row and column"
+                " make one index"
+            )
         found.append(whole(answer, got, "an index is an int, divide with //"))
     for sentence, wrong in WRONG_PLACES.items():
         if found == [wrong(*place) for place in places]:
@@ -207,29 +302,35 @@ def windows(image: Tensor, side: int, stride: int) -> Tensor:
     return image.unfold(1, side, stride).unfold(2, side, stride)
 
 
-def wrong_squares(image: Tensor, side: int, stride: int, want: Tensor) -> dict[str, Tensor]:
+def wrong_squares(
+    image: Tensor, side: int, stride: int, want: Tensor
+) -> dict[str, Tensor]:
     """What the usual mistakes make of `image`: sentence -> patches."""
     seen = windows(image, side, stride)
     return {
-        "the squares lie side by side: from one left edge to the next are stride pixels, not patch_size": (
-            rearrange(windows(image, side, side), SQUARES)
+        "the squares lie side by side: from one left edge to the next are stride pixels, not patch_size": rearrange(
+            windows(image, side, side), SQUARES
         ),
-        "stride is the step from one square to the next, not how far two of them overlap": (
-            rearrange(windows(image, side, max(side - stride, 1)), SQUARES)
+        "stride is the step from one square to the next, not how far two of them overlap": rearrange(
+            windows(image, side, max(side - stride, 1)), SQUARES
         ),
-        "patch_size and stride are swapped": rearrange(windows(image, stride, side), SQUARES),
-        "the last row and column of squares are missing: the last edge that fits is Y - patch_size itself": (
-            rearrange(seen[:, :-1, :-1], SQUARES)
+        "patch_size and stride are swapped": rearrange(
+            windows(image, stride, side), SQUARES
+        ),
+        "the last row and column of squares are missing: the last edge that fits is Y - patch_size itself": rearrange(
+            seen[:, :-1, :-1], SQUARES
         ),
         "one image goes in, so no batch comes out: drop the first axis": want[None],
         f"drop the first axis, no batch comes out{AND}{CHANNEL_FIRST}": rearrange(
             seen, "c y x p1 p2 -> 1 (y x) (c p1 p2)"
         ),
-        "reshape moves no value: bring the channel behind the axes of the square first, then merge": (
-            seen.reshape(want.shape)
+        "reshape moves no value: bring the channel behind the axes of the square first, then merge": seen.reshape(
+            want.shape
         ),
         UPRIGHT: want.mT,
-        f"{UPRIGHT}, and {CHANNEL_FIRST}": rearrange(seen, "c y x p1 p2 -> (c p1 p2) (y x)"),
+        f"{UPRIGHT}, and {CHANNEL_FIRST}": rearrange(
+            seen, "c y x p1 p2 -> (c p1 p2) (y x)"
+        ),
         NOT_FLAT: want.unflatten(1, (side, side, len(image))),
         GRID: want.unflatten(0, seen.shape[1:3]),
         **disorders(seen, "c y x p1 p2"),
@@ -238,7 +339,9 @@ def wrong_squares(image: Tensor, side: int, stride: int, want: Tensor) -> dict[s
 
 @checked
 def overlap(answer: Callable) -> str:
-    """`overlapping(image, patch_size, stride)`: (C, Y, X) -> (N, P*P*C), a square every `stride` pixels."""
+    """`overlapping(image, patch_size, stride)`: (C, Y, X) -> (N, P*P*C), a square every
+    `stride` pixels.
+    """
     rows, columns, colours, side = distinct(4, 5, 8)
     expected = "a tensor of shape (N, P*P*C)"
     sizes = (
@@ -249,14 +352,26 @@ def overlap(answer: Callable) -> str:
         (colours, 1, 0, 1, 1, side),  # one square
     )
     for channels, stride, rest, *grid, side in sizes:
-        image = torch.randn(channels, *(side + stride * (count - 1) + rest for count in grid))
-        case = f"an image of shape {tuple(image.shape)}, patch_size {side} and stride {stride}"
+        image = torch.randn(
+            channels, *(side + stride * (count - 1) + rest for count in grid)
+        )
+        case = (
+            f"an image of shape {tuple(image.shape)}, patch_size {side} and stride"
+            f" {stride}"
+        )
         want = rearrange(windows(image, side, stride), SQUARES)
         got = ask(answer, image, side, stride, expected=expected, case=case)
         compare(answer, got, want, wrong_squares(image, side, stride, want), case)
     keeps_type(answer, image, want, side, stride)
     image.requires_grad_()
-    got = ask(answer, image, side, stride, expected=expected, case="an image that asks for a gradient")
+    got = ask(
+        answer,
+        image,
+        side,
+        stride,
+        expected=expected,
+        case="an image that asks for a gradient",
+    )
     want = rearrange(windows(image, side, stride), SQUARES)
     compare(answer, got, want)
     compare_gradients(answer, got, want, {"image": image})

@@ -1,4 +1,6 @@
-"""What an answer must leave as it found it: what it was given, and the settings of PyTorch."""
+"""What an answer must leave as it found it: what it was given, and the settings of
+PyTorch.
+"""
 
 from collections.abc import Mapping
 
@@ -10,7 +12,10 @@ SETTINGS = {
     "the default device": (torch.get_default_device, torch.set_default_device),
     "the number of threads": (torch.get_num_threads, torch.set_num_threads),
     "whether gradients are recorded": (torch.is_grad_enabled, torch.set_grad_enabled),
-    "the search for anomalies": (torch.is_anomaly_enabled, torch.autograd.set_detect_anomaly),
+    "the search for anomalies": (
+        torch.is_anomaly_enabled,
+        torch.autograd.set_detect_anomaly,
+    ),
     "the precision of products": (
         torch.get_float32_matmul_precision,
         torch.set_float32_matmul_precision,
@@ -21,11 +26,15 @@ SEED = "the seed of all random numbers"
 
 def settings() -> dict[str, object]:
     """What holds for all of PyTorch, and the seed that was set last."""
-    return {name: read() for name, (read, _) in SETTINGS.items()} | {SEED: torch.initial_seed()}
+    return {name: read() for name, (read, _) in SETTINGS.items()} | {
+        SEED: torch.initial_seed()
+    }
 
 
 def restore(before: Mapping[str, object]) -> list[str]:
-    """Set the settings back to what they were; the names of those that were not. Random numbers are not set back."""
+    """Set the settings back to what they were; the names of those that were not. Random
+    numbers are not set back.
+    """
     now = settings()
     found = [name for name, value in now.items() if value != before[name]]
     for name in found:
@@ -35,7 +44,9 @@ def restore(before: Mapping[str, object]) -> list[str]:
 
 
 def copied(value: object) -> object:
-    """A copy of a tensor, through which gradients flow, or of a list, tuple or dict of such; anything else itself."""
+    """A copy of a tensor, through which gradients flow, or of a list, tuple or dict of
+    such; anything else itself.
+    """
     if isinstance(value, Tensor):
         return value.clone()
     if isinstance(value, dict):
@@ -46,10 +57,14 @@ def copied(value: object) -> object:
 
 
 def record(value: object) -> object:
-    """What `disturbed` needs to know of a value later: of a module what is in it, of tensors their gradient."""
+    """What `disturbed` needs to know of a value later: of a module what is in it, of
+    tensors their gradient.
+    """
     if isinstance(value, nn.Module):
         return {
-            "numbers": {name: number.clone() for name, number in value.state_dict().items()},
+            "numbers": {
+                name: number.clone() for name, number in value.state_dict().items()
+            },
             "sizes": {name: plain(part) for name, part in value.named_modules()},
             "hooks": {name: hooks(part) for name, part in value.named_modules()},
         } | stance(value)
@@ -59,20 +74,28 @@ def record(value: object) -> object:
 
 
 def in_two_modes(module: nn.Module, training: bool | None = None) -> nn.Module:
-    """Put a module in train or eval mode, drawn where it is not said, and its last part in the other one.
+    """Put a module in train or eval mode, drawn where it is not said, and its last part
+    in the other one.
 
-    So it is in a model of which a part is not trained; neither train() nor eval() brings it back.
+    So it is in a model of which a part is not trained; neither train() nor eval()
+    brings it back.
     """
-    first, *_, last = module.train(bool(torch.rand(()) < 0.5) if training is None else training).modules()
+    first, *_, last = module.train(
+        bool(torch.rand(()) < 0.5) if training is None else training
+    ).modules()
     last.training = not first.training
     return module
 
 
 def stance(module: nn.Module) -> dict[str, dict]:
-    """The mode of each part of a module, and of each parameter whether it learns and its gradient."""
+    """The mode of each part of a module, and of each parameter whether it learns and
+    its gradient.
+    """
     return {
         "modes": {name: part.training for name, part in module.named_modules()},
-        "learns": {name: value.requires_grad for name, value in module.named_parameters()},
+        "learns": {
+            name: value.requires_grad for name, value in module.named_parameters()
+        },
         "gradients": {name: record(value) for name, value in module.named_parameters()},
     }
 
@@ -80,12 +103,18 @@ def stance(module: nn.Module) -> dict[str, dict]:
 def plain(part: nn.Module) -> dict[str, object]:
     """The numbers and names that a part keeps beside its tensors, such as `heads`."""
     kinds = (bool, int, float, str, tuple)
-    values = {name: value for name, value in vars(part).items() if isinstance(value, kinds)}
+    values = {
+        name: value for name, value in vars(part).items() if isinstance(value, kinds)
+    }
     return {name: value for name, value in values.items() if name != "training"}
 
 
 def hooks(part: nn.Module) -> int:
-    return sum(len(kept) for name, kept in vars(part).items() if name.endswith("_hooks") and kept)
+    return sum(
+        len(kept)
+        for name, kept in vars(part).items()
+        if name.endswith("_hooks") and kept
+    )
 
 
 def inside(value: object) -> list[object]:
@@ -105,7 +134,11 @@ def alike(one: Tensor | None, other: Tensor | None) -> bool:
     """Equal to the last bit, in shape and type too."""
     if one is None or other is None:
         return one is other
-    return one.shape == other.shape and one.dtype == other.dtype and torch.equal(one, other)
+    return (
+        one.shape == other.shape
+        and one.dtype == other.dtype
+        and torch.equal(one, other)
+    )
 
 
 def disturbed(
@@ -115,10 +148,12 @@ def disturbed(
     noun: str = "model",
     advice: str = "make a new tensor (x = x + y, not x += y)",
 ) -> str | None:
-    """What became of an input that should be as it was, as the end of a sentence; None where it is.
+    """What became of an input that should be as it was, as the end of a sentence; None
+    where it is.
 
-    `given` is what the answer got, `original` what that was a copy of, `before` the record of it. `noun` is what the
-    exercise calls a module, `advice` how else one gets what a change in place gave.
+    `given` is what the answer got, `original` what that was a copy of, `before` the
+    record of it. `noun` is what the exercise calls a module, `advice` how else one gets
+    what a change in place gave.
     """
     if isinstance(given, nn.Module):
         return disturbed_module(given, before, noun)
@@ -126,46 +161,79 @@ def disturbed(
         if not alike(given, original):
             return f"changed its input in place: {advice}"
         if given.requires_grad != original.requires_grad:
-            return f"switched requires_grad of its input {'on' if given.requires_grad else 'off'}: leave it as it was"
+            return (
+                "switched requires_grad of its input"
+                f" {'on' if given.requires_grad else 'off'}: leave it as it was"
+            )
         if not alike(record(original), before) or record(given) is not None:
-            return "left gradients in its input: no backward is asked for here, or torch.autograd.grad"
+            return (
+                "left gradients in its input: no backward is asked for here, or"
+                " torch.autograd.grad"
+            )
         return None
     names = given.keys() == original.keys() if isinstance(given, dict) else True
     if len(inside(given)) != len(inside(original)) or not names:
-        return f"changed the {type(given).__name__} that it was given: make a new one, or begin with a copy"
+        return (
+            f"changed the {type(given).__name__} that it was given: make a new one, or"
+            " begin with a copy"
+        )
     for triple in zip(inside(given), inside(original), before or [], strict=False):
         if isinstance(triple[0], Tensor) != isinstance(triple[1], Tensor) or (
             isinstance(triple[0], int | float) and triple[0] != triple[1]
         ):
-            return f"changed the {type(given).__name__} that it was given: make a new one, or begin with a copy"
+            return (
+                f"changed the {type(given).__name__} that it was given: make a new one,"
+                " or begin with a copy"
+            )
         if said := disturbed(*triple, noun, advice):
             place = f"in the {type(given).__name__} that it was given"
-            return said.replace("its input in place", f"a tensor {place}, in place").replace(
-                "its input", f"a tensor {place}"
-            )
+            return said.replace(
+                "its input in place", f"a tensor {place}, in place"
+            ).replace("its input", f"a tensor {place}")
     return None
 
 
-def disturbed_module(module: nn.Module, before: Mapping[str, dict], noun: str) -> str | None:
+def disturbed_module(
+    module: nn.Module, before: Mapping[str, dict], noun: str
+) -> str | None:
     now = record(module) if "numbers" in before else stance(module)
     for kind, said in (
-        ("numbers", f"changed the {noun} itself: leave its weights and biases as they were"),
-        ("sizes", f"changed the {noun} itself: leave its sizes and settings as they were"),
+        (
+            "numbers",
+            f"changed the {noun} itself: leave its weights and biases as they were",
+        ),
+        (
+            "sizes",
+            f"changed the {noun} itself: leave its sizes and settings as they were",
+        ),
     ):
-        mine, then = now.get(kind, {}), before.get(kind, {})
+        mine = now.get(kind, {})
+        then = before.get(kind, {})
         equal = alike if kind == "numbers" else lambda one, other: one == other
-        if mine.keys() != then.keys() or not all(equal(mine[name], value) for name, value in then.items()):
+        if mine.keys() != then.keys() or not all(
+            equal(mine[name], value) for name, value in then.items()
+        ):
             return said
     for name, training in before["modes"].items():
         if now["modes"].get(name, training) != training:
             whole = len(set(now["modes"].values())) == 1 or not name
             part = f"the {noun}" if whole else f"{name} of the {noun}"
-            return f"left {part} in {'eval' if training else 'train'} mode: leave each part in the mode it is in"
+            return (
+                f"left {part} in {'eval' if training else 'train'} mode: leave each"
+                " part in the mode it is in"
+            )
     for name, learns in before["learns"].items():
         if now["learns"].get(name, learns) != learns:
-            state = "frozen: its weights and biases have lost requires_grad" if learns else "to learn: it was frozen"
+            state = (
+                "frozen: its weights and biases have lost requires_grad"
+                if learns
+                else "to learn: it was frozen"
+            )
             return f"left the {noun} {state}"
-    if any(not alike(now["gradients"].get(name), value) for name, value in before["gradients"].items()):
+    if any(
+        not alike(now["gradients"].get(name), value)
+        for name, value in before["gradients"].items()
+    ):
         return f"left gradients in the {noun}: no backward is asked for here"
     if now.get("hooks") != before.get("hooks"):
         return f"left a hook on the {noun}: remove it before you return"

@@ -1,0 +1,1 @@
+"""Changes of training images, drawn afresh for every image and epoch."""

@@ -1,0 +1,71 @@
+"""How far an image may be changed while a model trains."""
+
+from dataclasses import dataclass
+
+from vit_tutorial.settings import coerce_fields, expect_between
+
+# every image keeps half, to within a hundredth or two: more changes nothing
+LARGEST_ALPHA = 1000
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """How far an image may be changed; by default not at all.
+
+    `crop`: least and largest share of the area that is kept. `flip`: mirror every other
+    image, left to right. `brightness`, `contrast`, `saturation`: 0.4 means a factor
+    from 0.6 to 1.4; `hue`: a share of the colour circle, to both sides; `rotation`:
+    degrees, to both sides. Raises ValueError with the value and what was expected.
+    """
+
+    crop: tuple[float, float] = (1.0, 1.0)
+    flip: bool = False
+    brightness: float = 0.0
+    contrast: float = 0.0
+    saturation: float = 0.0
+    hue: float = 0.0
+    rotation: float = 0.0
+
+    def __post_init__(self) -> None:
+        coerce_fields(self)
+        if not 0 < self.crop[0] <= self.crop[1] <= 1:
+            raise ValueError(
+                f"crop is {self.crop}, expected two shares of the area, 0 < least <="
+                " largest <= 1"
+            )
+        expect_between(self, 0, 1, "brightness", "contrast", "saturation")
+        expect_between(self, 0, 0.5, "hue")
+        expect_between(self, 0, 180, "rotation")
+
+
+@dataclass(frozen=True)
+class StrongConfig:
+    """What strong recipes add; by default nothing.
+
+    `three`: share of images of which each turns grey, is solarised or is blurred
+    (three-augment, Touvron et al. 2022, "DeiT III"). `erase`: share of images that lose
+    a rectangle (Zhong et al. 2020). `mixup`, `cutmix`: alpha of the Beta(alpha, alpha)
+    that says how much of each image stays, 0: off (Zhang et al. 2018; Yun et al. 2019);
+    with both on, each image draws which. Raises ValueError with the value and what was
+    expected.
+    """
+
+    three: float = 0.0
+    erase: float = 0.0
+    mixup: float = 0.0
+    cutmix: float = 0.0
+
+    def __post_init__(self) -> None:
+        coerce_fields(self)
+        for name in ("three", "erase"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(
+                    f"{name} is {getattr(self, name)}, expected a share of the images,"
+                    " 0 to 1"
+                )
+        for name in ("mixup", "cutmix"):
+            if not 0 <= getattr(self, name) <= LARGEST_ALPHA:
+                raise ValueError(
+                    f"{name} is {getattr(self, name)}, expected an alpha up to 1,000,"
+                    " or 0 for off"
+                )

@@ -1,0 +1,122 @@
+"""What each command does, once its words are understood."""
+
+import io
+import json
+import math
+import os
+import shlex
+from pathlib import Path
+
+from jsonargparse import Namespace
+
+from vit_tutorial.cli.attend import (
+    check_choice,
+    draw_attention,
+    look_at,
+    name_of,
+    read_all,
+)
+from vit_tutorial.cli.console import PROGRAM, print_row, say
+from vit_tutorial.data.datasets import describe, load_split, sized_for
+from vit_tutorial.data.folder_layout import other_classes, some
+from vit_tutorial.data.stl10_download import download_stl10
+from vit_tutorial.files import write_file
+from vit_tutorial.model import count_parameters
+from vit_tutorial.training.checkpoint import load_checkpoint, shipped_names
+from vit_tutorial.training.distributed import pick_device, rank
+from vit_tutorial.training.loop import train
+from vit_tutorial.training.metrics import evaluate
+
+
+def note(line: str) -> None:
+    """Tell what a user should know and no script reads."""
+    say(line, "stderr")
+
+
+def run_train(settings: Namespace) -> None:
+    model, record = train(
+        settings.model,
+        settings.data,
+        settings.training,
+        settings.out,
+        settings.resume,
+        report=print_row,
+        note=note,
+    )
+    if rank() > 0:
+        return
+    say(
+        f"The run is in {settings.out}: {count_parameters(model):,} parameters after"
+        f" epoch {len(record.history)}."
+    )
+    place = (
+        os.path.join(os.curdir, settings.out)
+        if settings.out in shipped_names()
+        else settings.out
+    )
+    say(
+        f"Measure it with: {PROGRAM} evaluate --checkpoint {shlex.quote(place)}"
+        " --split val"
+    )
+
+
+def run_evaluate(settings: Namespace) -> None:
+    model, record = load_checkpoint(settings.checkpoint, pick_device(settings.device))
+    config = sized_for(settings.data, model.config)
+    data = load_split(config, settings.split)
+    if data.classes != record.classes:
+        known = (
+            "the model was trained for"
+            f" {some(record.classes)}{other_classes(data.classes, record.classes)}"
+        )
+        raise ValueError(f"the data have classes {some(data.classes)}, {known}")
+    if data.origin:
+        note(describe(config))
+        noted = record.config.get("images")
+        was = (
+            noted.get(settings.split)
+            if isinstance(noted, dict)
+            else "pictures that it does not name"
+        )
+        if was != data.origin and settings.split != "test":
+            note(
+                f"the run's {settings.split} split was {was!s:.60}, this is"
+                f" {data.origin}: some may have trained it"
+            )
+    scores = evaluate(model, data, record.mean, record.std)
+    if not math.isfinite(scores["loss"]):
+        raise FloatingPointError(
+            f"the loss is {scores['loss']}: the weights of {settings.checkpoint} are of"
+            " no use"
+        )
+    about = {
+        "checkpoint": settings.checkpoint,
+        "data": settings.data.name,
+        "split": settings.split,
+    }
+    say(json.dumps(scores | about | {"epochs": len(record.history)}))
+
+
+def run_attend(settings: Namespace) -> None:
+    if not Path(settings.out).parent.is_dir():
+        raise ValueError(
+            f"--out is {settings.out}, but there is no folder"
+            f" {Path(settings.out).parent}"
+        )
+    model, record = load_checkpoint(settings.checkpoint)
+    choice = (settings.layer, settings.head, settings.rollout)
+    check_choice(model.config, *choice)
+    images, lines = read_all(settings.images, model.config, record)
+    weights, titles = look_at(model, images, record, *choice)
+    name = name_of(model.config, *choice)
+    figure = draw_attention(images, weights, model.config.grid, titles, name)
+    file = io.BytesIO()
+    figure.savefig(file, format=Path(settings.out).suffix[1:] or "png")
+    write_file(Path(settings.out), file.getvalue())
+    for line in lines:
+        note(line)
+    say(f"{settings.out}: {name}, over {len(images)} image{'s' * (len(images) > 1)}")
+
+
+def run_download(settings: Namespace) -> None:
+    download_stl10(settings.root)

@@ -1,0 +1,237 @@
+"""The command line: train, evaluate, attend, download. A user's mistake is one line and
+exit code 2.
+"""
+
+import argparse
+import inspect
+import json
+import os
+import shlex
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+from jsonargparse import Namespace
+
+from vit_tutorial.augment.config import AugmentConfig, StrongConfig
+from vit_tutorial.cli.console import PROGRAM, in_words, one_line, say
+from vit_tutorial.cli.parser import ConfigFile, Parser, packaged_configs
+from vit_tutorial.config import ViTConfig
+from vit_tutorial.data.config import DataConfig
+from vit_tutorial.files import user_word
+from vit_tutorial.training.config import TrainConfig
+from vit_tutorial.training.run import PARTS, Record, read_record
+
+EXPLAINED = {  # the groups of flags, and whose docstring explains them
+    "model": ViTConfig,
+    "data": DataConfig,
+    "training": TrainConfig,
+    "training.augment": AugmentConfig,
+    "training.strong": StrongConfig,
+}
+
+
+def make_parser(defaults: dict) -> Parser:
+    """The parser of all commands; `defaults` are the settings of the run that the
+    command goes on with or looks at.
+    """
+    parser = Parser(
+        prog=PROGRAM, description="Train a Vision Transformer and look into it."
+    )
+    commands = parser.add_subcommands(required=True, metavar="command")
+    checkpoint = {
+        "type": str,
+        "required": True,
+        "help": "a run's folder, a .safetensors file in one, or a shipped name",
+    }
+
+    command = Parser(description="Train a model. What is said here overrides --config.")
+    command.add_argument(
+        "--config",
+        action=ConfigFile,
+        help=f"{', '.join(sorted(packaged_configs()))}, or the path of a YAML file",
+    )
+    command.add_argument("--out", type=str, required=True, help="folder of the run")
+    command.add_argument(
+        "--resume", action="store_true", help="go on with the run in --out"
+    )
+    for name, settings in {
+        "model": ViTConfig,
+        "data": DataConfig,
+        "training": TrainConfig,
+    }.items():
+        command.add_class_arguments(settings, name)
+    explain(command)
+    command.set_defaults(defaults)
+    commands.add_subcommand("train", command, help="train a model")
+
+    command = Parser(
+        description=(
+            "Measure accuracy; the last line is a JSON object. --data defaults to that"
+            " of the run."
+        )
+    )
+    command.add_argument("--checkpoint", **checkpoint)
+    command.add_argument("--split", choices=["train", "val", "test"], default="val")
+    command.add_argument("--device", type=str, default="auto")
+    command.add_class_arguments(DataConfig, "data")
+    explain(command)
+    command.set_defaults({"data": defaults.get("data", {})})
+    commands.add_subcommand("evaluate", command, help="measure a model's accuracy")
+
+    command = Parser(
+        description=(
+            "Draw the attention of the class token over pictures, with the predicted"
+            " class."
+        )
+    )
+    command.add_argument("images", nargs="+", type=str, help="files of images")
+    command.add_argument("--checkpoint", **checkpoint)
+    command.add_argument(
+        "--out", type=str, required=True, help="file of the figure: .png, .pdf, .svg"
+    )
+    command.add_argument(
+        "--layer",
+        type=int | None,
+        default=None,
+        help="counted from 0; default: the last",
+    )
+    command.add_argument(
+        "--head",
+        type=int | None,
+        default=None,
+        help="counted from 0; default: the mean over heads",
+    )
+    command.add_argument(
+        "--rollout", action="store_true", help="through all layers, instead of one"
+    )
+    commands.add_subcommand("attend", command, help="draw attention over pictures")
+
+    command = Parser(description="Download a data set.")
+    command.add_argument("name", choices=["stl10"])
+    command.add_argument("--root", type=str, default="data", help="folder to put it in")
+    commands.add_subcommand("download", command, help="download a data set")
+    return parser
+
+
+def explain(command: Parser) -> None:
+    """Show in --help what the docstrings say of the settings; jsonargparse takes only
+    their first line.
+    """
+    for name, group in command.groups.items():
+        words = inspect.getdoc(EXPLAINED[name]).partition("\n\n")[2]
+        group.description = words.partition("Raises ValueError")[0]
+
+
+def peek(argv: list[str]) -> argparse.Namespace:
+    """The run that a command is about, before everything is parsed: its defaults come
+    from there.
+    """
+    parser = argparse.ArgumentParser(
+        add_help=False, exit_on_error=False, allow_abbrev=False
+    )
+    for name in ("--out", "--checkpoint"):
+        parser.add_argument(name, nargs="?")
+    parser.add_argument("--resume", action="store_true")
+    return parser.parse_known_args(argv)[0]
+
+
+def known_run(argv: list[str]) -> Record | None:
+    """The record of the run that is resumed or evaluated: its settings are the defaults
+    of everything not said.
+    """
+    known = peek(argv)
+    if argv[:1] == ["evaluate"] and known.checkpoint:
+        from vit_tutorial.training.checkpoint import find_weights
+
+        return read_record(find_weights(known.checkpoint).parent)
+    if argv[:1] == ["train"] and known.resume and known.out:
+        from vit_tutorial.training.checkpoint import read_state
+
+        return read_state(Path(known.out))[0]
+    return None
+
+
+def parser_for(argv: list[str]) -> Parser:
+    """The parser of all commands, with the defaults for this one."""
+    record = known_run(argv)
+    return make_parser(
+        {name: record.config.get(name, {}) for name in PARTS} if record else {}
+    )
+
+
+def resume_hint(argv: list[str]) -> str:
+    """What to tell a user who interrupted the command."""
+    out = peek(argv).out if argv[:1] == ["train"] else None
+    if not out or not (Path(out) / "state.safetensors").is_file():
+        return "interrupted"
+    return (
+        f"interrupted; go on with: {PROGRAM}"
+        f" {shlex.join(argv + ['--resume'] * ('--resume' not in argv))}"
+    )
+
+
+def config_first(argv: list[str]) -> list[str]:
+    """Move --config to the front: the parser lets the later win, and what was typed
+    shall win over a file.
+    """
+    for place, word in enumerate(argv):
+        if word == "--config" or word.startswith("--config="):
+            end = place + 1 + (word == "--config")
+            return argv[:1] + argv[place:end] + argv[1:place] + argv[end:]
+    return argv
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a command; returns its exit code: 0, 2 for a user's mistake, 130 when
+    interrupted.
+
+    Any error is one line; with VIT_TRACEBACK in the environment it is raised, to see
+    where it comes from.
+    """
+    argv = [user_word(word) for word in (sys.argv[1:] if argv is None else argv)]
+    for stream in (sys.stdout, sys.stderr):
+        # a name that the terminal cannot show is no error
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        parser = parser_for(argv)
+        settings = parser.instantiate(parser.parse_args(config_first(argv)))
+        COMMANDS[settings.subcommand](settings[settings.subcommand])
+    except KeyboardInterrupt:
+        say("\n" + resume_hint(argv), "stderr")
+        return 130
+    except Exception as error:
+        if os.environ.get("VIT_TRACEBACK"):
+            raise
+        line = one_line(in_words(error))
+        tell_torchrun(line)
+        say(line.rstrip(), "stderr")
+        return 2
+    return 0
+
+
+def tell_torchrun(line: str) -> None:
+    """Let torchrun, where it started this process, end its own report with our line."""
+    path = os.environ.get("TORCHELASTIC_ERROR_FILE")
+    if path:
+        Path(path).write_text(
+            json.dumps({"message": line, "timestamp": int(time.time())}),
+            encoding="utf-8",
+        )
+
+
+def run_command(name: str, settings: Namespace) -> None:
+    """Carry out a command. What computes is imported only now: --help and a slip of the
+    pen need not wait for it.
+    """
+    from vit_tutorial.cli import commands
+
+    getattr(commands, f"run_{name}")(settings)
+
+
+COMMANDS = {
+    name: partial(run_command, name)
+    for name in ("train", "evaluate", "attend", "download")
+}

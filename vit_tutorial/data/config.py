@@ -1,0 +1,83 @@
+"""Which images a run is about, and how they are split and normalised."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from vit_tutorial.settings import coerce_fields, expect_between
+
+# of pixels, epochs, a rate or a factor: what is larger is a slip of the finger
+MOST = 10**6
+MOST_IMAGES = 10**9
+MOST_SEEDS = 2**40  # a seed of torch has 64 bits, some of which count epochs
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which images, and how they are split and normalised.
+
+    `root` is the folder of "folder", and the one that holds stl10_binary/ for "stl10".
+    `image_size`, in pixels, is one side or (rows, columns) to which the images of a
+    folder are brought on reading, by default the model's; the other sets have their
+    own. `val_fraction` of the labelled training images are held out by `split_seed`,
+    another part of them in each `fold`; of a folder about as many, by the pictures'
+    names. The drawn sets draw `train_images` fresh images an epoch and `val_images`
+    fixed ones; `decoys` are those of "stacks". `mean` and `std`, one a channel, are of
+    images in [0, 1]. Raises ValueError with the value found and what was expected.
+    """
+
+    name: Literal["stacks", "pairs", "stl10", "folder"] = "stacks"
+    root: str = "data"
+    image_size: int | tuple[int, int] | None = None
+    val_fraction: float = 0.2
+    split_seed: int = 0
+    fold: int = 0
+    train_images: int = 2000
+    val_images: int = 1000
+    decoys: Literal["plain", "patterned"] = "plain"
+    mean: tuple[float, ...] = (0.5, 0.5, 0.5)
+    std: tuple[float, ...] = (0.25, 0.25, 0.25)
+
+    def __post_init__(self) -> None:
+        coerce_fields(self)
+        sides = (
+            self.image_size
+            if isinstance(self.image_size, tuple)
+            else (self.image_size or 1,)
+        )
+        if not all(1 <= side <= MOST for side in sides) or self.image_size == 0:
+            raise ValueError(
+                f"image_size is {self.image_size}, expected at least 1, at most"
+                f" {MOST:,}"
+            )
+        expect_between(self, 1, MOST_IMAGES, "train_images", "val_images")
+        expect_between(self, 0, MOST_SEEDS, "split_seed", "fold")
+        if not 1 / MOST_IMAGES <= self.val_fraction < 1:
+            raise ValueError(
+                f"val_fraction is {self.val_fraction}, expected 0 < val_fraction < 1"
+            )
+        if not 0 <= self.fold < self.folds:
+            parts = f"of which each holds out {self.val_fraction:g} of the images"
+            raise ValueError(
+                f"fold is {self.fold}, expected one of 0 to {self.folds - 1}, {parts}"
+            )
+        if not self.mean or len(self.mean) != len(self.std):
+            raise ValueError(
+                f"{len(self.mean)} values of mean and {len(self.std)} of std, expected"
+                " one a channel"
+            )
+        if not all(1 / MOST <= value <= MOST for value in self.std):
+            raise ValueError(f"std is {self.std}, expected positive numbers")
+        if not all(abs(value) <= MOST for value in self.mean):
+            raise ValueError(f"mean is {self.mean}, expected numbers about 0 to 1")
+
+    @property
+    def folds(self) -> int:
+        """How often `val_fraction` of the images can be held out without holding out
+        one twice.
+        """
+        return int(1 / self.val_fraction + 1e-9)
+
+    @property
+    def drawn(self) -> bool:
+        """Whether the images are drawn from a seed, afresh each epoch."""
+        return self.name in ("stacks", "pairs")

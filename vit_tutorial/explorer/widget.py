@@ -1,0 +1,296 @@
+"""Attention under sliders, live in a notebook; `html.py` makes the page and the picture
+of it.
+"""
+
+import base64
+from collections.abc import Sequence
+from itertools import accumulate
+
+import numpy as np
+import torch
+import traitlets
+from matplotlib import colormaps
+from torch import Tensor
+
+from vit_tutorial.config import ViTConfig
+from vit_tutorial.data.images import beside, normalise
+from vit_tutorial.explorer.choices import Choices
+from vit_tutorial.explorer.encoding import Source, deflate, pack, pixels, see
+from vit_tutorial.explorer.html import SCRIPT, STYLE, page, picture
+from vit_tutorial.model import VisionTransformer
+
+MOST_IMAGES = 64
+# of all images, epochs, layers and heads: far more than a page can hold
+MOST_WEIGHTS = 24_000_000
+MOST_BYTES = 3_000_000  # of data on a page, compressed: more opens slowly on a phone
+# steps from 0 to a row's largest weight: as many as fit a page
+LEVELS = (255, 191, 127, 95, 63, 47, 31, 23, 15)
+# as pixels
+COLOURS = (
+    (255 * colormaps["viridis"](range(256)))
+    .round()
+    .astype(np.uint8)
+    .view("<u4")
+    .ravel()
+    .tolist()
+)
+
+
+class Explorer(Choices):
+    """A map of attention for an image, a layer, a head (-1: their mean) and a query (0:
+    class token, 1 to N: patches).
+
+    With mean pooling query 0 is the mean over queries. `mode` is "raw" or "rollout"
+    (through the layers up to `layer`), `epoch` that of the snapshot, `opacity` that of
+    the weights on the image, `dropped` the patches the model does not get to see. These
+    traits and the view follow each other. `views` holds `encoding.pack`, image by image
+    and in each epoch by epoch; `masked` is the same for the image without its dropped
+    patches.
+    """
+
+    _esm = SCRIPT
+    _css = STYLE
+
+    def __init__(self, source: Source, **traits) -> None:
+        self.source = source
+        super().__init__(**traits)
+        self.on_msg(lambda _widget, content, buffers: _receive(self, content, buffers))
+
+    @traitlets.observe("image", "epoch", "dropped")
+    def _drop(self, change: dict) -> None:
+        if change["name"] == "image":
+            self.dropped = []  # another image is whole again
+        self.masked = (
+            self.source.without(self.dropped, self.image, self.epoch)
+            if self.dropped
+            else b""
+        )
+
+    def add(self, picture: Tensor) -> None:
+        """Append a picture (3, Y, X), uint8 RGB of the model's size, and move to it.
+        Raises ValueError, one line.
+        """
+        count = self.facts["images"]
+        labels = self.facts["labels"]
+        if count >= MOST_IMAGES:
+            raise ValueError(
+                f"{count} images are here, expected at most {MOST_IMAGES}: there is no"
+                " room for another"
+            )
+        shown, views = self.source.append(picture)
+        with self.hold_sync():  # one message to the view
+            self.facts = {
+                **self.facts,
+                "images": count + 1,
+                "labels": labels and [*labels, None],
+            }
+            self.pictures, self.views = [*self.pictures, shown], [*self.views, *views]
+            self.image = count
+
+    def _repr_mimebundle_(self, **kwargs) -> tuple[dict, dict]:
+        bundle, metadata = super()._repr_mimebundle_(**kwargs)
+        return {
+            **bundle,
+            "text/html": page(self),
+            "image/png": base64.b64encode(picture(self)).decode(),
+        }, metadata
+
+
+def _receive(explorer: Explorer, content: dict, buffers: list[memoryview]) -> None:
+    """A picture from the browser, as RGB bytes. What is wrong with it is said in the
+    widget.
+    """
+    height, width = explorer.facts["size"]
+    try:
+        if len(buffers) != 1 or len(buffers[0]) != 3 * height * width:
+            raise ValueError(
+                f"{content.get('name')} did not arrive as {width} x {height} pixels"
+            )
+        values = torch.from_numpy(np.frombuffer(buffers[0], np.uint8).copy())
+        explorer.add(values.reshape(height, width, 3).movedim(-1, 0))
+    except ValueError as error:
+        explorer.send({"problem": str(error)})
+
+
+def explore(
+    model: VisionTransformer,
+    images: Tensor,
+    classes: Sequence[str] | None = None,
+    labels: Sequence[int] | Tensor | None = None,
+    mean: Sequence[float] = (0.5,) * 3,
+    std: Sequence[float] = (0.25,) * 3,
+    snapshots: dict[int, VisionTransformer] | None = None,
+) -> Explorer:
+    """Look into `model` at images (B, C, Y, X): uint8, normalised here by `mean` and
+    `std`, or normalised floats.
+
+    `classes` are the names of the model's classes, `labels` the true class of each
+    image. `snapshots` are models of the same config by epoch; a slider moves through
+    them, and they are shown in place of `model`, the last one first. A model with mean
+    pooling has no class token: in its place stands the mean over queries. Dropped
+    patches and own pictures are computed when asked for, with the models as they then
+    are. All models stay as they were. A page holds 3 MB; where much must fit, weights
+    are kept in fewer than 255 steps, and the view says so. Raises ValueError for
+    images, names, labels or snapshots that do not fit the model or in number, for more
+    than a page can hold (64 images at most), and for weights that are not finite.
+    """
+    c = model.config
+    mean = tuple(mean)
+    std = tuple(std)
+    _check_images(c, images)
+    _check_names(c, len(images), classes, labels)
+    if not len(mean) == len(std) == c.channels:
+        raise ValueError(
+            f"{len(mean)} means and {len(std)} deviations, expected {c.channels} of"
+            " each"
+        )
+    models = {None: model} if snapshots is None else _check_snapshots(c, snapshots)
+    patches = c.grid[0] * c.grid[1]
+    weights = (
+        len(images) * len(models) * c.depth * (c.heads + 1) * (1 + patches) * patches
+    )
+    if weights > MOST_WEIGHTS:
+        most = MOST_WEIGHTS * len(images) // weights
+        raise ValueError(
+            f"{len(images)} images have {weights / 1e6:.1f} million weights, expected"
+            f" at most {MOST_WEIGHTS / 1e6:.0f}: {most} of this model's images fit"
+        )
+    images = images.detach()
+    if images.dtype == torch.uint8:
+        shown = images
+        images = normalise(images, mean, std)
+    else:
+        offset, scale = (
+            beside(images, torch.tensor(values)[:, None, None])
+            for values in (mean, std)
+        )
+        shown = (255 * (images * scale + offset)).round().clamp(0, 255).to(torch.uint8)
+    pictures = pixels(shown)
+    levels, views = _fit(pictures, [see(each, images) for each in models.values()])
+    facts = {
+        "images": len(images),
+        "layers": c.depth,
+        "heads": c.heads,
+        "patches": patches,
+        "grid": c.grid,
+        "size": c.sides,
+        "epochs": list(models),
+        "levels": levels,
+        "classToken": c.pool == "cls",
+        "outputs": c.classes,
+        "classes": None if classes is None else list(classes),
+        "labels": None if labels is None else [int(label) for label in labels],
+        "colours": COLOURS,
+    }
+    source = Source(models, images, mean, std, levels)
+    return Explorer(
+        source,
+        facts=facts,
+        pictures=pictures,
+        views=views,
+        layer=c.depth - 1,
+        epoch=list(models)[-1],
+    )
+
+
+def _check_images(config: ViTConfig, images: Tensor) -> None:
+    c = config
+    expected = f"(B, {', '.join(map(str, (c.channels, *c.sides)))})"
+    if not isinstance(images, Tensor):
+        raise ValueError(
+            f"images are a {type(images).__name__}, expected a tensor {expected}"
+        )
+    if (
+        images.ndim != 4
+        or images.shape[1:] != (c.channels, *c.sides)
+        or not len(images)
+    ):
+        raise ValueError(f"images are {tuple(images.shape)}, expected {expected}")
+    if images.dtype != torch.uint8 and not images.is_floating_point():
+        raise ValueError(
+            f"images are of {images.dtype}, expected uint8 or normalised floats"
+        )
+    if c.channels not in (1, 3):
+        raise ValueError(
+            f"images have {c.channels} channels, expected 1 (grey) or 3 (colour) to"
+            " show them"
+        )
+    if len(images) > MOST_IMAGES:
+        raise ValueError(f"{len(images)} images, expected at most {MOST_IMAGES}")
+
+
+def _check_names(
+    config: ViTConfig, count: int, classes: Sequence | None, labels: Sequence | None
+) -> None:
+    if classes is not None and len(classes) != config.classes:
+        raise ValueError(
+            f"{len(classes)} names of classes, expected {config.classes}, as many as"
+            " the model tells apart"
+        )
+    if labels is not None and len(labels) != count:
+        raise ValueError(f"{len(labels)} labels, expected {count}, one an image")
+    if labels is not None and not all(0 <= label < config.classes for label in labels):
+        raise ValueError(
+            f"labels run from {min(labels)} to {max(labels)}, expected 0 to"
+            f" {config.classes - 1}"
+        )
+
+
+def _check_snapshots(
+    config: ViTConfig, snapshots: dict[int, VisionTransformer]
+) -> dict[int, VisionTransformer]:
+    """The snapshots in the order of their epochs."""
+    if not isinstance(snapshots, dict) or not snapshots:
+        raise ValueError(
+            f"snapshots are {snapshots!r:.60}, expected a dict of at least one epoch"
+            " and its model"
+        )
+    for epoch, model in snapshots.items():
+        if type(epoch) is not int or epoch < 0:
+            raise ValueError(
+                f"a snapshot's epoch is {epoch!r}, expected a whole number of at"
+                " least 0"
+            )
+        if not hasattr(model, "config"):
+            raise ValueError(
+                f"the snapshot of epoch {epoch} is a {type(model).__name__}, expected a"
+                " model"
+            )
+        for name, expected in vars(config).items():
+            if (found := getattr(model.config, name, None)) != expected:
+                raise ValueError(
+                    f"the snapshot of epoch {epoch} has {name} {found!r}, expected"
+                    f" {expected!r} as the model"
+                )
+    return dict(sorted(snapshots.items()))
+
+
+def _fit(
+    pictures: list[bytes], seen: list[tuple[Tensor, Tensor]]
+) -> tuple[int, list[bytes]]:
+    """The most levels that fit a page, and the views at these. Raises ValueError when
+    even the fewest do not fit.
+    """
+    own = [len(deflate(picture)) for picture in pictures]
+    hopeful = max(LEVELS)
+    count = sum(weights[..., 1:].numel() for _, weights in seen)
+    for levels in LEVELS:
+        if levels > hopeful and levels > min(LEVELS):
+            continue
+        by_epoch = [
+            pack(probabilities, weights, levels) for probabilities, weights in seen
+        ]
+        views = [list(one) for one in zip(*by_epoch, strict=True)]  # image by image
+        sizes = [
+            size + sum(len(deflate(view)) for view in one)
+            for size, one in zip(own, views, strict=True)
+        ]
+        if sum(sizes) <= MOST_BYTES:
+            return levels, [view for one in views for view in one]
+        # half the levels save a bit at most
+        hopeful = levels / 2 ** (8 * (sum(sizes) - MOST_BYTES) / count)
+    most = sum(total <= MOST_BYTES for total in accumulate(sizes))
+    raise ValueError(
+        f"{len(pictures)} images take {sum(sizes) / 1e6:.1f} MB on a page, expected at"
+        f" most {MOST_BYTES / 1e6:.0f}: {most} of these images fit"
+    )

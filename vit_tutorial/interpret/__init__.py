@@ -1,0 +1,3 @@
+"""Looking into a model: attention, attribution, interventions, and whether to believe
+them.
+"""

@@ -1,0 +1,3 @@
+"""Learning: settings, schedule, optimisers, the loop, what is measured and what is
+kept.
+"""

@@ -1,0 +1,434 @@
+"""Saving, loading and resuming runs: tensors and JSON only, nothing that could run code
+when it is opened.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import resources
+from pathlib import Path
+
+import torch
+from filelock import FileLock, Timeout
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from vit_tutorial.config import ViTConfig
+from vit_tutorial.files import user_path, write_file
+from vit_tutorial.model import VisionTransformer
+from vit_tutorial.settings import shown
+from vit_tutorial.training.memory import matrix_values
+from vit_tutorial.training.run import (
+    Record,
+    check_history,
+    check_settings,
+    checked,
+    from_json,
+    read_record,
+    to_json,
+)
+
+SHIPPED = Path(str(resources.files("vit_tutorial"))) / "checkpoints"
+# settings that a run's result does not depend on
+MAY_CHANGE = ("data.root", "training.device", "training.save_every")
+# what torch.compile and DistributedDataParallel put before every name
+WRAPPERS = ("_orig_mod.", "module.")
+
+
+def load_checkpoint(
+    name_or_path: str | Path, device: str | torch.device = "cpu"
+) -> tuple[VisionTransformer, Record]:
+    """A trained model in eval mode and its record, from a shipped name, a run's folder
+    or a .safetensors file in one.
+
+    Weights of any precision become float32. Raises ValueError, one line with the path,
+    for a name that is also a run's folder, for a file that is missing, truncated, a
+    pickle or of another architecture, and for a broken record.
+    """
+    path = find_weights(name_or_path)
+    weights, texts = read_tensors(path)
+    if "history" in texts:
+        raise ValueError(
+            f"{path} is for resuming the run: give its folder, {path.parent}"
+        )
+    record = read_record(path.parent)
+    model = build_for(ViTConfig(**record.config["model"]), weights, path)
+    set_weights(model, weights, path)
+    return model.to(device).eval(), record
+
+
+def build_for(
+    config: ViTConfig, weights: dict[str, Tensor], path: Path
+) -> VisionTransformer:
+    """A model for weights from `path`. Raises ValueError before memory is taken for one
+    that is far larger.
+    """
+    held = sum(weight.numel() for weight in weights.values())
+    described = matrix_values(config)
+    if described > 20 * held + 10**7 or config.depth > len(weights):
+        largest = (
+            f"the model of its config has at least {described:,} values, the file"
+            f" {held:,}"
+        )
+        raise ValueError(f"{path} is of another architecture: {largest}")
+    return VisionTransformer(config)
+
+
+def load_snapshots(
+    name_or_path: str | Path, device: str | torch.device = "cpu"
+) -> dict[int, VisionTransformer]:
+    """The models of a run's snapshots by epoch, in order, the finished one last; all in
+    eval mode.
+
+    Takes what `load_checkpoint` takes. Raises ValueError when the run kept none, and
+    what `load_checkpoint` raises.
+    """
+    model, record = load_checkpoint(name_or_path, device)
+    folder = find_weights(name_or_path).parent / "snapshots"
+    models = {}
+    for path in folder.glob("*.safetensors"):
+        if number := re.fullmatch(r"epoch-([0-9]{3,9})", path.stem):
+            snapshot = VisionTransformer(model.config)
+            set_weights(snapshot, read_tensors(path)[0], path)
+            models[int(number[1])] = snapshot.to(device).eval()
+    if not models:
+        raise ValueError(
+            f"{folder} holds no snapshots: train with --training.snapshots '[0, 1,"
+            " 2]', say"
+        )
+    return {**dict(sorted(models.items())), len(record.history): model}
+
+
+def shipped_names() -> list[str]:
+    """The names of the models that come with the package."""
+    return (
+        sorted(folder.name for folder in SHIPPED.iterdir() if folder.is_dir())
+        if SHIPPED.is_dir()
+        else []
+    )
+
+
+def find_weights(name_or_path: str | Path) -> Path:
+    """The .safetensors file of a shipped name, a folder or a file. Raises ValueError,
+    with the shipped names.
+
+    A name that is also the folder of a run here is refused: ./NAME is the folder,
+    without doubt.
+    """
+    names = shipped_names()
+    here = user_path(name_or_path)
+    path = SHIPPED / name_or_path if name_or_path in names else here
+    if path != here and (here.is_file() or any(here.glob("*.safetensors"))):
+        both = f"{str(here)!r} is a shipped model and a run's folder here"
+        raise ValueError(
+            f"{both}: write {os.path.join(os.curdir, here)} for the folder, or rename"
+            " it for the model"
+        )
+    if path.is_dir() and str(name_or_path):
+        path = path / "model.safetensors"
+        if not path.is_file():
+            raise ValueError(
+                f"{path.parent} holds no model.safetensors: it is not the folder of"
+                " a run"
+            )
+    if not path.is_file():
+        raise ValueError(
+            f"no checkpoint {str(name_or_path)!r}: neither a file, a run's folder nor"
+            f" one of {names}"
+        )
+    if path.suffix != ".safetensors":
+        raise ValueError(
+            f"{path} is no .safetensors file; pickles (.pt, .pth, .bin) can run code"
+            " and are never loaded"
+        )
+    return path
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[safe_open]:
+    """A .safetensors file to read from. Raises ValueError for another; a pickle is not
+    opened as one.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            yield file
+    except SafetensorError as error:
+        with path.open("rb") as file:
+            start = file.read(2)
+        # a zip archive by torch.save, or a bare pickle
+        if start in (b"PK", b"\x80\x02", b"\x80\x04"):
+            raise ValueError(
+                f"{path} is a pickle under another name; it can run code and is never"
+                " loaded"
+            ) from error
+        raise ValueError(
+            f"{path} is truncated or no safetensors file ({error})"
+        ) from error
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors and the text of a .safetensors file, copied into memory: the file may
+    then change or go.
+    """
+    with opened(path) as file:
+        names = list(file.keys())
+        wrapper = next(
+            (
+                start
+                for start in WRAPPERS
+                if all(name.startswith(start) for name in names)
+            ),
+            "",
+        )
+        tensors = {
+            name.removeprefix(wrapper): file.get_tensor(name).clone() for name in names
+        }
+        return tensors, file.metadata() or {}
+
+
+def check_weights(model: nn.Module, weights: dict[str, Tensor], path: Path) -> None:
+    """Raise ValueError, naming the first tensor that is missing, extra, of another
+    shape or not finite.
+    """
+    expected = model.state_dict()
+    for name in [*expected, *weights]:
+        have, want = (
+            tuple(of[name].shape) if name in of else "nothing"
+            for of in (weights, expected)
+        )
+        if have != want:
+            raise ValueError(
+                f"{path} is of another architecture: {name} holds {have}, expected"
+                f" {want}"
+            )
+        if weights[name].is_floating_point() != expected[name].is_floating_point():
+            raise ValueError(
+                f"{path} is damaged: {name} is {weights[name].dtype}, expected"
+                f" {expected[name].dtype}"
+            )
+        if not weights[name].isfinite().all():
+            raise ValueError(
+                f"{path} is damaged: {name} holds values that are not finite"
+            )
+
+
+def set_weights(model: nn.Module, weights: dict[str, Tensor], path: Path) -> None:
+    """Copy weights into the model. Raises ValueError naming the first that is missing,
+    extra or of another shape.
+    """
+    check_weights(model, weights, path)
+    model.load_state_dict(weights)
+
+
+def save_run(
+    folder: Path,
+    model: nn.Module,
+    finished: nn.Module,
+    optimizers: list[Optimizer],
+    record: Record,
+) -> None:
+    """Write a run's files, and in half precision the weights of an epoch that is among
+    the run's snapshots.
+
+    `model` is what training goes on with, `finished` what is kept for use: the moving
+    average, or the model itself. The state counts: once it is written, so is the epoch.
+    All else follows from it, and `train` writes it anew when it resumes, so a kill
+    between two files does no harm.
+    """
+    live, weights = (
+        {
+            name: tensor.detach().cpu().contiguous()
+            for name, tensor in module.state_dict().items()
+        }
+        for module in (model, finished)
+    )
+    if len(record.history) in record.config["training"].get("snapshots", ()):
+        path = folder / "snapshots" / f"epoch-{len(record.history):03}.safetensors"
+        path.parent.mkdir(exist_ok=True)
+        write_file(
+            path, save({name: tensor.half() for name, tensor in weights.items()})
+        )
+    state = {f"model/{name}": tensor for name, tensor in live.items()}
+    for number, optimizer in enumerate(optimizers):
+        for index, values in optimizer.state_dict()["state"].items():
+            state |= {
+                f"{number}/{index}/{name}": tensor.cpu().contiguous()
+                for name, tensor in values.items()
+            }
+    settings = record.settings()
+    history = to_json(record.history)
+    texts = {"config": settings, "history": history, "digest": digest(state, history)}
+    write_file(folder / "state.safetensors", save(state, texts))
+    write_file(folder / "model.safetensors", save(weights))
+    write_file(folder / "config.json", settings.encode())
+    write_file(folder / "history.json", history.encode())
+
+
+def digest(tensors: dict[str, Tensor], history: str) -> str:
+    """What tells a state from one that was damaged or changed by other hands: SHA-256
+    of its tensors and history.
+    """
+    return hashlib.sha256(save(tensors) + history.encode()).hexdigest()
+
+
+@contextmanager
+def open_run(folder: Path, resume: bool) -> Iterator[Path]:
+    """The folder of a run, made if need be, closed to other processes. Raises
+    ValueError when it is not as expected.
+
+    A run that has not finished its first epoch has nothing to lose: another may begin
+    in its place.
+    """
+    if resume:
+        read_state(folder)
+    if folder.is_file():
+        raise ValueError(f"{folder} is a file, expected the folder of a run")
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        lock = FileLock(folder / ".lock", timeout=0).acquire()
+    except Timeout as error:
+        raise ValueError(f"another process is training in {folder}") from error
+    except (OSError, NotImplementedError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ValueError(
+            f"{folder} cannot be locked: {reason}; choose a folder on another disk"
+        ) from error
+    with lock:
+        if not resume:
+            if holds_run(folder):
+                raise ValueError(
+                    f"{folder} already holds a run: resume it, or choose another folder"
+                )
+            shutil.rmtree(folder / "snapshots", ignore_errors=True)
+        yield folder
+
+
+def holds_run(folder: Path) -> bool:
+    """Whether a folder holds weights, other than those of a run without a finished
+    epoch.
+    """
+    try:
+        return bool(read_state(folder)[1])
+    except (ValueError, OSError):
+        return any(folder.glob("*.safetensors"))
+
+
+def read_state(folder: Path) -> tuple[Record, list[dict]]:
+    """Settings and history of the run that can be resumed in `folder`. Raises
+    ValueError when there is none.
+    """
+    path = folder / "state.safetensors"
+    if not path.is_file():
+        raise ValueError(f"{folder} holds no run to resume")
+    with opened(path) as file:
+        texts = file.metadata() or {}
+    if not {"config", "history"} <= texts.keys():
+        raise ValueError(f"{path} is not the state of a run")
+    return checked(path, check_settings, texts["config"]), checked(
+        path, check_history, texts["history"]
+    )
+
+
+def load_run(
+    folder: Path,
+    model: nn.Module,
+    optimizers: list[Optimizer],
+    record: Record,
+    defaults: dict,
+) -> None:
+    """Bring model, optimisers and the record's history to where the run in `folder`
+    stopped.
+
+    A setting that the run is older than was at its default. Raises ValueError for a
+    damaged file, and when the run was started with other settings, or its config.json
+    was edited, naming the first.
+    """
+    path = folder / "state.safetensors"
+    edited = folder / "config.json"
+    old, history = read_state(folder)
+    old, new, defaults = (
+        from_json(to_json(part)) for part in (old.full(), record.full(), defaults)
+    )
+    refuse_changes(old, new, defaults)
+    if edited.is_file():
+        now = checked(edited, check_settings, edited.read_bytes())
+        refuse_changes(old, from_json(to_json(now.full())), defaults, f"{edited}: ")
+    tensors, texts = read_tensors(path)
+    if texts.get("digest", own := digest(tensors, texts["history"])) != own:
+        raise ValueError(
+            f"{path} is damaged: its values are not those that were written"
+        )
+    weights = {
+        name.removeprefix("model/"): tensor
+        for name, tensor in tensors.items()
+        if name.startswith("model/")
+    }
+    set_weights(model, weights, path)
+    for number, optimizer in enumerate(optimizers):
+        state = optimizer_state(tensors, number, optimizer, path)
+        if history and not state:
+            raise ValueError(
+                f"{path} is damaged: it lacks the state of optimizer {number}"
+            )
+        optimizer.load_state_dict(
+            {"state": state, "param_groups": optimizer.state_dict()["param_groups"]}
+        )
+    record.history[:] = history
+
+
+def optimizer_state(
+    tensors: dict[str, Tensor], number: int, optimizer: Optimizer, path: Path
+) -> dict[int, dict]:
+    """The state of optimiser `number`: by parameter, then by name. Raises ValueError
+    for one that does not fit it.
+    """
+    parameters = [
+        parameter for group in optimizer.param_groups for parameter in group["params"]
+    ]
+    state = {}
+    for name, tensor in tensors.items():
+        if not (place := re.fullmatch(rf"{number}/([0-9]+)/(\w+)", name)):
+            continue
+        index = int(place[1])
+        key = place[2]
+        if index >= len(parameters) or tensor.shape not in (
+            torch.Size(),
+            parameters[index].shape,
+        ):
+            raise ValueError(
+                f"{path} is damaged: {name} of {tuple(tensor.shape)} fits no parameter"
+            )
+        state.setdefault(index, {})[key] = tensor
+    if len({frozenset(values) for values in state.values()}) > 1:
+        raise ValueError(
+            f"{path} is damaged: parts of the state of optimizer {number} are missing"
+        )
+    return state
+
+
+def refuse_changes(
+    old: dict, new: dict, defaults: dict, before: str = "", within: str = ""
+) -> None:
+    """Raise ValueError, `before` first, for the first setting that differs and is not
+    among `MAY_CHANGE`.
+    """
+    for name in [*old, *new]:
+        default = defaults.get(name, "not set")
+        was = old.get(name, default)
+        now = new.get(name, default)
+        if isinstance(was, dict) and isinstance(now, dict):
+            refuse_changes(
+                was,
+                now,
+                default if isinstance(default, dict) else {},
+                before,
+                f"{within}{name}.",
+            )
+        elif was != now and within + name not in MAY_CHANGE:
+            changed = f"{within}{name} was {shown(was)} and is now {shown(now)}"
+            raise ValueError(f"{before}a resumed run keeps its settings: {changed}")

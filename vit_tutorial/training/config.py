@@ -1,0 +1,71 @@
+"""How to train. Nothing is computed here."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from vit_tutorial.augment.config import AugmentConfig, StrongConfig
+from vit_tutorial.data.config import MOST, MOST_SEEDS
+from vit_tutorial.settings import coerce_fields, expect_between
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How to train. Rates are the optimiser's: a linear climb from `warmup_start_lr`,
+    half a cosine down to `min_lr`.
+
+    `muon_lr_scale` is the rate of Muon's matrices in units of AdamW's. `grad_clip_norm`
+    bounds the length of the gradient (0: no bound). `average` is the decay of a moving
+    average of the weights, which is then what is validated and kept (0: none). The last
+    `mixup_off_epochs` do without MixUp and CutMix. `device` "auto" takes cuda, mps or
+    cpu, whichever comes first. `snapshots` are the epochs whose weights are kept (0:
+    before the first step), as far as the run goes. `save_every`: epochs from one
+    writing of the run to the next; the last and the snapshots are always written.
+    Raises ValueError with the value found and what was expected.
+    """
+
+    epochs: int = 40
+    batch_size: int = 64
+    optimizer: Literal["adamw", "muon"] = "adamw"
+    muon_lr_scale: float = 4.0
+    warmup_start_lr: float = 0.0
+    peak_lr: float = 2e-3
+    min_lr: float = 0.0
+    warmup_epochs: int = 1
+    weight_decay: float = 0.05
+    label_smoothing: float = 0.0
+    grad_clip_norm: float = 1.0
+    average: float = 0.0
+    mixup_off_epochs: int = 0
+    seed: int = 0
+    device: str = "auto"
+    compile: bool = False
+    snapshots: tuple[int, ...] = ()
+    save_every: int = 1
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    strong: StrongConfig = field(default_factory=StrongConfig)
+
+    def __post_init__(self) -> None:
+        coerce_fields(self)
+        expect_between(self, 1, MOST, "epochs", "batch_size", "save_every")
+        expect_between(
+            self,
+            0,
+            MOST,
+            "warmup_epochs",
+            "mixup_off_epochs",
+            "weight_decay",
+            "grad_clip_norm",
+        )
+        expect_between(
+            self, 0, MOST, "warmup_start_lr", "peak_lr", "min_lr", "muon_lr_scale"
+        )
+        expect_between(self, 0, MOST_SEEDS, "seed")
+        for name in ("label_smoothing", "average"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(
+                    f"{name} is {getattr(self, name)}, expected 0 <= {name} < 1"
+                )
+        if any(epoch < 0 for epoch in self.snapshots):
+            raise ValueError(
+                f"snapshots is {self.snapshots}, expected epochs from 0 on"
+            )
