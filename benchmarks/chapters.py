@@ -19,11 +19,11 @@ from pathlib import Path
 
 import jupytext
 import psutil
-from jsonargparse import auto_cli
 from jupyter_client.manager import KernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
-from record import ROOT, circumstances, write_record
+
+from experiments.results import ROOT, environment_info, run, write_result
 
 SECONDS_IN_ALL = 8 * 60
 SECONDS_EACH = 2 * 60
@@ -105,8 +105,8 @@ def main(
 
     Args:
         notebooks: the folder of the chapters, NN_name.md
-        out: the folder of the record chapters.json
-        only: the beginning of a chapter's name; the record is then left as it was
+        out: the folder of the result chapters.json
+        only: the beginning of a chapter's name; the result is then left as it was
     """
     os.environ["TQDM_DISABLE"] = "1"
     paths = [
@@ -115,8 +115,7 @@ def main(
         if path.name.startswith(only)
     ]
     if not paths:
-        print(f"no chapter {only or 'NN_name'}*.md in {notebooks}", file=sys.stderr)
-        return 2
+        raise ValueError(f"no chapter {only or 'NN_name'}*.md in {notebooks}")
     chapters = {}
     for path in paths:
         print(f"{path.stem:28}", end="", flush=True)
@@ -135,10 +134,8 @@ def main(
         " each)"
     )
     if not only:
-        record = circumstances(
-            "cpu", ["torch", "torchvision", "matplotlib", "nbclient"]
-        )
-        write_record(out / "chapters.json", record | {"chapters": chapters})
+        result = environment_info("cpu", "torchvision", "matplotlib", "nbclient")
+        write_result(out / "chapters.json", result | {"chapters": chapters})
     broken = broken_limits(chapters)
     for line in broken:
         print(f"over the limit: {line}", file=sys.stderr)
@@ -146,4 +143,4 @@ def main(
 
 
 if __name__ == "__main__":
-    sys.exit(auto_cli(main))
+    sys.exit(run(main))

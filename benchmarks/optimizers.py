@@ -17,10 +17,10 @@ from pathlib import Path
 from statistics import median, quantiles
 
 import torch
-from record import ROOT, circumstances, run, write_record
 from torch.optim import Optimizer
 from tqdm import trange
 
+from experiments.results import ROOT, environment_info, run, write_result
 from vit_tutorial.config import ViTConfig
 from vit_tutorial.model import VisionTransformer
 from vit_tutorial.training.config import TrainConfig
@@ -75,14 +75,14 @@ def main(rounds: int = 20, out: Path = ROOT / "results" / "optimizers.json") -> 
 
     Args:
         rounds: how many steps each of them takes
-        out: the record that is written
+        out: the result that is written
     """
     if rounds < 2:
         raise ValueError(f"rounds is {rounds}, expected at least 2")
     torch.set_num_threads(1)
     seconds = measure(rounds)
     slowest = seconds["torch.optim.Muon"]
-    record = circumstances("cpu", ["torch"]) | {
+    result = environment_info("cpu") | {
         "batch_size": BATCH,
         "rounds": rounds,
         "optimizers": {},
@@ -90,7 +90,7 @@ def main(rounds: int = 20, out: Path = ROOT / "results" / "optimizers.json") -> 
     for name, values in seconds.items():
         ratios = [slow / value for slow, value in zip(slowest, values, strict=True)]
         low, middle, high = quantiles(ratios, n=4)
-        record["optimizers"][name] = {
+        result["optimizers"][name] = {
             "images_a_second": round(BATCH / median(values), 1),
             "times_as_fast_as_torch": round(middle, 3),
             "quartiles": [round(low, 3), round(high, 3)],
@@ -99,7 +99,7 @@ def main(rounds: int = 20, out: Path = ROOT / "results" / "optimizers.json") -> 
             f"{name:20}{middle:8.2f} times as fast as torch.optim.Muon, half of the"
             f" rounds {low:.2f} to {high:.2f}"
         )
-    write_record(out, record)
+    write_result(out, result)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ threads, with ATen's plain kernels, and with AVX2's (the second time those of MK
 oneDNN, too). A chapter's cells run as they stand, without its exercises and widgets and
 without drawing a figure.
 
-For each claim, a sentence with a number behind it, the record says in how many runs it
+For each claim, a sentence with a number behind it, the result says in how many runs it
 held, the worst value, how far inside its band that lies, and how many standard
 deviations of all runs that is. What the file already holds is kept, so a run that was
 cut off goes on; a chapter whose code has changed since starts anew. Exit code 1 where a
@@ -44,11 +44,17 @@ import jupytext
 import matplotlib.pyplot as plt
 import pytest
 import torch
-from claims import CLAIMS
-from record import ROOT, circumstances, read_record, run, write_record
 from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook
 
-import vit_tutorial.data
+from benchmarks.claims import CLAIMS
+from experiments.results import (
+    ROOT,
+    environment_info,
+    read_result,
+    run,
+    write_result,
+)
+from vit_tutorial.data import datasets
 
 sys.path.append(str(ROOT / "book"))
 from execute import package_files  # noqa: E402
@@ -176,7 +182,7 @@ class Listener:
 def training_tests() -> list[Path]:
     return [
         path
-        for path in sorted((ROOT / "tests").glob("test_*.py"))
+        for path in sorted((ROOT / "tests").rglob("test_*.py"))
         if "within(" in path.read_text(encoding="utf-8")
     ]
 
@@ -211,9 +217,7 @@ def prepare(threads: int) -> None:
     """A fresh process: its threads, and images that are drawn once for all its runs."""
     torch.set_num_threads(threads)
     plt.switch_backend("Agg")
-    vit_tutorial.data.datasets.load_split = lru_cache(maxsize=24)(
-        vit_tutorial.data.datasets.load_split
-    )
+    datasets.load_split = lru_cache(maxsize=24)(datasets.load_split)
 
 
 @contextmanager
@@ -311,7 +315,7 @@ def line(says: str, claim: dict) -> str:
 def lacking(
     done: dict, parts: list[str], settings: list[Setting]
 ) -> Iterator[tuple[str, Setting]]:
-    """The runs that the record does not have yet."""
+    """The runs that the result does not have yet."""
     for part, setting in product(parts, settings):
         claims = done[part]["claims"].values()
         if not claims or any(setting.name not in claim["values"] for claim in claims):
@@ -336,10 +340,10 @@ def main(
 
     Args:
         only: the beginning of a chapter's name, or `tests`
-        seeds: of the noise, beside those that the record already has; by default 1 to
+        seeds: of the noise, beside those that the result already has; by default 1 to
             10
         processes: how many runs side by side, of those with one thread
-        out: the folder of the record robustness.json
+        out: the folder of the result robustness.json
     """
     parts = [part for part in (*CLAIMS, TESTS) if part.startswith(only)]
     if not parts:
@@ -348,7 +352,7 @@ def main(
             f" {', '.join((*CLAIMS, TESTS))}"
         )
     path = out / "robustness.json"
-    done = read_record(path, ("noise", "parts")).get("parts", {})
+    done = read_result(path, "noise", "parts").get("parts", {})
     for part in parts:
         if done.get(part, {}).get("digest") != digest(part):
             done[part] = {"digest": digest(part), "claims": {}}
@@ -371,10 +375,8 @@ def main(
                 part, setting = runs[ended]
                 found, seconds = ended.result()
                 add(done[part]["claims"], setting, found)
-                write_record(
-                    path,
-                    circumstances("cpu", ["torch"]) | {"noise": NOISE, "parts": done},
-                )
+                result = environment_info("cpu") | {"noise": NOISE, "parts": done}
+                write_result(path, result)
                 values = ", ".join(f"{value:g}" for value, *_ in found.values())
                 print(
                     f"{part:24}{setting.name:24}{seconds:6.0f} s   {values}", flush=True

@@ -25,6 +25,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
+from operator import truediv
 from pathlib import Path
 from statistics import median
 from typing import Literal
@@ -34,16 +35,15 @@ import torch
 import torch.nn.functional as F
 import torchvision
 import transformers
-from record import ROOT, circumstances, run, write_record
-from seeds import read_plan
 from torch import Tensor, nn
 from tqdm import tqdm
 from vit_pytorch import SimpleViT
 
-from vit_tutorial.augment.mixing import draw_strong, strengthen
-from vit_tutorial.augment.transforms import augment, draw
+from experiments.plans import read_plan
+from experiments.results import ROOT, environment_info, run, write_result
+from vit_tutorial.augment.augmentation import Augmentation
 from vit_tutorial.config import ViTConfig
-from vit_tutorial.data.images import beside, normalise
+from vit_tutorial.data.images import normalise, to_device_of
 from vit_tutorial.data.stl10 import STL10_MEAN, STL10_STD
 from vit_tutorial.model import VisionTransformer, count_parameters
 
@@ -145,18 +145,18 @@ def make_batches(
     if not augmented:
         ready = normalise(images, STL10_MEAN, STL10_STD)
         return lambda: (ready, labels)
-    recipe = read_plan("stl10", []).training
+    training = read_plan("stl10", []).training
+    recipe = Augmentation(training.augment, training.mixing)
     generator = torch.Generator().manual_seed(0)
 
     def batch() -> tuple[Tensor, Tensor]:
-        """As in `train_epoch`."""
-        rows = beside(
+        """As in `run_epoch`."""
+        rows = to_device_of(
             images, torch.randint(count, (setting.batch_size,), generator=generator)
         )
-        draws = draw(recipe.augment, len(rows), generator)
-        more = draw_strong(recipe.strong, len(rows), generator)
-        some, truth = strengthen(
-            augment(images[rows], draws, c.image_size), labels[rows], more, c.classes
+        draws = recipe.draw(len(rows), generator)
+        some, truth = recipe.apply(
+            images[rows], labels[rows], draws, c.image_size, c.classes
         )
         return normalise(some, STL10_MEAN, STL10_STD), truth
 
@@ -263,6 +263,44 @@ def measure_seconds(
     return wall, processor
 
 
+def compare(
+    wall: dict[str, list[float]],
+    processor: dict[str, list[float]],
+    memory: dict[str, float],
+    images: int,
+) -> dict[str, dict[str, float]]:
+    """What the result says of each contender; a turn takes `images` images."""
+    fastest = min(map(median, wall.values()))
+    least = min(map(median, processor.values()))
+    # each round's own ratio: what slows one round down slows all of them
+    best = [min(turn) for turn in zip(*wall.values(), strict=True)]
+    return {
+        name: {
+            "images_per_second": images / median(seconds),
+            "relative_speed": fastest / median(seconds),
+            "relative_speed_by_round": median(map(truediv, best, seconds)),
+            "relative_processor_time": median(processor[name]) / least,
+            "peak_mib": memory[name],
+            "relative_memory": memory[name] / min(memory.values()),
+        }
+        for name, seconds in wall.items()
+    }
+
+
+def show(rows: dict[str, dict[str, float]], augmentation: dict[str, float]) -> None:
+    print(
+        f"{'':14}{'images/s':>10}{'speed':>8}{'by round':>10}"
+        f"{'CPU time':>10}{'peak MiB':>10}{'memory':>8}"
+    )
+    row = "{:14}{:10.1f}{:8.3f}{:10.3f}{:10.3f}{:10.0f}{:8.3f}"
+    for name, values in rows.items():
+        print(row.format(name, *values.values()))
+    print(
+        "augmentation: {share:.1%} of a step of vit_tutorial, {images_per_second:.1f}"
+        " images/s".format(**augmentation)
+    )
+
+
 def main(
     device: Literal["auto", "cpu", "cuda"] = "auto",
     batch_size: int = 64,
@@ -289,7 +327,7 @@ def main(
         repeats: measured turns of each model; medians are reported
         steps: training steps a turn; 2 on the CPU and 20 on a GPU unless given
         threads: CPU threads; all cores unless given
-        out: the folder of the record
+        out: the folder of the result
     """
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -310,79 +348,31 @@ def main(
 
     augmented = wall.pop(AUGMENTED)
     processor.pop(AUGMENTED)
-    # each round's own ratio: what slows one round down slows all of them
-    share = 1 - median(
-        plain / more
-        for plain, more in zip(wall["vit_tutorial"], augmented, strict=True)
-    )
+    images = batch_size * steps
     augmentation = {
-        "share": share,
-        "images_per_second": batch_size * steps / median(augmented),
+        "share": 1 - median(map(truediv, wall["vit_tutorial"], augmented)),
+        "images_per_second": images / median(augmented),
     }
-    rows = {}
-    for name in CONTENDERS:
-        paired = [
-            min(turn) / turn[list(wall).index(name)]
-            for turn in zip(*wall.values(), strict=True)
-        ]
-        rows[name] = {
-            "images_per_second": batch_size * steps / median(wall[name]),
-            "relative_speed": min(map(median, wall.values())) / median(wall[name]),
-            "relative_speed_by_round": median(paired),
-            "relative_processor_time": (
-                median(processor[name]) / min(map(median, processor.values()))
-            ),
-            "peak_mib": memory[name],
-            "relative_memory": memory[name] / min(memory.values()),
-        }
-    print(
-        f"{'':14}{'images/s':>10}{'speed':>8}{'by round':>10}"
-        f"{'CPU time':>10}{'peak MiB':>10}{'memory':>8}"
-    )
-    for name, row in rows.items():
-        speed, *rest = row.values()
-        print(
-            "{:14}{:10.1f}{:8.3f}{:10.3f}{:10.3f}{:10.0f}{:8.3f}".format(
-                name, speed, *rest
-            )
-        )
-    print(
-        "augmentation: {share:.1%} of a step of vit_tutorial, {images_per_second:.1f}"
-        " images/s".format(**augmentation)
-    )
-
-    if device == "cpu":  # seconds of some laptop tell nobody anything; ratios do
-        for row in [augmentation, *rows.values()]:
+    rows = compare(wall, processor, memory, images)
+    show(rows, augmentation)
+    for row in (augmentation, *rows.values()):
+        if device == "cpu":  # seconds of some laptop tell nobody anything; ratios do
             del row["images_per_second"]
+        row.update({key: round(value, 3) for key, value in row.items()})
     about = {
         "batch_size": batch_size,
         "repeats": repeats,
         "steps": steps,
         "threads": threads,
         "compiled": compile,
-    }
-    about |= {
         "precision": "bf16 autocast" if device == "cuda" else "float32",
         "optimiser": "AdamW",
     }
-    record = circumstances(
-        device, ["torch", "torchvision", "timm", "transformers", "vit-pytorch"]
-    )
-    rows = {
-        name: {key: round(value, 3) for key, value in row.items()}
-        for name, row in rows.items()
-    }
-    record |= {"model": asdict(config), "setting": about, "contenders": rows}
+    packages = ("torchvision", "timm", "transformers", "vit-pytorch")
+    result = environment_info(device, *packages) | {"model": asdict(config)}
+    result |= {"setting": about, "contenders": rows, "augmentation": augmentation}
     path = out / f"throughput-{device}{'-compiled' * compile}.json"
-    write_record(
-        path,
-        record
-        | {
-            "augmentation": {
-                key: round(value, 3) for key, value in augmentation.items()
-            }
-        },
-    )
+    write_result(path, result)
     print(f"written: {path}")
 
 

@@ -1,4 +1,6 @@
-"""What every record of a measurement holds, and how it is written."""
+"""Result files and the commands that make them: what each file says of the machine,
+how it is read and written, and how a command is started.
+"""
 
 import json
 import os
@@ -14,6 +16,8 @@ import torch
 from jsonargparse import auto_cli
 
 from vit_tutorial.cli.console import one_line
+from vit_tutorial.cli.parser import Parser
+from vit_tutorial.files import write_file
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -25,22 +29,14 @@ def commit() -> str:
     try:
         head, changes = (
             subprocess.run(
-                ["git", "-C", ROOT, *command],
+                ["git", "-C", ROOT, *command.split()],
                 capture_output=True,
-                text=True,
                 check=True,
                 encoding="utf-8",
             ).stdout.strip()
             for command in (
-                ["rev-parse", "--short=12", "HEAD"],
-                [
-                    "status",
-                    "--porcelain",
-                    "--untracked-files=no",
-                    "--",
-                    ".",
-                    ":!results",
-                ],
+                "rev-parse --short=12 HEAD",
+                "status --porcelain --untracked-files=no -- . :!results",
             )
         )
     except (OSError, subprocess.CalledProcessError):
@@ -63,7 +59,7 @@ def device_name(device: str) -> str:
         return platform.processor() or platform.machine()
 
 
-def nameless(word: str) -> str:
+def strip_paths(word: str) -> str:
     """A word of a command without the folders of this machine: of an absolute path only
     the last part is kept.
     """
@@ -71,16 +67,11 @@ def nameless(word: str) -> str:
     return option + equals + (Path(value).name if Path(value).is_absolute() else value)
 
 
-def circumstances(device: str, packages: list[str]) -> dict:
+def environment_info(device: str, *packages: str) -> dict:
     """Command, commit, device and versions."""
+    script = "/".join(Path(sys.argv[0]).resolve().parts[-2:])
     return {
-        "command": shlex.join(
-            [
-                "python",
-                f"benchmarks/{Path(sys.argv[0]).name}",
-                *map(nameless, sys.argv[1:]),
-            ]
-        ),
+        "command": shlex.join(["python", script, *map(strip_paths, sys.argv[1:])]),
         "commit": commit(),
         "device": device_name(device),
         "cores": (
@@ -88,14 +79,12 @@ def circumstances(device: str, packages: list[str]) -> dict:
             if hasattr(os, "sched_getaffinity")
             else os.cpu_count()
         ),
-        "versions": (
-            {"python": platform.python_version()}
-            | {name: version(name) for name in packages}
-        ),
+        "versions": {"python": platform.python_version()}
+        | {name: version(name) for name in ("torch", *packages)},
     }
 
 
-def read_record(path: Path, parts: tuple[str, ...]) -> dict:
+def read_result(path: Path, *parts: str) -> dict:
     """What an earlier call has written, which must have these parts; {} when there is
     nothing yet.
 
@@ -104,27 +93,19 @@ def read_record(path: Path, parts: tuple[str, ...]) -> dict:
     if not path.exists():
         return {}
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        result = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:  # no JSON, no UTF-8
         raise ValueError(f"{path} is broken ({error}): mend or delete it") from error
-    missing = [
-        part for part in parts if not isinstance(record, dict) or part not in record
-    ]
-    if missing:
-        raise ValueError(
-            f"{path} is another benchmark's record: it has no {missing[0]!r}"
-        )
-    return record
+    for part in parts:
+        if not isinstance(result, dict) or part not in result:
+            raise ValueError(f"{path} is another command's result: it has no {part!r}")
+    return result
 
 
-def write_record(path: Path, record: dict) -> None:
-    """Write JSON under a temporary name, then rename it: a record is whole or
-    absent.
-    """
+def write_result(path: Path, result: dict) -> None:
+    """Write JSON, all or nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    write_file(path, (json.dumps(result, indent=2) + "\n").encode())
 
 
 def run(main: Callable[..., int | None]) -> int | None:
@@ -132,7 +113,7 @@ def run(main: Callable[..., int | None]) -> int | None:
     and exit code 2.
     """
     try:
-        return auto_cli(main)
+        return auto_cli(main, parser_class=Parser)
     except (ValueError, OSError, FloatingPointError) as error:
         sys.stderr.write(one_line(error))
         sys.exit(2)

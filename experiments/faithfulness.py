@@ -1,11 +1,11 @@
 """Are maps faithful? Every score beside what knows no model: contrast, a random order,
 an untrained model's maps.
 
-    python benchmarks/faithfulness.py --checkpoint '[runs/stacks-0, runs/stacks-1,
+    python experiments/faithfulness.py --checkpoint '[runs/stacks-0, runs/stacks-1,
         runs/stacks-2]'
-    python benchmarks/faithfulness.py --checkpoint '[runs/stacks-decoys-0,
+    python experiments/faithfulness.py --checkpoint '[runs/stacks-decoys-0,
         runs/stacks-decoys-1, runs/stacks-decoys-2]'
-    python benchmarks/faithfulness.py --checkpoint stl10-small --root DIR
+    python experiments/faithfulness.py --checkpoint stl10-small --root DIR
         photographs: STL-10 lies in DIR
 
 Patches leave as tokens (`vit_tutorial.interpret.faithfulness.faithfulness`); what is
@@ -27,14 +27,14 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from record import ROOT, circumstances, run, write_record
 from torch import Tensor
 
+from experiments.results import ROOT, environment_info, run, write_result
 from vit_tutorial.data.config import DataConfig
 from vit_tutorial.data.datasets import load_split
-from vit_tutorial.data.images import ImageSet, normalise, resize
+from vit_tutorial.data.images import ImageSet, resize
 from vit_tutorial.interpret.attention import attention_distance, attention_maps
-from vit_tutorial.interpret.attribution import SCORES
+from vit_tutorial.interpret.attribution import ATTRIBUTIONS
 from vit_tutorial.interpret.faithfulness import (
     attention_mass,
     bootstrap,
@@ -43,12 +43,12 @@ from vit_tutorial.interpret.faithfulness import (
     pointing_game,
     saco,
 )
-from vit_tutorial.interpret.interventions import randomise
+from vit_tutorial.interpret.interventions import randomize_cascade
 from vit_tutorial.model import VisionTransformer
 from vit_tutorial.training.checkpoint import load_checkpoint
 from vit_tutorial.training.distributed import pick_device
 from vit_tutorial.training.metrics import evaluate
-from vit_tutorial.training.run import Record
+from vit_tutorial.training.run import Run
 
 BATCH = 50  # images at a time: gradients keep the weights of every layer
 NO_MODEL = ("contrast (no model)", "random")
@@ -118,11 +118,13 @@ def cascade(
     """How alike each score's maps stay with 0, 1, ... parts randomised: name -> measure
     -> (B, parts).
     """
-    alike = {name: {"ranks": [], "top": []} for name in SCORES if name not in NO_MODEL}
+    alike = {
+        name: {"ranks": [], "top": []} for name in ATTRIBUTIONS if name not in NO_MODEL
+    }
     for parts in range(model.config.depth + 3):
-        copy = randomise(model, parts).eval()
+        copy = randomize_cascade(model, parts).eval()
         for name, rows in alike.items():
-            found = in_batches(partial(SCORES[name], copy), images, labels)
+            found = in_batches(partial(ATTRIBUTIONS[name], copy), images, labels)
             rows["ranks"].append(ranks_alike(scores[name], found))
             rows["top"].append(top_alike(scores[name], found))
     return {
@@ -181,15 +183,15 @@ def all_scores(
     from `seed`.
     """
     torch.manual_seed(seed)
-    fresh = randomise(model, model.config.depth + 2, seed).eval()
+    fresh = randomize_cascade(model, model.config.depth + 2, seed).eval()
     found = {
         n: in_batches(lambda *batch, f=f: f(model, *batch), images, labels)
-        for n, f in SCORES.items()
+        for n, f in ATTRIBUTIONS.items()
     }
-    for name in SCORES:
+    for name in ATTRIBUTIONS:
         if name not in NO_MODEL:
             maps = in_batches(
-                lambda *batch, f=SCORES[name]: f(fresh, *batch), images, labels
+                lambda *batch, f=ATTRIBUTIONS[name]: f(fresh, *batch), images, labels
             )
             found[f"{name}, untrained"] = maps
     return found
@@ -206,7 +208,7 @@ def put_on_trial(
     )
     parts = [faithfulness(model, *batch, steps=steps) for batch in batches]
     areas = [
-        torch.cat(area) for area in zip(*(part.areas() for part in parts), strict=True)
+        torch.cat(area) for area in zip(*(part.auc() for part in parts), strict=True)
     ]
     return {
         "deletion": torch.cat([part.deletion for part in parts]),
@@ -276,11 +278,11 @@ def compared(scores: list[dict]) -> dict:
             for other in scores[0]
             if other != one
         }
-        for one in SCORES
+        for one in ATTRIBUTIONS
     }
 
 
-def shared_data(runs: list[Record], root: str | None) -> tuple[DataConfig, ImageSet]:
+def shared_data(runs: list[Run], root: str | None) -> tuple[DataConfig, ImageSet]:
     """The validation split that all runs were judged on. Raises ValueError where they
     have different ones.
     """
@@ -297,7 +299,7 @@ def shared_data(runs: list[Record], root: str | None) -> tuple[DataConfig, Image
     return data, load_split(data, "val")
 
 
-def record_faithfulness(
+def measure_faithfulness(
     checkpoint: list[str] | str = "stacks",
     root: str | None = None,
     images: int = 200,
@@ -311,46 +313,35 @@ def record_faithfulness(
         root: where the data lie, by default where they lay in training
         images: how many of the runs' validation split
         steps: of a curve
-        name: of the record, by default that of the data
+        name: of the result, by default that of the data
     """
     places = [checkpoint] if isinstance(checkpoint, str) else checkpoint
     loaded = [load_checkpoint(place, pick_device("auto")) for place in places]
     data, val = shared_data([made for _, made in loaded], root)
     model = loaded[0][0]
     device = next(model.parameters()).device
-    record = circumstances(device.type, ["torch"]) | {
+    result = environment_info(device.type) | {
         "config": loaded[0][1].config["model"],
         "data": data.name,
     }
-    record["models"] = []
-    for place, (model, made) in zip(places, loaded, strict=True):
-        accuracy = evaluate(model, val, made.mean, made.std)["accuracy"]
-        record["models"].append(
-            {
-                "name": Path(place).name,
-                "epochs": len(made.history),
-                "accuracy": accuracy,
-            }
-        )
     few = resize(val.images[:images].to(device), model.config.image_size)
     masks = None if val.masks is None else val.masks[:images].to(device)
+    result["models"] = []
     found = []
-    for seed, (model, made) in enumerate(loaded):
-        found.append(
-            examine(model, normalise(few, made.mean, made.std), masks, steps, seed)
-        )
-        print(
-            f"{places[seed]}: examined, accuracy"
-            f" {record['models'][seed]['accuracy']:.1%}",
-            flush=True,
-        )
+    for seed, (place, (model, made)) in enumerate(zip(places, loaded, strict=True)):
+        accuracy = evaluate(model, val, made.normalization)["accuracy"]
+        about = {"name": Path(place).name, "epochs": len(made.history)}
+        result["models"].append(about | {"accuracy": accuracy})
+        inputs = made.normalization(few)
+        found.append(examine(model, inputs, masks, steps, seed))
+        print(f"{place}: examined, accuracy {accuracy:.1%}", flush=True)
     kept = found[0].pop("kept")
-    record |= {"n": len(few), "patches": kept[-1], "kept": kept, "subsets": SUBSETS}
-    record |= merged([{part: one[part] for part in found[0]} for one in found])
-    record["over"] = compared([one["scores"] for one in found])
-    record["distance"] = how_far(*loaded[0], few)
-    write_record(ROOT / "results" / f"faithfulness-{name or named(data)}.json", record)
-    for score, row in record["scores"].items():
+    result |= {"n": len(few), "patches": kept[-1], "kept": kept, "subsets": SUBSETS}
+    result |= merged([{part: one[part] for part in found[0]} for one in found])
+    result["over"] = compared([one["scores"] for one in found])
+    result["distance"] = how_far(*loaded[0], few)
+    write_result(ROOT / "results" / f"faithfulness-{name or named(data)}.json", result)
+    for score, row in result["scores"].items():
         measures = ("deletion_area", "insertion_area", "saco")
         print(
             f"{score:32}"
@@ -358,12 +349,12 @@ def record_faithfulness(
         )
 
 
-def how_far(model: VisionTransformer, made: Record, images: Tensor) -> dict:
+def how_far(model: VisionTransformer, made: Run, images: Tensor) -> dict:
     """The mean distance of each head in pixels, (depth, H), and that of an even
     spread.
     """
     config = model.config
-    weights = attention_maps(model, normalise(images[:BATCH], made.mean, made.std))
+    weights = attention_maps(model, made.normalization(images[:BATCH]))
     alike = torch.full(
         (1, 1, math.prod(config.grid), math.prod(config.grid)),
         1 / math.prod(config.grid),
@@ -376,11 +367,11 @@ def how_far(model: VisionTransformer, made: Record, images: Tensor) -> dict:
 
 
 def named(data: DataConfig) -> str:
-    """The name of a record: that of the data, and of stacks' decoys where they are
+    """The name of a result: that of the data, and of stacks' decoys where they are
     others.
     """
     return data.name + "-decoys" * (data.decoys == "patterned")
 
 
 if __name__ == "__main__":
-    run(record_faithfulness)
+    run(measure_faithfulness)

@@ -1,8 +1,8 @@
 """How long the explorer takes to draw a step, in a headless browser: 12 layers of 12
 heads, 197 tokens.
 
-    python benchmarks/redraw.py             200 steps a control, into
-        results/redraw.json
+    python benchmarks/explorer_render.py    200 steps a control, into
+        results/explorer_render.json
 
 The weights are random; drawing takes the same time for any. A step is one key on a
 control: the time from the event until every canvas could be read again and the words
@@ -16,10 +16,9 @@ import tempfile
 from pathlib import Path
 
 import torch
-from jsonargparse import auto_cli
 from playwright.sync_api import sync_playwright
-from record import ROOT, circumstances, write_record
 
+from experiments.results import ROOT, environment_info, run, write_result
 from vit_tutorial.config import ViTConfig
 from vit_tutorial.explorer.html import page
 from vit_tutorial.explorer.widget import explore
@@ -55,8 +54,8 @@ TIME = """async ([name, steps]) => {
 }"""
 
 
-def redraw(steps: int = 200) -> None:
-    """Time `steps` steps of each control and write the record.
+def explorer_render(steps: int = 200) -> None:
+    """Time `steps` steps of each control and write the result.
 
     Args:
         steps: how many of each control
@@ -85,21 +84,21 @@ def redraw(steps: int = 200) -> None:
         times = {name: shown.evaluate(TIME, [name, steps]) for name in CONTROLS}
         version = browser.version
         browser.close()
-    record = circumstances("cpu", ["torch", "playwright"])
-    record |= {
+    result = environment_info("cpu", "playwright")
+    result |= {
         "browser": f"Chromium {version}, headless, no graphics card",
         "layers": 12,
         "heads": 12,
         "tokens": 197,
     }
-    record |= {"bytes_on_the_page": len(page(explorer)), "steps": steps}
-    record["milliseconds"] = {name: summary(values) for name, values in times.items()}
-    record["worst_median"] = max(
-        each["median"] for each in record["milliseconds"].values()
+    result |= {"bytes_on_the_page": len(page(explorer)), "steps": steps}
+    result["milliseconds"] = {name: summary(values) for name, values in times.items()}
+    result["worst_median"] = max(
+        each["median"] for each in result["milliseconds"].values()
     )
-    write_record(ROOT / "results" / "redraw.json", record)
+    write_result(ROOT / "results" / "explorer_render.json", result)
     print(
-        f"a step takes {record['worst_median']} ms (median of {steps}, worst control)"
+        f"a step takes {result['worst_median']} ms (median of {steps}, worst control)"
     )
 
 
@@ -112,10 +111,10 @@ def summary(times: list[float]) -> dict:
 
 
 def find_browser() -> str:
-    """The path of the system's Chromium. Exits with one line where there is none."""
+    """The path of the system's Chromium. Raises ValueError where there is none."""
     path = next(filter(None, map(shutil.which, NAMES)), None)
     if path is None:
-        raise SystemExit(
+        raise ValueError(
             "no Chromium found: install it (apt install chromium, or any Chrome on the"
             " PATH)"
         )
@@ -123,4 +122,4 @@ def find_browser() -> str:
 
 
 if __name__ == "__main__":
-    auto_cli(redraw)
+    run(explorer_render)

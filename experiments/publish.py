@@ -1,7 +1,7 @@
 """Put a finished run into the package, to be loaded by name: its config, its history,
 its weights in half precision.
 
-    python benchmarks/ship.py runs/stl10-small-0 stl10-small
+    python experiments/publish.py runs/stl10-small-0 stl10-small
 
 Prints the accuracy on the validation images that the run's config names, before and
 after halving.
@@ -10,19 +10,19 @@ after halving.
 from dataclasses import replace
 from pathlib import Path
 
-from record import nameless, run
 from safetensors.torch import save
 
-from vit_tutorial.data.config import DataConfig
+from experiments.results import run, strip_paths
 from vit_tutorial.data.datasets import load_split
 from vit_tutorial.files import user_path, write_file
 from vit_tutorial.training.checkpoint import SHIPPED, load_checkpoint
 from vit_tutorial.training.metrics import evaluate
+from vit_tutorial.training.run import to_json
 
 LARGEST = 26  # MB
 
 
-def ship(source: Path, name: str, root: str = "data") -> None:
+def publish(source: Path, name: str, root: str = "data") -> None:
     """Copy the run in `source` to vit_tutorial/checkpoints/NAME.
 
     Args:
@@ -30,11 +30,11 @@ def ship(source: Path, name: str, root: str = "data") -> None:
         name: by which load_checkpoint will find it
         root: where the data lie
     """
-    model, record = load_checkpoint(source)
-    epochs = record.config["training"]["epochs"]
-    if len(record.history) < epochs:
+    model, made = load_checkpoint(source)
+    epochs = made.config.training.epochs
+    if len(made.history) < epochs:
         raise ValueError(
-            f"{source} has {len(record.history)} of its {epochs} epochs, expected a"
+            f"{source} has {len(made.history)} of its {epochs} epochs, expected a"
             " finished run"
         )
     content = save(
@@ -45,25 +45,23 @@ def ship(source: Path, name: str, root: str = "data") -> None:
             f"{source} holds {len(content) / 1e6:.0f} MB in half precision, expected at"
             f" most {LARGEST}"
         )
-    data = record.config["data"]
-    config = record.config | {"data": data | {"root": nameless(data["root"])}}
+    data = made.config.data
+    config = replace(made.config, data=replace(data, root=strip_paths(data.root)))
     folder = SHIPPED / name
     folder.mkdir(parents=True, exist_ok=True)
     write_file(folder / "model.safetensors", content)
-    write_file(
-        folder / "config.json", replace(record, config=config).settings().encode()
-    )
+    write_file(folder / "config.json", to_json(config.as_dict()).encode())
     write_file(
         folder / "history.json", (user_path(source) / "history.json").read_bytes()
     )
-    val = load_split(DataConfig(**data | {"root": root}), "val")
+    val = load_split(replace(data, root=root), "val")
     for place in (source, folder):
-        scores = evaluate(load_checkpoint(place)[0], val, record.mean, record.std)
+        scores = evaluate(load_checkpoint(place)[0], val, made.normalization)
         print(
             f"{scores['accuracy']:.1%} of {scores['n']} images, loss"
-            f" {scores['loss']:.4f}: {nameless(str(place))}"
+            f" {scores['loss']:.4f}: {strip_paths(str(place))}"
         )
 
 
 if __name__ == "__main__":
-    run(ship)
+    run(publish)

@@ -1,0 +1,1 @@
+"""Training studies, one command each, all of them on `runner.py`."""

@@ -1,0 +1,108 @@
+"""The one runner of all studies: it carries out the runs that a result lacks, writes it
+after each, and says what they gave on average.
+
+What a result holds is kept, so that a study that was cut off goes on, and several
+processes may share its steps; delete the file to start afresh.
+"""
+
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from experiments.results import ROOT, environment_info, read_result, write_result
+
+ALONE = ""  # the step of a result that has no other: its parts are the result's own
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run that a result is to hold: number `number` (its seed, or its fold) of the
+    step `step`.
+
+    `measure` trains and returns the run's entry, with its "val_accuracy" after the last
+    epoch; `about` is called then, and returns what the result says of the step.
+    `check(path, step)` raises ValueError where the step on file has other settings.
+    """
+
+    step: str
+    number: int
+    measure: Callable[[], dict]
+    about: Callable[[], dict] = dict
+    check: Callable[[Path, dict], None] = lambda path, step: None
+
+
+def summary(runs: list[dict]) -> dict:
+    """Mean and spread (standard deviation) of the final accuracy over runs, and the
+    runs.
+    """
+    scores = [run["val_accuracy"] for run in runs]
+    spread = round(statistics.stdev(scores), 4) if len(scores) > 1 else None
+    return {"mean": round(statistics.mean(scores), 4), "spread": spread, "runs": runs}
+
+
+def complete(
+    name: str,
+    jobs: list[Job],
+    about: dict | None = None,
+    only: list[str] | None = None,
+    kind: str = "seed",
+    device: str = "cpu",
+) -> dict:
+    """Carry out the jobs that results/NAME.json lacks; of these steps `only`, where
+    they are given. Returns the result.
+
+    The result says `about` itself; steps in there stand in it from the start. `kind` is
+    what tells the runs of a step apart. Raises ValueError for an unknown step, or where
+    there is no job.
+    """
+    path = ROOT / "results" / f"{name}.json"
+    about = about or {}
+    names = list(dict.fromkeys(job.step for job in jobs))
+    if unknown := [step for step in only or [] if step not in names]:
+        raise ValueError(f"no step {unknown[0]!r} in {name}, expected some of {names}")
+    if not jobs:
+        raise ValueError(f"there is nothing to run: expected at least 1 {kind}")
+    for job in jobs:
+        step = read_steps(path, names).get(job.step)
+        if step:
+            job.check(path, step)
+        if only and job.step not in only:
+            continue
+        if step and job.number in [run[kind] for run in step["runs"]]:
+            continue
+        print(f"{job.step or name}, {kind} {job.number}", flush=True)
+        entry = {kind: job.number} | job.measure()
+        # another process may have written by now
+        steps = about.get("steps", {}) | read_steps(path, names)
+        runs = [*steps.get(job.step, {"runs": []})["runs"], entry]
+        steps[job.step] = job.about() | summary(sorted(runs, key=lambda run: run[kind]))
+        order = [*(step for step in steps if step not in names), *names]
+        result = environment_info(device, "torchvision", "scikit-learn") | about
+        if names == [ALONE]:
+            result |= steps[ALONE]
+        else:
+            result |= {"steps": {step: steps[step] for step in order if step in steps}}
+        write_result(path, result)
+    show(name, read_steps(path, names), kind)
+    return read_result(path)
+
+
+def read_steps(path: Path, names: list[str]) -> dict[str, dict]:
+    """The steps of a result by name, or the result as the step that is `ALONE`."""
+    if names != [ALONE]:
+        return read_result(path, "steps").get("steps", {})
+    result = read_result(path, "config", "runs")
+    return {ALONE: result} if result else {}
+
+
+def show(name: str, steps: dict[str, dict], kind: str) -> None:
+    """Print the mean of each step, and what it gains on the step that it changes."""
+    for title, step in steps.items():
+        spread = "" if step["spread"] is None else f" ± {step['spread']:.1%}"
+        line = f"{title or name:36}{step['mean']:6.1%}{spread:8}"
+        line += f" {kind}s: {len(step['runs'])}"
+        if (before := step.get("after")) in steps:
+            gain = step["mean"] - steps[before]["mean"]
+            line += f", {100 * gain:+.1f} on {before}"
+        print(line)

@@ -1,0 +1,69 @@
+"""The commands of experiments/ and benchmarks/: help, what their results say of the
+machine, latency.
+"""
+
+import json
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import latency
+from experiments import results
+
+ROOT = Path(__file__).parents[2]
+SCRIPTS = [
+    path
+    for folder in ("benchmarks", "experiments")
+    for path in sorted((ROOT / folder).glob("*.py"))
+    if "__main__" in path.read_text(encoding="utf-8")
+]
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
+def test_help_explains_and_starts_nothing(path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", [str(path), "--help"])
+    with pytest.raises(SystemExit) as end:
+        runpy.run_path(str(path), run_name="__main__")
+    assert end.value.code == 0 and capsys.readouterr().out.startswith("usage: ")
+
+
+def test_a_command_is_recorded_without_the_folders_of_this_machine(monkeypatch):
+    words = [
+        "--root",
+        "/home/ada/data",
+        "--out=/tmp/a b",
+        "--set",
+        '["model.dim=8"]',
+        "runs/one",
+    ]
+    monkeypatch.setattr(sys, "argv", ["/home/ada/experiments/seeds.py", *words])
+    command = results.environment_info("cpu")["command"]
+    assert (
+        command == "python experiments/seeds.py --root data '--out=a b' --set"
+        " '[\"model.dim=8\"]' runs/one"
+    )
+
+
+def test_outside_git_the_environment_tells_the_commit(tmp_path, monkeypatch):
+    assert len(results.commit().rstrip("+")) == 12
+    monkeypatch.setattr(results, "ROOT", tmp_path)
+    assert results.commit() == "unknown"
+    monkeypatch.setenv("VIT_COMMIT", "0123456789ab")
+    assert results.commit() == "0123456789ab"
+
+
+def test_latency_is_measured_and_recorded(tmp_path, monkeypatch, capsys):
+    out = tmp_path / "latency.json"
+    latency.latency("stacks", images=3, out=out)
+    row = json.loads(out.read_text(encoding="utf-8"))["models"]["stacks"]
+    low, high = row["cpu"]["quartiles_ms"]
+    assert 0 < low <= row["cpu"]["median_ms"] <= high
+    assert (row["patch_size"], row["dim"], row["depth"]) == (16, 96, 4)
+    assert "stacks" in capsys.readouterr().out
+    monkeypatch.setattr(sys, "argv", ["latency.py", "[stacks, nothing]"])
+    with pytest.raises(SystemExit) as end:
+        results.run(latency.latency)
+    assert end.value.code == 2
+    assert capsys.readouterr().err.startswith("error: no checkpoint 'nothing'")
