@@ -7,9 +7,9 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import nn
 
-from answers import places, registers, sequences, tokens
+from answers import chapter_01, chapter_02
 
-Right = registers.Right
+Right = chapter_02.Right
 
 
 def habit(answer, change):
@@ -33,11 +33,11 @@ def floats_for_bytes(got, first, *sizes):
 
 
 def bytes_by_hand(images, patch_size):
-    return sequences.permuted(images.double(), patch_size).to(images.dtype)
+    return chapter_01.permuted(images.double(), patch_size).to(images.dtype)
 
 
 def as_text(y, x, columns, patch_size):
-    return str(places.divided_twice(y, x, columns, patch_size))
+    return str(chapter_01.divided_twice(y, x, columns, patch_size))
 
 
 def no_number(y, x, columns, patch_size):
@@ -53,19 +53,13 @@ def side_of_four(weight, patch_size):
 
 
 def new_leaf(weight, patch_size):
-    return tokens.tied(weight, patch_size).detach().requires_grad_()
+    return chapter_02.tied(weight, patch_size).detach().requires_grad_()
 
 
 class LargeRegisters(Right):
     def __init__(self, patches, registers, dim):
         super().__init__(patches, registers, dim)
         nn.init.normal_(self.registers, std=100)
-
-
-class LargePositions(Right):
-    def __init__(self, patches, registers, dim):
-        super().__init__(patches, registers, dim)
-        nn.init.normal_(self.positions)
 
 
 class OnlyInTraining(Right):
@@ -88,11 +82,6 @@ class OneTooFew(Right):
         super().__init__(patches, registers - 1, dim)
 
 
-class NoClassToken(Right):
-    def forward(self, tokens):
-        return super().forward(tokens)[:, 1:]
-
-
 class InFloats(Right):
     def forward(self, tokens):
         return super().forward(tokens).float()
@@ -103,22 +92,6 @@ class PlainClassToken(Right):
         super().__init__(patches, registers, dim)
         del self.class_token
         self.class_token = torch.zeros(1, 1, dim)
-
-
-class ClassTokenInABuffer(Right):
-    def __init__(self, patches, registers, dim):
-        super().__init__(patches, registers, dim)
-        del self.class_token
-        self.register_buffer("class_token", torch.zeros(1, 1, dim))
-
-
-class ClassTokenInForward(Right):
-    def forward(self, tokens):
-        token = tokens.new_zeros(len(tokens), 1, tokens.shape[2])
-        out = torch.cat([token, tokens], dim=1) + self.positions
-        return torch.cat(
-            [out[:, :1], self.registers.expand(len(tokens), -1, -1), out[:, 1:]], dim=1
-        )
 
 
 class WithDropout(Right):
@@ -135,7 +108,7 @@ def sharing(name):
     """An answer to `enlarge` whose parameter `name` is the old embedder's own."""
 
     def answer(old, image_size):
-        new = tokens.moved(old, image_size)
+        new = chapter_02.moved(old, image_size)
         owner, _, last = name.rpartition(".")
         setattr(new.get_submodule(owner), last, old.get_parameter(name))
         return new
@@ -145,44 +118,45 @@ def sharing(name):
 
 
 def same_projection(old, image_size):
-    new = tokens.moved(old, image_size)
+    new = chapter_02.moved(old, image_size)
     new.projection = old.projection
     return new
 
 
 def same_data(old, image_size):
-    new = tokens.moved(old, image_size)
+    new = chapter_02.moved(old, image_size)
     new.projection.weight.data = old.projection.weight.data
     return new
 
 
 def assigned(old, image_size):
-    new = tokens.fresh(old, image_size)
+    new = chapter_02.fresh(old, image_size)
     new.load_state_dict(
-        old.state_dict() | {"positions": tokens.stretched(old, image_size)}, assign=True
+        old.state_dict() | {"positions": chapter_02.stretched(old, image_size)},
+        assign=True,
     )
     return new
 
 
 def old_one_frozen(old, image_size):
     old.requires_grad_(False)
-    return tokens.moved(old, image_size)
+    return chapter_02.moved(old, image_size)
 
 
 def old_one_asleep(old, image_size):
-    return tokens.moved(old.eval(), image_size)
+    return chapter_02.moved(old.eval(), image_size)
 
 
 def made_double(old, image_size):
-    return tokens.moved(old, image_size).double()
+    return chapter_02.moved(old, image_size).double()
 
 
 def made_single(old, image_size):
-    return tokens.moved(old, image_size).float()
+    return chapter_02.moved(old, image_size).float()
 
 
 def by_a_factor(old, image_size):
-    before, after = tokens.grids(old, image_size)
+    before, after = chapter_02.grids(old, image_size)
     positions = old.positions.detach()
     picture = rearrange(positions[:, 1:], "b (y x) d -> b d y x", y=before[0])
     factors = tuple(large / small for large, small in zip(after, before, strict=True))
@@ -190,39 +164,39 @@ def by_a_factor(old, image_size):
     places = torch.cat(
         [positions[:, :1], rearrange(picture, "b d y x -> b (y x) d")], dim=1
     )
-    return tokens.loaded(old, image_size, positions=places)
+    return chapter_02.loaded(old, image_size, positions=places)
 
 
 def positions_grown(old, image_size):
-    return tokens.loaded(
-        old, image_size, positions=1.1 * tokens.stretched(old, image_size)
+    return chapter_02.loaded(
+        old, image_size, positions=1.1 * chapter_02.stretched(old, image_size)
     )
 
 
 def patches_fresh(old, image_size):
-    positions = tokens.stretched(old, image_size)
+    positions = chapter_02.stretched(old, image_size)
     positions[:, 1:] = torch.randn_like(positions[:, 1:])
-    return tokens.loaded(old, image_size, positions=positions)
+    return chapter_02.loaded(old, image_size, positions=positions)
 
 
 WRONG = {
     "patchify": [
         (
-            habit(sequences.permuted, in_floats),
+            habit(chapter_01.permuted, in_floats),
             "returned torch.float32, expected torch.float64, the type of its input",
         ),
         (
-            habit(sequences.permuted, floats_for_bytes),
+            habit(chapter_01.permuted, floats_for_bytes),
             "returned torch.float32 for images of bytes",
         ),
     ],
     "overlap": [
         (
-            habit(places.slid, in_floats),
+            habit(chapter_01.slid, in_floats),
             "returned torch.float32, expected torch.float64, the type of its input",
         ),
         (
-            habit(places.slid, floats_for_bytes),
+            habit(chapter_01.slid, floats_for_bytes),
             "returned torch.float32 for images of bytes",
         ),
     ],
@@ -235,31 +209,21 @@ WRONG = {
         (side_of_four, "side_of_four r"),
         (new_leaf, "a copy and not tied: detach"),
         (
-            habit(tokens.tied, in_floats),
+            habit(chapter_02.tied, in_floats),
             "returned torch.float32, expected torch.float64, the type of its input",
         ),
     ],
     "registers": [
         (LargeRegisters, "a learned token starts at a size of "),
-        (LargePositions, "a learned token starts at a size of "),
         (OnlyInTraining, "tokens came out, expected "),
         (OnlyInTrainingPlaced, "in eval mode other tokens come out"),
         (FourRegisters, ", expected "),
         (OneTooFew, "the class token or one register is missing"),
-        (NoClassToken, "the class token or one register is missing"),
         (
             InFloats,
             "returned torch.float32, expected torch.float64, the type of its input",
         ),
         (PlainClassToken, "the class token is not learned: make it an nn.Parameter"),
-        (
-            ClassTokenInABuffer,
-            "the class token is not learned: make it an nn.Parameter",
-        ),
-        (
-            ClassTokenInForward,
-            "the class token is not learned: make it an nn.Parameter",
-        ),
         (WithDropout, "the tokens are others at each call: no dropout here"),
         (RandomInForward, "the tokens are others at each call"),
     ],
@@ -277,4 +241,5 @@ WRONG = {
         (patches_fresh, "positions of the patches are not the old one's"),
     ],
 }
+
 RIGHT = {"patchify": [bytes_by_hand]}

@@ -5,26 +5,18 @@ A check compares with the package's own code on fresh random input and names the
 mistake.
 """
 
-from vit_tutorial.checks.attention import attend
-from vit_tutorial.checks.betting import deletion_area, own_score
-from vit_tutorial.checks.block import layer_norm, pre_norm
 from vit_tutorial.checks.capstone import my_vit
-from vit_tutorial.checks.comparing import paired_bootstrap
-from vit_tutorial.checks.core import Result
-from vit_tutorial.checks.cropping import boxes
-from vit_tutorial.checks.dropping import drop_patches
-from vit_tutorial.checks.fields import field
-from vit_tutorial.checks.heads import head_parts, lean_biases
-from vit_tutorial.checks.judging import calibration_error
-from vit_tutorial.checks.maps import gaze, rollout, sharpness
-from vit_tutorial.checks.mending import mended
-from vit_tutorial.checks.notepads import registers
-from vit_tutorial.checks.sequences import overlap, patchify, which_patch
-from vit_tutorial.checks.steps import accumulated
-from vit_tutorial.checks.tokens import enlarge, kernel
-from vit_tutorial.checks.training import schedule, smoothed
-from vit_tutorial.checks.transformer import bill, parameters, renamed
-from vit_tutorial.checks.turning import upside_down
+from vit_tutorial.checks.chapter_01 import overlap, patchify, which_patch
+from vit_tutorial.checks.chapter_02 import enlarge, kernel, registers
+from vit_tutorial.checks.chapter_03 import attend, head_parts, lean_biases
+from vit_tutorial.checks.chapter_04 import layer_norm, mended, pre_norm
+from vit_tutorial.checks.chapter_05 import bill, parameters, renamed
+from vit_tutorial.checks.chapter_06 import accumulated, schedule, smoothed
+from vit_tutorial.checks.chapter_07 import boxes, field, upside_down
+from vit_tutorial.checks.chapter_08 import gaze, rollout, sharpness
+from vit_tutorial.checks.chapter_09 import deletion_area, drop_patches, own_score
+from vit_tutorial.checks.chapter_10 import calibration_error, paired_bootstrap
+from vit_tutorial.checks.harness import Result
 
 __all__ = [
     "Result",

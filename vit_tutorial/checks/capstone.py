@@ -1,4 +1,4 @@
-"""The check of the capstone: a learner's whole Vision Transformer, rung by rung up to
+"""The check of the capstone: a learner's whole Vision Transformer, level by level up to
 our weights in it.
 """
 
@@ -13,8 +13,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vit_tutorial.checks import rungs_of_blocks, rungs_of_tokens
-from vit_tutorial.checks.core import (
+from vit_tutorial.checks import levels
+from vit_tutorial.checks.counting import (
+    described,
+    explained,
+    other_sizes,
+    parts_of_size,
+)
+from vit_tutorial.checks.harness import (
     NotSolved,
     called,
     checked,
@@ -24,19 +30,17 @@ from vit_tutorial.checks.core import (
     one_line,
     same,
 )
-from vit_tutorial.checks.counting import described, explained, other_sizes
-from vit_tutorial.checks.ladder import (
+from vit_tutorial.checks.levels import (
     built,
     changed,
     compare_models,
     from_file,
+    load_weights,
     pictures,
-    pour,
+    random_model,
     run,
-    shaken,
     sizes,
 )
-from vit_tutorial.checks.transformer import parts_of_size
 from vit_tutorial.config import ViTConfig
 from vit_tutorial.data.config import DataConfig
 from vit_tutorial.data.datasets import load_split
@@ -154,7 +158,7 @@ def size(answer: Callable) -> None:
 
 def load(answer: Callable) -> None:
     c = sizes(depth=2, heads=2)
-    pour(built(answer, c), shaken(c).state_dict())
+    load_weights(built(answer, c), random_model(c).state_dict())
 
 
 def anywhere(answer: Callable) -> None:
@@ -179,14 +183,14 @@ def anywhere(answer: Callable) -> None:
 def batch(answer: Callable) -> None:
     c = sizes(depth=2, heads=2)
     model = built(answer, c)
-    ours = shaken(c)
-    pour(model, ours.state_dict())
+    ours = random_model(c)
+    load_weights(model, ours.state_dict())
     images = pictures(c, 5)
     together = run(model, images, "5 images")
     alone = torch.cat([run(model, image[None], "one image") for image in images])
     if not same(alone, together):
         raise NotSolved("an image's logits depend on the images beside it in the batch")
-    pour(model, shaken(c).state_dict())
+    load_weights(model, random_model(c).state_dict())
     fresh = built(answer, c)
     fresh.load_state_dict(model.state_dict(), strict=False)
     if not same(run(model, images, "a second load"), run(fresh, images)):
@@ -201,7 +205,7 @@ def use_of_config(answer: Callable) -> None:
     sides = {"image_size": (rows * patch, columns * patch), "patch_size": patch}
     mistakes = {
         "the patches are read column by column: go row by row": changed(
-            rungs_of_tokens.columns_first
+            levels.columns_first
         )
     }
     for channels in (1, 4):
@@ -224,11 +228,11 @@ def use_of_config(answer: Callable) -> None:
 
 def dropout(answer: Callable) -> None:
     c = sizes(depth=2, heads=2)
-    ours = shaken(c)
+    ours = random_model(c)
     images = pictures(c, 8)
     for rate in (0.0, 0.5):
         model = built(answer, replace(c, dropout=rate))
-        pour(model, ours.state_dict())
+        load_weights(model, ours.state_dict())
         model.train()
         one, other = (
             run(model, images, f"train mode, dropout={rate}") for _ in range(2)
@@ -260,8 +264,8 @@ def dropout(answer: Callable) -> None:
 def gradients(answer: Callable) -> None:
     c = sizes(depth=2, heads=2)
     model = built(answer, c)
-    ours = shaken(c)
-    pour(model, ours.state_dict())
+    ours = random_model(c)
+    load_weights(model, ours.state_dict())
     images = pictures(c).requires_grad_()
     got = run(model.train(), images)
     want = ours(images)
@@ -310,7 +314,7 @@ def shipped() -> tuple[ViTConfig, dict[str, Tensor], Tensor, Tensor, Tensor]:
 def our_weights(answer: Callable) -> str:
     c, weights, images, labels, want = shipped()
     model = built(answer, c)
-    pour(model, weights)
+    load_weights(model, weights)
     with torch.no_grad():
         got = run(model, images, "stacks")
     compare(answer, got, want, case="stacks, with our weights")
@@ -318,20 +322,20 @@ def our_weights(answer: Callable) -> str:
     return f"your code with our weights names {right} of {len(images)} new stacks"
 
 
-LADDER = {
+LEVELS = {
     "a class": a_class,
     "logits": logits,
     "size": size,
     "load": load,
     "any device, any type": anywhere,
     "batch": batch,
-    "class token to head": rungs_of_tokens.class_token,
-    "patches and places": rungs_of_tokens.patches,
-    "attention": rungs_of_tokens.attention,
-    "heads": rungs_of_tokens.heads,
-    "MLP": rungs_of_blocks.mlp,
-    "block": rungs_of_blocks.block,
-    "depth": rungs_of_blocks.depth,
+    "class token to head": levels.class_token,
+    "patches and places": levels.patches,
+    "attention": levels.attention,
+    "heads": levels.heads,
+    "MLP": levels.mlp,
+    "block": levels.block,
+    "depth": levels.depth,
     "config": use_of_config,
     "dropout": dropout,
     "gradients": gradients,
@@ -350,16 +354,16 @@ def my_vit(answer: Callable | str | Path) -> str:
     """
     if isinstance(answer, str | Path):
         answer = from_file(answer)
-    for number, (name, rung) in enumerate(LADDER.items(), start=1):
+    for number, (name, level) in enumerate(LEVELS.items(), start=1):
         try:
-            found = rung(answer)
+            found = level(answer)
         except NotSolved as error:
             raise NotSolved(
-                f"rung {number} of {len(LADDER)}, {name}: {error}"
+                f"rung {number} of {len(LEVELS)}, {name}: {error}"
             ) from None
-        except Exception as error:  # as in `checked`, with the rung
+        except Exception as error:  # as in `checked`, with the level
             raise NotSolved(
-                f"rung {number} of {len(LADDER)}, {name}: something unexpected"
+                f"rung {number} of {len(LEVELS)}, {name}: something unexpected"
                 f" ({one_line(error)})"
             ) from None
-    return f"all {len(LADDER)} rungs hold; {found}"
+    return f"all {len(LEVELS)} rungs hold; {found}"

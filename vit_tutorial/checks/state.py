@@ -2,6 +2,7 @@
 PyTorch.
 """
 
+import operator
 from collections.abc import Mapping
 
 import torch
@@ -158,62 +159,59 @@ def disturbed(
     if isinstance(given, nn.Module):
         return disturbed_module(given, before, noun)
     if isinstance(given, Tensor):
-        if not alike(given, original):
-            return f"changed its input in place: {advice}"
-        if given.requires_grad != original.requires_grad:
-            return (
-                "switched requires_grad of its input"
-                f" {'on' if given.requires_grad else 'off'}: leave it as it was"
-            )
-        if not alike(record(original), before) or record(given) is not None:
-            return (
-                "left gradients in its input: no backward is asked for here, or"
-                " torch.autograd.grad"
-            )
-        return None
+        return disturbed_tensor(given, original, before, advice)
+    kind = type(given).__name__
+    changed = (
+        f"changed the {kind} that it was given: make a new one, or begin with a copy"
+    )
     names = given.keys() == original.keys() if isinstance(given, dict) else True
     if len(inside(given)) != len(inside(original)) or not names:
-        return (
-            f"changed the {type(given).__name__} that it was given: make a new one, or"
-            " begin with a copy"
-        )
+        return changed
     for triple in zip(inside(given), inside(original), before or [], strict=False):
         if isinstance(triple[0], Tensor) != isinstance(triple[1], Tensor) or (
             isinstance(triple[0], int | float) and triple[0] != triple[1]
         ):
-            return (
-                f"changed the {type(given).__name__} that it was given: make a new one,"
-                " or begin with a copy"
-            )
+            return changed
         if said := disturbed(*triple, noun, advice):
-            place = f"in the {type(given).__name__} that it was given"
-            return said.replace(
-                "its input in place", f"a tensor {place}, in place"
-            ).replace("its input", f"a tensor {place}")
+            place = f"a tensor in the {kind} that it was given"
+            said = said.replace("its input in place", f"{place}, in place")
+            return said.replace("its input", place)
+    return None
+
+
+def disturbed_tensor(
+    given: Tensor, original: Tensor, before: object, advice: str
+) -> str | None:
+    if not alike(given, original):
+        return f"changed its input in place: {advice}"
+    if given.requires_grad != original.requires_grad:
+        return (
+            "switched requires_grad of its input"
+            f" {'on' if given.requires_grad else 'off'}: leave it as it was"
+        )
+    if not alike(record(original), before) or record(given) is not None:
+        return (
+            "left gradients in its input: no backward is asked for here, or"
+            " torch.autograd.grad"
+        )
     return None
 
 
 def disturbed_module(
     module: nn.Module, before: Mapping[str, dict], noun: str
 ) -> str | None:
+    """What became of a module since `before`, the record or the stance of it."""
     now = record(module) if "numbers" in before else stance(module)
-    for kind, said in (
-        (
-            "numbers",
-            f"changed the {noun} itself: leave its weights and biases as they were",
-        ),
-        (
-            "sizes",
-            f"changed the {noun} itself: leave its sizes and settings as they were",
-        ),
+    for kind, equal, what in (
+        ("numbers", alike, "weights and biases"),
+        ("sizes", operator.eq, "sizes and settings"),
     ):
         mine = now.get(kind, {})
         then = before.get(kind, {})
-        equal = alike if kind == "numbers" else lambda one, other: one == other
         if mine.keys() != then.keys() or not all(
             equal(mine[name], value) for name, value in then.items()
         ):
-            return said
+            return f"changed the {noun} itself: leave its {what} as they were"
     for name, training in before["modes"].items():
         if now["modes"].get(name, training) != training:
             whole = len(set(now["modes"].values())) == 1 or not name
@@ -224,17 +222,11 @@ def disturbed_module(
             )
     for name, learns in before["learns"].items():
         if now["learns"].get(name, learns) != learns:
-            state = (
-                "frozen: its weights and biases have lost requires_grad"
-                if learns
-                else "to learn: it was frozen"
-            )
-            return f"left the {noun} {state}"
-    if any(
-        not alike(now["gradients"].get(name), value)
-        for name, value in before["gradients"].items()
-    ):
-        return f"left gradients in the {noun}: no backward is asked for here"
+            frozen = "frozen: its weights and biases have lost requires_grad"
+            return f"left the {noun} {frozen if learns else 'to learn: it was frozen'}"
+    for name, value in before["gradients"].items():
+        if not alike(now["gradients"].get(name), value):
+            return f"left gradients in the {noun}: no backward is asked for here"
     if now.get("hooks") != before.get("hooks"):
         return f"left a hook on the {noun}: remove it before you return"
     return None
