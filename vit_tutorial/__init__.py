@@ -10,7 +10,10 @@ HOMES = {
     "VisionTransformer": "model",
     "attention_maps": "interpret.attention",
     "load_checkpoint": "training.checkpoint",
+    "evaluate": "training.metrics",
+    "explore": "explorer.widget",
     "rollout": "interpret.attention",
+    "train": "training.loop",
 }
 __all__ = list(HOMES)
 __version__ = "0.1.0"

@@ -8,7 +8,7 @@ from vit_tutorial.settings import coerce_fields, expect_between
 MOST = 10**6  # of any size: what is larger is a slip of the finger
 
 
-def expect(fits: bool, message: str) -> None:
+def require(fits: bool, message: str) -> None:
     """Raise ValueError with `message` unless it fits."""
     if not fits:
         raise ValueError(message)
@@ -37,6 +37,7 @@ class ViTConfig:
     positions: Literal["learned", "sincos"] = "learned"
     embedder: Literal["convolutional", "manual", "stem"] = "convolutional"
     norm_eps: float = 1e-6
+    name: str = "vit"  # which model of `vit_tutorial/models.py`
 
     def __post_init__(self) -> None:
         # whole numbers, finite numbers, one of the choices: anything else is refused
@@ -50,31 +51,31 @@ class ViTConfig:
         patch = self.patch_size
         dim = self.dim
         fits = all(1 <= side <= MOST for side in self.sides)
-        expect(
+        require(
             fits,
             f"image_size is {size}, expected one side or (rows, columns), 1 to {MOST:,}"
             " pixels",
         )
         fits = all(side % patch == 0 for side in self.sides)
-        expect(fits, f"image_size {size} is not divisible by patch_size {patch}")
-        expect(
+        require(fits, f"image_size {size} is not divisible by patch_size {patch}")
+        require(
             self.tokens <= 2**16,
             f"image_size {size} in patches of {patch} makes {self.tokens:,} tokens",
         )
-        expect(
+        require(
             dim % self.heads == 0, f"dim {dim} is not divisible by heads {self.heads}"
         )
         fits = self.positions != "sincos" or dim % 4 == 0
-        expect(fits, f"dim {dim} is not divisible by 4, which positions 'sincos' need")
-        expect(
+        require(fits, f"dim {dim} is not divisible by 4, which positions 'sincos' need")
+        require(
             dim * self.mlp_ratio >= 1,
             f"mlp_ratio {self.mlp_ratio} leaves no hidden unit at dim {dim}",
         )
-        expect(
+        require(
             0 <= self.dropout < 1,
             f"dropout is {self.dropout}, expected 0 <= dropout < 1",
         )
-        expect(
+        require(
             0 < self.norm_eps < 1,
             f"norm_eps is {self.norm_eps}, expected a small positive number",
         )

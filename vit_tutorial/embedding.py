@@ -68,6 +68,8 @@ class PatchEmbedder(nn.Module):
     number of channels or type.
     """
 
+    projection: nn.Linear | nn.Conv2d
+
     def __init__(
         self,
         image_size: int | tuple[int, int],

@@ -52,7 +52,7 @@ class VisionTransformer(nn.Module):
         # small: with larger weights a patch would drown out its position
         nn.init.normal_(self.embedder.projection.weight, std=0.01)
         # nearly equal logits: the first loss is about ln(classes)
-        nn.init.normal_(self.head[-1].weight, std=0.01)
+        nn.init.normal_(self.head.get_parameter("1.weight"), std=0.01)
 
     def make_block(self, index: int) -> nn.Module:
         """Block `index`, from 0; a variant of the model makes another one."""
@@ -62,11 +62,11 @@ class VisionTransformer(nn.Module):
     def forward(
         self, images: Tensor, return_attention: bool = False
     ) -> Tensor | tuple[Tensor, list[Tensor]]:
-        features = self.encode(self.embed(images), return_attention)
-        if return_attention:
-            features, attention = features
+        encoded = self.encode(self.embed(images), return_attention)
+        if isinstance(encoded, tuple):
+            features, attention = encoded
             return self.classify(features), attention
-        return self.classify(features)
+        return self.classify(encoded)
 
     def embed(self, images: Tensor) -> Tensor:
         """Images to tokens, each with its position: (B, C, Y, X) -> (B, T, D)."""
@@ -76,7 +76,8 @@ class VisionTransformer(nn.Module):
         self, tokens: Tensor, return_attention: bool = False
     ) -> Tensor | tuple[Tensor, list[Tensor]]:
         """Tokens, all of them or some, to features: (B, T, D) -> (B, T, D)."""
-        x, attention = tokens, []
+        x = tokens
+        attention = []
         for block in self.blocks:
             x = block(x, return_attention)
             if return_attention:
@@ -97,7 +98,7 @@ def initialise(module: nn.Module) -> None:
     """
     if isinstance(module, nn.Linear):
         nn.init.xavier_uniform_(module.weight)
-    if isinstance(module, nn.Linear | nn.Conv2d):
+    if isinstance(module, nn.Linear | nn.Conv2d) and module.bias is not None:
         nn.init.zeros_(module.bias)
 
 

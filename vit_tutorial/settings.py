@@ -10,7 +10,7 @@ from math import isfinite
 from numbers import Real
 from os import PathLike, fsdecode
 from types import NoneType, UnionType
-from typing import Literal, Union, get_args, get_origin
+from typing import Any, Literal, Union, get_args, get_origin
 
 LARGEST = 2**63 - 1  # whole number that a tensor can hold
 KINDS = {
@@ -22,7 +22,7 @@ KINDS = {
 }
 
 
-def coerce_fields(config: object) -> None:
+def coerce_fields(config: Any) -> None:
     """Give each field of a frozen dataclass a plain Python value of its type, in
     `__post_init__`.
 
@@ -50,7 +50,7 @@ def expect_between(config: object, least: float, most: float, *names: str) -> No
             )
 
 
-def plain_value(value: object, kind: type) -> object:
+def plain_value(value: Any, kind: Any) -> object:
     """The value as plain Python of the type `kind`. Raises TypeError when it is
     none.
     """
@@ -60,36 +60,66 @@ def plain_value(value: object, kind: type) -> object:
         with suppress(RuntimeError):  # of a tensor without values
             value = value.tolist()
     if origin in (Union, UnionType):
-        for option in options:
-            with suppress(TypeError):
-                return plain_value(value, option)
-    elif origin is Literal:
-        if isinstance(value, str) and value in options:
-            return str(value)
-    elif origin is tuple:
-        several = isinstance(value, Sequence | Set) and not isinstance(
-            value, str | bytes
-        )
-        if several and options[-1] is ...:
-            return tuple(plain_value(each, options[0]) for each in value)
-        if several and len(value) == len(options):
-            return tuple(map(plain_value, value, options))
-    elif is_dataclass(kind) and isinstance(value, Mapping):
+        return _first_that_fits(value, options)
+    if origin is tuple:
+        return _plain_tuple(value, options)
+    if origin is Literal:
+        return _one_of(value, options)
+    if kind in (int, float):
+        return _plain_number(value, kind)
+    if kind is str:
+        return _plain_text(value)
+    if is_dataclass(kind) and isinstance(value, Mapping):
         return settings_of(kind, value)
-    elif kind in (int, float):
-        whole = is_number(value) and value == int(value) and abs(value) <= LARGEST
-        if whole or (kind is float and is_number(value)):
-            return kind(value)
-    elif kind is str and isinstance(value, PathLike):
-        return fsdecode(value)
-    elif kind is str and type(value).__module__ == "torch":  # a device
-        return str(value)
-    elif isinstance(value, kind):
+    if isinstance(value, kind):
         return value
     raise TypeError
 
 
-def settings_of(kind: type, values: Mapping) -> object:
+def _first_that_fits(value: Any, kinds: tuple) -> object:
+    for kind in kinds:
+        with suppress(TypeError):
+            return plain_value(value, kind)
+    raise TypeError
+
+
+def _plain_tuple(value: Any, kinds: tuple) -> tuple:
+    """One value of each kind, or any number of the first where the second is `...`."""
+    if not isinstance(value, Sequence | Set) or isinstance(value, str | bytes):
+        raise TypeError
+    if kinds[-1] is ...:
+        return tuple(plain_value(each, kinds[0]) for each in value)
+    if len(value) != len(kinds):
+        raise TypeError
+    return tuple(map(plain_value, value, kinds))
+
+
+def _one_of(value: Any, texts: tuple) -> str:
+    if isinstance(value, str) and value in texts:
+        return str(value)
+    raise TypeError
+
+
+def _plain_number(value: Any, kind: type[int] | type[float]) -> int | float:
+    if is_number(value):
+        whole = value == int(value) and abs(value) <= LARGEST
+        if whole or kind is float:
+            return kind(value)
+    raise TypeError
+
+
+def _plain_text(value: Any) -> str:
+    """Text as it is, a path, or a device of torch, which is not imported for it."""
+    if isinstance(value, PathLike):
+        return fsdecode(value)
+    if type(value).__module__ == "torch":
+        return str(value)
+    if isinstance(value, str):
+        return value
+    raise TypeError
+
+
+def settings_of(kind: Any, values: Mapping) -> Any:
     """A config dataclass from its fields. Raises ValueError for a field it does not
     have.
     """
@@ -109,7 +139,7 @@ def is_number(value: object) -> bool:
     return False
 
 
-def described(kind: type) -> str:
+def described(kind: Any) -> str:
     """What is expected of a value of the type `kind`, in words."""
     options = get_args(kind)
     origin = get_origin(kind)

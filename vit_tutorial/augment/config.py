@@ -15,7 +15,10 @@ class AugmentConfig:
     `crop`: least and largest share of the area that is kept. `flip`: mirror every other
     image, left to right. `brightness`, `contrast`, `saturation`: 0.4 means a factor
     from 0.6 to 1.4; `hue`: a share of the colour circle, to both sides; `rotation`:
-    degrees, to both sides. Raises ValueError with the value and what was expected.
+    degrees, to both sides. `three_augment`: share of images of which each turns grey,
+    is solarised or is blurred (Touvron et al. 2022, "DeiT III"). `random_erasing`:
+    share of images that lose a rectangle (Zhong et al. 2020). Raises ValueError with
+    the value and what was expected.
     """
 
     crop: tuple[float, float] = (1.0, 1.0)
@@ -25,6 +28,8 @@ class AugmentConfig:
     saturation: float = 0.0
     hue: float = 0.0
     rotation: float = 0.0
+    three_augment: float = 0.0
+    random_erasing: float = 0.0
 
     def __post_init__(self) -> None:
         coerce_fields(self)
@@ -36,33 +41,28 @@ class AugmentConfig:
         expect_between(self, 0, 1, "brightness", "contrast", "saturation")
         expect_between(self, 0, 0.5, "hue")
         expect_between(self, 0, 180, "rotation")
-
-
-@dataclass(frozen=True)
-class StrongConfig:
-    """What strong recipes add; by default nothing.
-
-    `three`: share of images of which each turns grey, is solarised or is blurred
-    (three-augment, Touvron et al. 2022, "DeiT III"). `erase`: share of images that lose
-    a rectangle (Zhong et al. 2020). `mixup`, `cutmix`: alpha of the Beta(alpha, alpha)
-    that says how much of each image stays, 0: off (Zhang et al. 2018; Yun et al. 2019);
-    with both on, each image draws which. Raises ValueError with the value and what was
-    expected.
-    """
-
-    three: float = 0.0
-    erase: float = 0.0
-    mixup: float = 0.0
-    cutmix: float = 0.0
-
-    def __post_init__(self) -> None:
-        coerce_fields(self)
-        for name in ("three", "erase"):
+        for name in ("three_augment", "random_erasing"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(
                     f"{name} is {getattr(self, name)}, expected a share of the images,"
                     " 0 to 1"
                 )
+
+
+@dataclass(frozen=True)
+class MixingConfig:
+    """Images mixed with others, and their labels with them; by default none.
+
+    `mixup`, `cutmix`: alpha of the Beta(alpha, alpha) that says how much of each image
+    stays, 0: off (Zhang et al. 2018; Yun et al. 2019); with both on, each image draws
+    which. Raises ValueError with the value and what was expected.
+    """
+
+    mixup: float = 0.0
+    cutmix: float = 0.0
+
+    def __post_init__(self) -> None:
+        coerce_fields(self)
         for name in ("mixup", "cutmix"):
             if not 0 <= getattr(self, name) <= LARGEST_ALPHA:
                 raise ValueError(

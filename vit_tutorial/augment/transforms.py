@@ -1,5 +1,5 @@
-"""Augmentation of a whole batch on its device: one warp and one change of colour, drawn
-afresh for every image.
+"""Transforms of single images, a whole batch at a time on its device: one warp and one
+change of colour (chapter 07), three-augment and erasing (chapter 10).
 """
 
 import math
@@ -10,11 +10,21 @@ import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from vit_tutorial.augment.config import AugmentConfig
-from vit_tutorial.data.images import beside, middle, resize, sides_of
+from vit_tutorial.data.images import middle, resize, sides_of, to_device_of
 
 # share of red, green and blue in the grey of a colour (ITU-R BT.601)
 LUMA = (0.299, 0.587, 0.114)
 ASPECT = 4 / 3  # a crop is at most this much wider or taller than the image
+# what three-augment does to an image; 0: nothing
+GREY = 1
+SOLARISE = 2
+BLUR = 3
+# least and largest standard deviation in pixels, as in DeiT III's code
+BLUR_WIDTHS = (0.1, 2.0)
+# least and largest share of the area, as in timm; the paper goes up to 0.4
+ERASED_AREA = (0.02, 1 / 3)
+# an erased box is at most this much wider or taller than the image
+ERASED_ASPECT = 10 / 3
 
 
 @dataclass(frozen=True)
@@ -98,7 +108,7 @@ def augment(images: Tensor, draws: Draws, size: int | tuple[int, int]) -> Tensor
     return (
         images
         if draws.colours is None
-        else _recolour(images, beside(images, draws.colours))
+        else _recolour(images, to_device_of(images, draws.colours))
     )
 
 
@@ -127,7 +137,7 @@ def _warp(images: Tensor, draws: Draws, rows: int, columns: int) -> Tensor:
         [width * flips * cos, -width * flips * sin * pixels_down, x], dim=1
     )
     down = torch.stack([height * sin / pixels_down, height * cos, y], dim=1)
-    theta = beside(images, torch.stack([across, down], dim=1))  # (B, 2, 3)
+    theta = to_device_of(images, torch.stack([across, down], dim=1))  # (B, 2, 3)
     places = F.affine_grid(
         theta, [*images.shape[:2], rows, columns], align_corners=False
     )
@@ -151,7 +161,7 @@ def _recolour(images: Tensor, colours: Tensor) -> Tensor:
     # (B, 1, 1) each
     brightness, contrast, saturation, hue = colours[..., None, None].unbind(1)
     # luma @ rgb: the grey of a pixel, three times
-    luma = beside(images, torch.tensor(LUMA)).expand(3, 3)
+    luma = to_device_of(images, torch.tensor(LUMA)).expand(3, 3)
     unit = torch.eye(3, device=images.device)
     turns = (
         2 * math.pi * (hue + torch.arange(3, device=images.device).view(1, 1, 3) / 3)
@@ -169,3 +179,92 @@ def _recolour(images: Tensor, colours: Tensor) -> Tensor:
         .clamp_(0, 1)
         .unflatten(2, images.shape[2:])
     )
+
+
+def three_augment(images: Tensor, kinds: Tensor, widths: Tensor) -> Tensor:
+    """Turn the images of one kind grey, solarise (invert what is brighter than 0.5) or
+    blur those of the others.
+    """
+    channels = images.shape[1]
+    if channels not in (1, 3):
+        raise ValueError(
+            f"images of {channels} channels, expected 1 or 3 to turn them grey"
+        )
+    images = images.clone()
+    grey, solarised, blurred = (
+        to_device_of(images, (kinds == kind).nonzero()[:, 0])
+        for kind in (GREY, SOLARISE, BLUR)
+    )
+    if channels == 3:
+        images[grey] = sum(
+            share * images[grey, c : c + 1] for c, share in enumerate(LUMA)
+        )
+    images[solarised] = torch.where(
+        images[solarised] > 0.5, 1 - images[solarised], images[solarised]
+    )
+    images[blurred] = _blur(
+        images[blurred], to_device_of(images, widths[kinds == BLUR])
+    )
+    return images.clamp_(0, 1)  # rounding can lead beyond
+
+
+def _blur(images: Tensor, widths: Tensor) -> Tensor:
+    """Blur with a Gaussian of its own width for each image: one matrix mixes the rows,
+    another one the columns.
+    """
+    return (
+        _gaussians(widths, images.shape[2])
+        @ images
+        @ _gaussians(widths, images.shape[3]).mT
+    )
+
+
+def _gaussians(widths: Tensor, size: int) -> Tensor:
+    """For each width (n,) the weights of `size` old pixels in each of the new: (n, 1,
+    size, size), rows sum to 1.
+    """
+    places = torch.arange(size, device=widths.device)
+    distances = (places[:, None] - places) / widths[:, None, None, None]
+    return (-distances.square() / 2).softmax(dim=-1)
+
+
+def random_erasing(images: Tensor, boxes: Tensor) -> Tensor:
+    """Fill a box (B, 4) of each image with the image's mean colour (Zhong et al. 2020).
+
+    The paper fills it with noise, which would have to be drawn for every pixel.
+    """
+    mean = images.mean(dim=(2, 3), keepdim=True)
+    return torch.where(inside_boxes(boxes, images), mean, images)
+
+
+def box_to_erase(area: Tensor, aspect: Tensor, left: Tensor, top: Tensor) -> Tensor:
+    """A box within each image, from four numbers in [0, 1): (B, 4).
+
+    The aspect, in units of the image's own, is drawn evenly in its logarithm from what
+    fits into the image.
+    """
+    area = ERASED_AREA[0] + (ERASED_AREA[1] - ERASED_AREA[0]) * area
+    aspect = (
+        (2 * aspect - 1) * area.log().neg().clamp(max=math.log(ERASED_ASPECT))
+    ).exp()
+    width = (area * aspect).sqrt()
+    height = (area / aspect).sqrt()
+    left = left * (1 - width)
+    top = top * (1 - height)
+    return torch.stack([left, top, left + width, top + height], dim=1)
+
+
+def inside_boxes(boxes: Tensor, images: Tensor) -> Tensor:
+    """Whether a pixel's middle lies in its image's box: boxes (B, 4) -> (B, 1, Y,
+    X).
+    """
+    # (B, 1) each
+    left, top, right, bottom = to_device_of(images, boxes)[:, :, None].unbind(1)
+    rows, columns = (
+        (torch.arange(size, device=images.device) + 0.5) / size
+        for size in images.shape[2:]
+    )
+    # (B, Y) and (B, X)
+    down = (rows >= top) & (rows < bottom)
+    across = (columns >= left) & (columns < right)
+    return (down[:, :, None] & across[:, None, :])[:, None]

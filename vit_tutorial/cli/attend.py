@@ -1,6 +1,7 @@
 """Attention over picture files: read as in training, looked at few at a time, drawn."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,15 +12,15 @@ from PIL import Image
 from torch import Tensor
 
 from vit_tutorial.config import ViTConfig
-from vit_tutorial.data.config import DataConfig
 from vit_tutorial.data.datasets import sized_for
 from vit_tutorial.data.image_files import read_image
-from vit_tutorial.data.images import normalise, resize, sides_of
+from vit_tutorial.data.images import resize, sides_of
 from vit_tutorial.fonts import fitted, literal
-from vit_tutorial.interpret.attention import rollout
+from vit_tutorial.interpret.attention import select_attention
+from vit_tutorial.interpret.attribution import patch_relevance
 from vit_tutorial.model import VisionTransformer
 from vit_tutorial.plots import WIDTH
-from vit_tutorial.training.run import Record
+from vit_tutorial.training.run import Run, RunConfig
 
 DPI = 150
 DPI_OF_MANY = 100
@@ -31,20 +32,21 @@ GAP = 4
 OPACITY = 0.6  # of the attention over a picture
 
 
-def read_all(
-    paths: Sequence[str], model: ViTConfig, record: Record
-) -> tuple[Tensor, list[str]]:
+def read_all(paths: Sequence[str], config: RunConfig) -> tuple[Tensor, list[str]]:
     """Pictures as in training, (n, C, Y, X) uint8; a line for each that is no picture.
 
     Raises what reading the only picture raises, and ValueError when none of several can
     be read, or when they are too many for a figure.
     """
+    model = config.model
     most = most_pictures(model.sides)
     if len(paths) > most:
         raise ValueError(
             f"{len(paths)} pictures do not fit into a figure, expected at most {most}"
         )
-    sides = sides_of(sized_for(DataConfig(**record.config["data"]), model).image_size)
+    size = sized_for(config.data, model).image_size
+    assert size is not None  # sized_for has said it
+    sides = sides_of(size)
     images = []
     lines = []
     for path in paths:
@@ -82,7 +84,7 @@ def check_choice(
 def look_at(
     model: VisionTransformer,
     images: Tensor,
-    record: Record,
+    run: Run,
     layer: int | None,
     head: int | None,
     through: bool,
@@ -94,17 +96,11 @@ def look_at(
     weights = []
     titles = []
     for part in images.split(BATCH):
-        inputs = normalise(part, record.mean, record.std)
-        logits, maps = model(inputs, return_attention=True)
+        logits, maps = model(run.normalization(part), return_attention=True)
         for share, label in zip(*logits.softmax(dim=1).max(dim=1), strict=True):
-            titles.append(f"{record.classes[label]}\n{share:.0%}")
-        if through:
-            chosen = rollout(maps)
-        else:
-            chosen = maps[-1 if layer is None else layer]
-            chosen = chosen.mean(dim=1) if head is None else chosen[:, head]
-        by_token = model.config.pool == "cls"
-        weights.append(chosen[:, 0, 1:] if by_token else chosen.mean(dim=1))
+            titles.append(f"{run.classes[label]}\n{share:.0%}")
+        chosen = select_attention(maps, layer, head, through)
+        weights.append(patch_relevance(model, chosen))
     return torch.cat(weights), titles
 
 
@@ -138,13 +134,17 @@ def draw_attention(
     columns = min(2, len(images))
     rows = -(-len(images) // columns)
     dpi = DPI if rows <= 20 else DPI_OF_MANY
-    height, width = cell(images.shape[-2:], dpi, columns)
+    height, width = cell((images.shape[-2], images.shape[-1]), dpi, columns)
     tall = rows * height + FOOT
     wide = 2 * columns * width
     strips = np.full((rows, height, wide, 3), 255, np.uint8)
     figure = Figure(figsize=(wide / dpi, tall / dpi), dpi=dpi)
     box = {"facecolor": "black", "alpha": 0.6, "linewidth": 0}
-    look = {"fontsize": 11 if columns == 1 else 8, "color": "white", "bbox": box}
+    look: dict[str, Any] = {
+        "fontsize": 11 if columns == 1 else 8,
+        "color": "white",
+        "bbox": box,
+    }
     for place, image in enumerate(images):
         row, column = divmod(place, columns)
         top = row * height
@@ -152,7 +152,9 @@ def draw_attention(
         for shown in (plain(image), covered(image, weights[place], grid)):
             there = strips[row, GAP:, left : left + width - GAP]
             size = there.shape[1::-1]
-            there[:] = Image.fromarray(shown).resize(size, Image.Resampling.NEAREST)
+            there[:] = np.asarray(
+                Image.fromarray(shown).resize(size, Image.Resampling.NEAREST)
+            )
             left += width
         corner = (left - 0.96 * width) / wide, 1 - (top + 0.95 * height) / tall
         text = figure.text(*corner, literal(titles[place]), **look)

@@ -34,7 +34,7 @@ def note(line: str) -> None:
 
 
 def run_train(settings: Namespace) -> None:
-    model, record = train(
+    model, run = train(
         settings.model,
         settings.data,
         settings.training,
@@ -47,7 +47,7 @@ def run_train(settings: Namespace) -> None:
         return
     say(
         f"The run is in {settings.out}: {count_parameters(model):,} parameters after"
-        f" epoch {len(record.history)}."
+        f" epoch {len(run.history)}."
     )
     place = (
         os.path.join(os.curdir, settings.out)
@@ -61,29 +61,25 @@ def run_train(settings: Namespace) -> None:
 
 
 def run_evaluate(settings: Namespace) -> None:
-    model, record = load_checkpoint(settings.checkpoint, pick_device(settings.device))
+    model, run = load_checkpoint(settings.checkpoint, pick_device(settings.device))
     config = sized_for(settings.data, model.config)
     data = load_split(config, settings.split)
-    if data.classes != record.classes:
+    if data.classes != run.classes:
         known = (
             "the model was trained for"
-            f" {some(record.classes)}{other_classes(data.classes, record.classes)}"
+            f" {some(run.classes)}{other_classes(data.classes, run.classes)}"
         )
         raise ValueError(f"the data have classes {some(data.classes)}, {known}")
     if data.origin:
         note(describe(config))
-        noted = record.config.get("images")
-        was = (
-            noted.get(settings.split)
-            if isinstance(noted, dict)
-            else "pictures that it does not name"
-        )
+        unknown = "pictures that it does not name"
+        was = run.config.images.get(settings.split, unknown)
         if was != data.origin and settings.split != "test":
             note(
                 f"the run's {settings.split} split was {was!s:.60}, this is"
                 f" {data.origin}: some may have trained it"
             )
-    scores = evaluate(model, data, record.mean, record.std)
+    scores = evaluate(model, data, run.normalization)
     if not math.isfinite(scores["loss"]):
         raise FloatingPointError(
             f"the loss is {scores['loss']}: the weights of {settings.checkpoint} are of"
@@ -94,7 +90,7 @@ def run_evaluate(settings: Namespace) -> None:
         "data": settings.data.name,
         "split": settings.split,
     }
-    say(json.dumps(scores | about | {"epochs": len(record.history)}))
+    say(json.dumps(scores | about | {"epochs": len(run.history)}))
 
 
 def run_attend(settings: Namespace) -> None:
@@ -103,11 +99,11 @@ def run_attend(settings: Namespace) -> None:
             f"--out is {settings.out}, but there is no folder"
             f" {Path(settings.out).parent}"
         )
-    model, record = load_checkpoint(settings.checkpoint)
+    model, run = load_checkpoint(settings.checkpoint)
     choice = (settings.layer, settings.head, settings.rollout)
     check_choice(model.config, *choice)
-    images, lines = read_all(settings.images, model.config, record)
-    weights, titles = look_at(model, images, record, *choice)
+    images, lines = read_all(settings.images, run.config)
+    weights, titles = look_at(model, images, run, *choice)
     name = name_of(model.config, *choice)
     figure = draw_attention(images, weights, model.config.grid, titles, name)
     file = io.BytesIO()

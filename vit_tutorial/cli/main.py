@@ -11,24 +11,24 @@ import sys
 import time
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from jsonargparse import Namespace
 
-from vit_tutorial.augment.config import AugmentConfig, StrongConfig
+from vit_tutorial.augment.config import AugmentConfig, MixingConfig
 from vit_tutorial.cli.console import PROGRAM, in_words, one_line, say
 from vit_tutorial.cli.parser import ConfigFile, Parser, packaged_configs
 from vit_tutorial.config import ViTConfig
 from vit_tutorial.data.config import DataConfig
 from vit_tutorial.files import user_word
 from vit_tutorial.training.config import TrainConfig
-from vit_tutorial.training.run import PARTS, Record, read_record
 
 EXPLAINED = {  # the groups of flags, and whose docstring explains them
     "model": ViTConfig,
     "data": DataConfig,
     "training": TrainConfig,
     "training.augment": AugmentConfig,
-    "training.strong": StrongConfig,
+    "training.mixing": MixingConfig,
 }
 
 
@@ -40,7 +40,7 @@ def make_parser(defaults: dict) -> Parser:
         prog=PROGRAM, description="Train a Vision Transformer and look into it."
     )
     commands = parser.add_subcommands(required=True, metavar="command")
-    checkpoint = {
+    checkpoint: dict[str, Any] = {
         "type": str,
         "required": True,
         "help": "a run's folder, a .safetensors file in one, or a shipped name",
@@ -119,12 +119,12 @@ def explain(command: Parser) -> None:
     """Show in --help what the docstrings say of the settings; jsonargparse takes only
     their first line.
     """
-    for name, group in command.groups.items():
-        words = inspect.getdoc(EXPLAINED[name]).partition("\n\n")[2]
+    for name, group in (command.groups or {}).items():
+        words = (inspect.getdoc(EXPLAINED[name]) or "").partition("\n\n")[2]
         group.description = words.partition("Raises ValueError")[0]
 
 
-def peek(argv: list[str]) -> argparse.Namespace:
+def preparse(argv: list[str]) -> argparse.Namespace:
     """The run that a command is about, before everything is parsed: its defaults come
     from there.
     """
@@ -137,33 +137,33 @@ def peek(argv: list[str]) -> argparse.Namespace:
     return parser.parse_known_args(argv)[0]
 
 
-def known_run(argv: list[str]) -> Record | None:
-    """The record of the run that is resumed or evaluated: its settings are the defaults
-    of everything not said.
+def known_settings(argv: list[str]) -> dict:
+    """The settings of the run that is resumed or evaluated, the defaults of everything
+    not said. What computes is imported only where there is such a run.
     """
-    known = peek(argv)
-    if argv[:1] == ["evaluate"] and known.checkpoint:
-        from vit_tutorial.training.checkpoint import find_weights
+    known = preparse(argv)
+    evaluated = known.checkpoint if argv[:1] == ["evaluate"] else None
+    resumed = known.out if argv[:1] == ["train"] and known.resume else None
+    if not evaluated and not resumed:
+        return {}
+    from vit_tutorial.training.checkpoint import find_weights, read_state
+    from vit_tutorial.training.run import PARTS, read_run
 
-        return read_record(find_weights(known.checkpoint).parent)
-    if argv[:1] == ["train"] and known.resume and known.out:
-        from vit_tutorial.training.checkpoint import read_state
-
-        return read_state(Path(known.out))[0]
-    return None
+    if resumed:
+        run = read_state(Path(resumed))
+    else:
+        run = read_run(find_weights(str(evaluated)).parent)
+    return {name: run.config[name] for name in PARTS}
 
 
 def parser_for(argv: list[str]) -> Parser:
     """The parser of all commands, with the defaults for this one."""
-    record = known_run(argv)
-    return make_parser(
-        {name: record.config.get(name, {}) for name in PARTS} if record else {}
-    )
+    return make_parser(known_settings(argv))
 
 
 def resume_hint(argv: list[str]) -> str:
     """What to tell a user who interrupted the command."""
-    out = peek(argv).out if argv[:1] == ["train"] else None
+    out = preparse(argv).out if argv[:1] == ["train"] else None
     if not out or not (Path(out) / "state.safetensors").is_file():
         return "interrupted"
     return (

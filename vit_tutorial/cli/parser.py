@@ -1,11 +1,9 @@
-"""The command line's parser: jsonargparse with its errors in one line and in plain
-words.
-"""
+"""The command line's parser: jsonargparse, its errors in one line."""
 
 import re
 from importlib import resources
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import yaml
 from jsonargparse import ActionConfigFile, ArgumentParser, Namespace
@@ -13,30 +11,10 @@ from jsonargparse import ActionConfigFile, ArgumentParser, Namespace
 from vit_tutorial.cli.console import one_line
 from vit_tutorial.files import user_path
 from vit_tutorial.settings import shown
+from vit_tutorial.training.config import RENAMED
 
 # what --print_config shows, and what follows from the model
 MAY_BE_BLANK = ("config", "data.image_size")
-# what jsonargparse says -> what a user needs, one after the other; anything else stays
-# as it is
-PLAIN = {
-    r'Parser key "(\S+)": ': r"\1: ",
-    r"Does not .* Union subtypes Subtypes: \[(.*)\] Errors: .* Given value: (.*)": (
-        r"Expected \1. Got value: \2"
-    ),
-    r"Expected (?:a )?(.+)\. Got value: (.*)": r"expected \1, got '\2'",
-    r"typing\.Literal\[(.+?)\]": r"one of \1",
-    r"<class 'int'>": "a whole number",
-    r"<class 'float'>": "a finite number",
-    r"<class 'bool'>": "true or false",
-    r"<class 'str'>": "text",
-    r"<class 'tuple'>": "a list such as '[0.5, 1.0]'",
-    r"tuple with (\d+) elements": r"a list of \1 such as '[0.5, 1.0]'",
-    r", tuple\[int, int\]": " or a list of two such as '[64, 96]'",
-    r", <class 'NoneType'>": "",
-    r"(?<=[:,] )(?:train|evaluate|attend)\.(out|checkpoint)\b": r"--\1",
-    r"(?<=[:,] )(?:attend|download)\.(images|name)\b": r"\1",
-    r'No action for key "(\S+)" to set its default\.': r"\1",
-}
 
 
 class Parser(ArgumentParser):
@@ -44,30 +22,26 @@ class Parser(ArgumentParser):
     names are written out.
     """
 
-    def __init__(self, *arguments: object, **settings: object) -> None:
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
         super().__init__(*arguments, allow_abbrev=False, **settings)
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        self.exit(2, one_line(plainly(message)))
+        self.exit(2, one_line(message + new_name(message)))
 
 
-def plainly(message: str) -> str:
-    """A message of jsonargparse without the names of Python's types."""
-    message = " ".join(message.split())
-    for said, meant in PLAIN.items():
-        message = re.sub(said, meant, message)
-    return message
+def new_name(message: str) -> str:
+    """What a setting that the message names by its old name is called now."""
+    for old, new in RENAMED.items():
+        if re.search(rf"\btraining\.{re.escape(old)}(?![\w.])", message):
+            return f"; training.{old} is now training.{new}"
+    return ""
 
 
 class ConfigFile(ActionConfigFile):
     """`--config NAME` is a recipe of the package, or else the path of a YAML file."""
 
     def __call__(
-        self,
-        parser: Parser,
-        config: Namespace,
-        values: str,
-        option_string: str | None = None,
+        self, parser: Any, config: Any, values: Any, option_string: str | None = None
     ) -> None:
         packaged = packaged_configs()
         path = packaged.get(values, user_path(values))

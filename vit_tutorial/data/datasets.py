@@ -95,8 +95,8 @@ def stratified_split(
     few images to be on both sides.
     """
     generator = torch.Generator().manual_seed(seed)
-    train = []
-    val = []
+    training = []
+    validation = []
     for label in labels.unique().tolist():
         members = (labels == label).nonzero()[:, 0]
         members = members[torch.randperm(len(members), generator=generator)]
@@ -109,9 +109,9 @@ def stratified_split(
                 f" them in fold {fold} leaves {len(rest)} for training and"
                 f" {len(held_out)} for validation, expected at least 1 each"
             )
-        train.append(rest)
-        val.append(held_out)
-    both = [torch.cat(parts) for parts in (train, val)]
+        training.append(rest)
+        validation.append(held_out)
+    both = [torch.cat(parts) for parts in (training, validation)]
     train, val = (part[torch.randperm(len(part), generator=generator)] for part in both)
     return train, val
 

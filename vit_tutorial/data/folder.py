@@ -88,11 +88,15 @@ def survey(root: str | Path, fraction: float, seed: int, fold: int = 0) -> Folde
             splits[name] = shuffled(others, seed)
             if found != classes:
                 expected = f"{some(classes)}{other_classes(found, classes)}"
-                found = f"{folder} has classes {some(found)}"
-                raise ValueError(f"{found}, expected those of training: {expected}")
+                raise ValueError(
+                    f"{folder} has classes {some(found)}, expected those of training:"
+                    f" {expected}"
+                )
     if "val" in folders and fold:
-        found = f"fold is {fold}, but {folders['val']} holds the pictures of validation"
-        raise ValueError(f"{found}: expected fold 0")
+        raise ValueError(
+            f"fold is {fold}, but {folders['val']} holds the pictures of validation:"
+            " expected fold 0"
+        )
     if "val" not in folders:
         splits["train"], splits["val"] = hold_out(
             pictures, classes, fraction, seed, fold

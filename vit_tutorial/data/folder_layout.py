@@ -94,8 +94,8 @@ def role_of(name: str) -> str | None:
 
 def looks_like(name: str) -> str | None:
     """The split that a word in a name may mean, as in "test2017" or "valImages"."""
-    words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)
-    words = {word.casefold() for word in words}
+    parts = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)
+    words = {part.casefold() for part in parts}
     roles = (role for role, meant in WORDS.items() if words & {*meant})
     return role_of(name) or next(roles, None)
 

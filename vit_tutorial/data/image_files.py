@@ -51,6 +51,7 @@ def read_image(path: str | Path, size: tuple[int, int], channels: int = 3) -> Te
                 image = _shades(_upright(file), channels)
                 fitted = ImageOps.fit(image, size[::-1], Image.Resampling.BILINEAR)
     except Image.DecompressionBombError as error:
+        assert Image.MAX_IMAGE_PIXELS is not None  # or nothing were too large
         most = f"expected at most {2 * Image.MAX_IMAGE_PIXELS:,}"
         raise ValueError(
             f"{path} is too large, it has too many pixels: {most}"

@@ -54,12 +54,27 @@ def normalise(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Te
         raise ValueError(f"images of {channels} channels, but {given}")
     check_shades(images)
     scale = 255 if images.dtype == torch.uint8 else 1
-    mean, std = (torch.as_tensor(values, dtype=torch.float32) for values in (mean, std))
-    offset, divisor = (
-        beside(images, values[:, None, None] * scale) for values in (mean, std)
+    by_channel = (
+        torch.as_tensor(values, dtype=torch.float32)[:, None, None]
+        for values in (mean, std)
     )
+    offset, divisor = (to_device_of(images, values * scale) for values in by_channel)
     # no copy of the whole batch but the result
     return (images - offset).div_(divisor).float()
+
+
+@dataclass(frozen=True)
+class Normalization:
+    """The means and deviations of a model's images, one a channel, of images in [0, 1].
+
+    Called with images it is `normalise`.
+    """
+
+    mean: tuple[float, ...] = (0.5, 0.5, 0.5)
+    std: tuple[float, ...] = (0.25, 0.25, 0.25)
+
+    def __call__(self, images: Tensor) -> Tensor:
+        return normalise(images, self.mean, self.std)
 
 
 def check_shades(images: Tensor) -> None:
@@ -77,7 +92,7 @@ def check_dtype(images: Tensor) -> None:
         raise ValueError(f"images are {images.dtype}, {EXPECTED}")
 
 
-def beside(images: Tensor, values: Tensor) -> Tensor:
+def to_device_of(images: Tensor, values: Tensor) -> Tensor:
     """Values from the CPU on the images' device, without waiting for a busy GPU."""
     # MPS may copy too late: PyTorch's issue 139550
     return values.to(images.device, non_blocking=images.is_cuda)
@@ -114,4 +129,5 @@ def middle(images: Tensor, size: tuple[int, int]) -> Tensor:
 
 def sides_of(size: int | tuple[int, int]) -> tuple[int, int]:
     """Rows and columns of a size, which may be one side."""
-    return (size, size) if isinstance(size, int) else tuple(size)
+    rows, columns = (size, size) if isinstance(size, int) else size
+    return rows, columns

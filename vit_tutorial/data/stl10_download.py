@@ -16,6 +16,7 @@ from contextlib import closing
 from http.client import HTTPException, HTTPResponse
 from io import BufferedIOBase
 from pathlib import Path, PurePosixPath
+from typing import IO, cast
 from urllib.error import HTTPError
 
 from tqdm import tqdm
@@ -122,7 +123,8 @@ def _unpack(stream: "_Arriving", folder: Path) -> None:
     total = sum(stl10.STL10_FILES[name][0] for name in missing)
     with (
         tqdm(total=total, unit="B", unit_scale=True, desc="STL-10") as bar,
-        gzip.GzipFile(fileobj=stream, mode="rb") as archive,
+        # which reads on and on, and never back
+        gzip.GzipFile(fileobj=cast(IO[bytes], stream), mode="rb") as archive,
     ):
         for name, size in _members(archive, stream.url):
             if name not in missing:
@@ -227,7 +229,7 @@ class _Arriving:
         self.kept.seek(0)
         # bytes
         self.position = 0
-        self.length = None
+        self.length: int | None = None
         self.response: HTTPResponse | None = None
         self.answered = False  # whether the server ever answered
 

@@ -20,23 +20,23 @@ from vit_tutorial.plots import QUERY, VALUE, WIDTH
 
 LIMIT = 3  # the plane reaches from -3 to 3 on both axes
 SCRIPT = (Path(__file__).parent / "js" / "attention_toy.js").read_text(encoding="utf-8")
-TRAITS = ("tokens", "scale", "over", "asks")
+TRAITS = ("tokens", "scale", "softmax_dim", "query_index")
 
 
 class Tokens(anywidget.AnyWidget):
     """Three points, each query, key and value at once: T = 3, K = D = 2.
 
     `tokens` are [[x, y] three times]; `scale` multiplies the dot products (1/8 to 32);
-    softmax runs `over` "keys" or, which is wrong, "queries"; `asks` is the token that
-    is followed. These traits and the view follow each other.
+    softmax runs `softmax_dim` "keys" or, which is wrong, "queries"; `query_index` is
+    the token that is followed. These traits and the view follow each other.
     """
 
     _esm = SCRIPT
-    facts = traitlets.Dict().tag(sync=True)
-    tokens = traitlets.List().tag(sync=True)
+    metadata = traitlets.Dict().tag(sync=True)
+    tokens: traitlets.List = traitlets.List().tag(sync=True)
     scale = traitlets.Float(2**-0.5).tag(sync=True)
-    over = traitlets.Enum(("keys", "queries"), "keys").tag(sync=True)
-    asks = traitlets.Int(0, min=0, max=2).tag(sync=True)
+    softmax_dim = traitlets.Enum(("keys", "queries"), "keys").tag(sync=True)
+    query_index = traitlets.Int(0, min=0, max=2).tag(sync=True)
 
     @traitlets.validate("scale")
     def _check_scale(self, proposal: dict) -> float:
@@ -74,8 +74,10 @@ class Tokens(anywidget.AnyWidget):
 
     @property
     def weights(self) -> Tensor:
-        """Softmax of the scores, over the keys unless `over` says otherwise: (3, 3)."""
-        return self.scores.softmax(dim=-1 if self.over == "keys" else 0)
+        """Softmax of the scores, over the keys unless `softmax_dim` says
+        otherwise: (3, 3).
+        """
+        return self.scores.softmax(dim=-1 if self.softmax_dim == "keys" else 0)
 
     @property
     def mixed(self) -> Tensor:
@@ -88,7 +90,7 @@ class Tokens(anywidget.AnyWidget):
         )
 
     def _repr_mimebundle_(self, **kwargs) -> tuple[dict, dict]:
-        bundle, metadata = super()._repr_mimebundle_(**kwargs)
+        bundle, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
         return {
             **bundle,
             "text/html": page(self),
@@ -112,10 +114,10 @@ def drag_tokens(
         if isinstance(tokens, Tensor)
         else [list(point) for point in tokens]
     )
-    viridis = [colors.to_hex(colour) for colour in colormaps["viridis"].colors]
+    viridis = [colors.to_hex(colour) for colour in colormaps["viridis"](range(256))]
     try:
         return Tokens(
-            facts={"limit": LIMIT, "colours": viridis}, tokens=points, scale=scale
+            metadata={"limit": LIMIT, "colours": viridis}, tokens=points, scale=scale
         )
     except traitlets.TraitError as error:
         raise ValueError(str(error)) from None
@@ -126,7 +128,7 @@ def page(shown: Tokens) -> str:
     several fit on a page.
     """
     data = json.dumps(
-        {**shown.facts, **{name: getattr(shown, name) for name in TRAITS}},
+        {**shown.metadata, **{name: getattr(shown, name) for name in TRAITS}},
         separators=(",", ":"),
     )
     return (
@@ -145,10 +147,10 @@ def picture(shown: Tokens) -> bytes:
     for token, (old, new) in enumerate(
         zip(shown.tokens, shown.mixed.tolist(), strict=True)
     ):
-        asks = token == shown.asks
+        query_index = token == shown.query_index
         solid = {
             "arrowstyle": "-|>",
-            "color": QUERY if asks else "#57606A",
+            "color": QUERY if query_index else "#57606A",
             "linewidth": 1.8,
             "shrinkA": 0,
             "shrinkB": 0,
@@ -158,7 +160,7 @@ def picture(shown: Tokens) -> bytes:
             "headwidth": 15,
             "headlength": 14,
             "facecolor": "none",
-            "edgecolor": VALUE if asks else "#AFB8C1",
+            "edgecolor": VALUE if query_index else "#AFB8C1",
         }
         plane.annotate("", old, (0, 0), arrowprops=solid)
         plane.annotate(
@@ -187,7 +189,7 @@ def picture(shown: Tokens) -> bytes:
         yticks=range(3),
         xlabel="key",
         ylabel="query",
-        title=f"weights: softmax over {shown.over}",
+        title=f"weights: softmax over {shown.softmax_dim}",
     )
     figure.colorbar(drawn, ax=table, shrink=0.85)
     file = io.BytesIO()

@@ -2,6 +2,8 @@
 to.
 """
 
+from typing import Any
+
 import anywidget
 import traitlets
 from torch import Tensor
@@ -16,7 +18,7 @@ COUNTS = {"image": "images", "layer": "layers", "head": "heads", "query": "patch
 class Choices(anywidget.AnyWidget):
     """What can be chosen, in Python as in the view, and checked: see `Explorer`."""
 
-    facts = traitlets.Dict().tag(sync=True)
+    metadata = traitlets.Dict().tag(sync=True)
     image, layer, query = (traitlets.Int().tag(sync=True) for _ in range(3))
     head = traitlets.Int(-1).tag(sync=True)
     epoch = traitlets.Int(None, allow_none=True).tag(sync=True)
@@ -32,7 +34,7 @@ class Choices(anywidget.AnyWidget):
     def _check(self, proposal: dict) -> int | list[int] | None:
         name = proposal["trait"].name
         value = proposal["value"]
-        if (expected := _expected(self.facts, name, value)) is not None:
+        if (expected := _expected(self.metadata, name, value)) is not None:
             raise traitlets.TraitError(f"{name} is {value}, expected {expected}")
         return value
 
@@ -48,12 +50,13 @@ class Choices(anywidget.AnyWidget):
         """What is known of the present image, without its dropped patches:
         `encoding.unpack`.
         """
-        f = self.facts
-        at = self.image * len(self.facts["epochs"]) + self.facts["epochs"].index(
+        f = self.metadata
+        at = self.image * len(self.metadata["epochs"]) + self.metadata["epochs"].index(
             self.epoch
         )
         sizes = (
-            f[name] for name in ("outputs", "layers", "heads", "patches", "levels")
+            f[name]
+            for name in ("outputs", "layers", "heads", "patches", "quantizationLevels")
         )
         return unpack(self.masked or self.views[at], *sizes)
 
@@ -62,7 +65,7 @@ class Choices(anywidget.AnyWidget):
         one on the class token.
         """
         weights = self.view()[1]
-        heads = self.facts["heads"]
+        heads = self.metadata["heads"]
         maps = (
             [heads]
             if self.mode == "rollout"
@@ -74,12 +77,12 @@ class Choices(anywidget.AnyWidget):
         return row[1:], float(row[0])
 
 
-def _expected(facts: dict, name: str, value: int | list[int] | None) -> str | None:
+def _expected(metadata: dict, name: str, value: Any) -> str | None:
     """What a choice should have been, or None where it is one."""
     if name == "epoch":
-        return None if value in facts["epochs"] else f"one of {facts['epochs']}"
+        return None if value in metadata["epochs"] else f"one of {metadata['epochs']}"
     if name == "dropped":
-        most = facts["patches"]
+        most = metadata["patches"]
         fits = len(set(value)) == len(value) < most and all(
             1 <= patch <= most for patch in value
         )
@@ -89,5 +92,5 @@ def _expected(facts: dict, name: str, value: int | list[int] | None) -> str | No
             else f"different patches from 1 to {most}, at least one of them left"
         )
     low = -(name == "head")
-    high = facts[COUNTS[name]] - (name != "query")
+    high = metadata[COUNTS[name]] - (name != "query")
     return None if low <= value <= high else f"{low} to {high}"

@@ -23,7 +23,7 @@ GREY = torch.tensor([0.299, 0.587, 0.114])
 
 
 @torch.no_grad()
-def see(
+def run_model(
     model: VisionTransformer, images: Tensor, patches: list[int] | None = None
 ) -> tuple[Tensor, Tensor]:
     """What `model` says of normalised images (B, C, Y, X), and where it looks:
@@ -70,9 +70,11 @@ def see(
     return logits.softmax(dim=-1), weights
 
 
-def pack(probabilities: Tensor, weights: Tensor, levels: int = 255) -> list[bytes]:
-    """One piece of bytes an image of what `see` returns; a row's weights on the patches
-    become 0 to `levels`.
+def pack(
+    probabilities: Tensor, weights: Tensor, quantization_levels: int = 255
+) -> list[bytes]:
+    """One piece of bytes an image of what `run_model` returns; a row's weights on the
+    patches become 0 to `quantization_levels`.
 
     In this order, little-endian: probabilities, float32 (classes); each row's scale,
     that is its largest weight on a patch, as a root in uint16 (layers, H + 1, 1 + N);
@@ -81,7 +83,7 @@ def pack(probabilities: Tensor, weights: Tensor, levels: int = 255) -> list[byte
     """
     rows = weights[..., 1:]
     largest = rows.amax(dim=-1)
-    steps = (rows * (levels / largest.clamp(min=1e-30))[..., None]).round()
+    steps = (rows * (quantization_levels / largest.clamp(min=1e-30))[..., None]).round()
     roots = [
         (ROOTS * each.clamp(0, 1).sqrt()).round() for each in (largest, weights[..., 0])
     ]
@@ -99,7 +101,12 @@ def pack(probabilities: Tensor, weights: Tensor, levels: int = 255) -> list[byte
 
 
 def unpack(
-    view: bytes, classes: int, layers: int, heads: int, patches: int, levels: int
+    view: bytes,
+    classes: int,
+    layers: int,
+    heads: int,
+    patches: int,
+    quantization_levels: int,
 ) -> tuple[Tensor, Tensor]:
     """A piece of `pack` as the browser reads it: probabilities (classes), weights
     (layers, H + 1, 1 + N, 1 + N).
@@ -117,7 +124,7 @@ def unpack(
     )
     scales, token = ((root.reshape(*shape, 1) / ROOTS) ** 2 for root in (scales, token))
     return probabilities, torch.cat(
-        [token, steps.reshape(*shape, patches) * scales / levels], dim=-1
+        [token, steps.reshape(*shape, patches) * scales / quantization_levels], dim=-1
     )
 
 
@@ -137,14 +144,14 @@ class Source:
     """What the views come from: models by epoch (None where there is one), normalised
     images (B, C, Y, X), and how.
 
-    `levels` is that of `pack`.
+    `quantization_levels` is that of `pack`.
     """
 
     models: dict[int | None, VisionTransformer]
     images: Tensor
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    levels: int = 255
+    quantization_levels: int = 255
 
     def without(self, dropped: list[int], image: int, epoch: int | None) -> bytes:
         """The view of an image that lacks some patches (1 to N)."""
@@ -153,14 +160,16 @@ class Source:
             patch for patch in range(1, 1 + rows * columns) if patch not in dropped
         ]
         return pack(
-            *see(self.models[epoch], self.images[[image]], present), self.levels
+            *run_model(self.models[epoch], self.images[[image]], present),
+            self.quantization_levels,
         )[0]
 
     def append(self, picture: Tensor) -> tuple[bytes, list[bytes]]:
         """Take in a picture (3, Y, X), uint8 RGB: its pixels as shown, and its views
         epoch by epoch.
 
-        Raises ValueError for a picture of another shape or type, and what `see` raises.
+        Raises ValueError for a picture of another shape or type, and what `run_model`
+        raises.
         """
         config = next(iter(self.models.values())).config
         if picture.shape != (3, *config.sides) or picture.dtype != torch.uint8:
@@ -178,7 +187,8 @@ class Source:
             )
         images = normalise(picture[None], self.mean, self.std)
         views = [
-            pack(*see(model, images), self.levels)[0] for model in self.models.values()
+            pack(*run_model(model, images), self.quantization_levels)[0]
+            for model in self.models.values()
         ]
         self.images = torch.cat([self.images, images.to(self.images)])
         return pixels(picture[None])[0], views

@@ -4,6 +4,7 @@ import base64
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,7 +27,7 @@ def page(explorer: Choices) -> str:
     inline, several fit on a page.
     """
     # without a kernel nothing can be dropped
-    f = explorer.facts
+    f = explorer.metadata
     state = {**explorer.state(), "dropped": []}
     here = explorer.image * len(f["epochs"]) + f["epochs"].index(explorer.epoch)
     pieces = [
@@ -43,7 +44,7 @@ def page(explorer: Choices) -> str:
         for name, at in pieces
     ]
     data = json.dumps(
-        {"facts": f, "state": state, "pieces": packed}, separators=(",", ":")
+        {"metadata": f, "state": state, "pieces": packed}, separators=(",", ":")
     )
     data = data.replace("<", "\\u003c")  # a class may be called </script>
     return (
@@ -56,7 +57,7 @@ def page(explorer: Choices) -> str:
 
 def picture(explorer: Choices) -> bytes:
     """The chosen map as a PNG: on the image, and alone with its scale."""
-    f = explorer.facts
+    f = explorer.metadata
     weights, kept = explorer.chosen()
     height, width = f["size"]
     rows, columns = f["grid"]
@@ -83,7 +84,7 @@ def picture(explorer: Choices) -> bytes:
     )
     figure.colorbar(drawn, ax=right, shrink=0.85)
     right.axis("off")
-    looks = [
+    looks: list[tuple[int, dict[str, Any]]] = [
         (patch, {"facecolor": "#8C8C8C", "edgecolor": "white", "hatch": "///"})
         for patch in explorer.dropped
     ]
@@ -108,7 +109,7 @@ def picture(explorer: Choices) -> bytes:
 
 def _title(explorer: Choices, kept: float) -> str:
     """What the picture shows, in two lines."""
-    f = explorer.facts
+    f = explorer.metadata
     through = explorer.mode == "rollout"
     probability, guess = explorer.view()[0].max(dim=0)
     name = f["classes"][guess] if f["classes"] else f"class {guess}"

@@ -13,9 +13,9 @@ from matplotlib import colormaps
 from torch import Tensor
 
 from vit_tutorial.config import ViTConfig
-from vit_tutorial.data.images import beside, normalise
+from vit_tutorial.data.images import normalise, to_device_of
 from vit_tutorial.explorer.choices import Choices
-from vit_tutorial.explorer.encoding import Source, deflate, pack, pixels, see
+from vit_tutorial.explorer.encoding import Source, deflate, pack, pixels, run_model
 from vit_tutorial.explorer.html import SCRIPT, STYLE, page, picture
 from vit_tutorial.model import VisionTransformer
 
@@ -24,7 +24,7 @@ MOST_IMAGES = 64
 MOST_WEIGHTS = 24_000_000
 MOST_BYTES = 3_000_000  # of data on a page, compressed: more opens slowly on a phone
 # steps from 0 to a row's largest weight: as many as fit a page
-LEVELS = (255, 191, 127, 95, 63, 47, 31, 23, 15)
+QUANTIZATION_LEVELS = (255, 191, 127, 95, 63, 47, 31, 23, 15)
 # as pixels
 COLOURS = (
     (255 * colormaps["viridis"](range(256)))
@@ -70,8 +70,8 @@ class Explorer(Choices):
         """Append a picture (3, Y, X), uint8 RGB of the model's size, and move to it.
         Raises ValueError, one line.
         """
-        count = self.facts["images"]
-        labels = self.facts["labels"]
+        count = self.metadata["images"]
+        labels = self.metadata["labels"]
         if count >= MOST_IMAGES:
             raise ValueError(
                 f"{count} images are here, expected at most {MOST_IMAGES}: there is no"
@@ -79,8 +79,8 @@ class Explorer(Choices):
             )
         shown, views = self.source.append(picture)
         with self.hold_sync():  # one message to the view
-            self.facts = {
-                **self.facts,
+            self.metadata = {
+                **self.metadata,
                 "images": count + 1,
                 "labels": labels and [*labels, None],
             }
@@ -88,7 +88,7 @@ class Explorer(Choices):
             self.image = count
 
     def _repr_mimebundle_(self, **kwargs) -> tuple[dict, dict]:
-        bundle, metadata = super()._repr_mimebundle_(**kwargs)
+        bundle, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
         return {
             **bundle,
             "text/html": page(self),
@@ -100,7 +100,7 @@ def _receive(explorer: Explorer, content: dict, buffers: list[memoryview]) -> No
     """A picture from the browser, as RGB bytes. What is wrong with it is said in the
     widget.
     """
-    height, width = explorer.facts["size"]
+    height, width = explorer.metadata["size"]
     try:
         if len(buffers) != 1 or len(buffers[0]) != 3 * height * width:
             raise ValueError(
@@ -144,7 +144,9 @@ def explore(
             f"{len(mean)} means and {len(std)} deviations, expected {c.channels} of"
             " each"
         )
-    models = {None: model} if snapshots is None else _check_snapshots(c, snapshots)
+    models: dict[int | None, VisionTransformer] = (
+        {None: model} if snapshots is None else _check_snapshots(c, snapshots)
+    )
     patches = c.grid[0] * c.grid[1]
     weights = (
         len(images) * len(models) * c.depth * (c.heads + 1) * (1 + patches) * patches
@@ -161,13 +163,15 @@ def explore(
         images = normalise(images, mean, std)
     else:
         offset, scale = (
-            beside(images, torch.tensor(values)[:, None, None])
+            to_device_of(images, torch.tensor(values)[:, None, None])
             for values in (mean, std)
         )
         shown = (255 * (images * scale + offset)).round().clamp(0, 255).to(torch.uint8)
     pictures = pixels(shown)
-    levels, views = _fit(pictures, [see(each, images) for each in models.values()])
-    facts = {
+    quantization_levels, views = _fit(
+        pictures, [run_model(each, images) for each in models.values()]
+    )
+    metadata = {
         "images": len(images),
         "layers": c.depth,
         "heads": c.heads,
@@ -175,17 +179,17 @@ def explore(
         "grid": c.grid,
         "size": c.sides,
         "epochs": list(models),
-        "levels": levels,
+        "quantizationLevels": quantization_levels,
         "classToken": c.pool == "cls",
         "outputs": c.classes,
         "classes": None if classes is None else list(classes),
         "labels": None if labels is None else [int(label) for label in labels],
         "colours": COLOURS,
     }
-    source = Source(models, images, mean, std, levels)
+    source = Source(models, images, mean, std, quantization_levels)
     return Explorer(
         source,
-        facts=facts,
+        metadata=metadata,
         pictures=pictures,
         views=views,
         layer=c.depth - 1,
@@ -220,7 +224,10 @@ def _check_images(config: ViTConfig, images: Tensor) -> None:
 
 
 def _check_names(
-    config: ViTConfig, count: int, classes: Sequence | None, labels: Sequence | None
+    config: ViTConfig,
+    count: int,
+    classes: Sequence | None,
+    labels: Sequence[int] | Tensor | None,
 ) -> None:
     if classes is not None and len(classes) != config.classes:
         raise ValueError(
@@ -238,7 +245,7 @@ def _check_names(
 
 def _check_snapshots(
     config: ViTConfig, snapshots: dict[int, VisionTransformer]
-) -> dict[int, VisionTransformer]:
+) -> dict[int | None, VisionTransformer]:
     """The snapshots in the order of their epochs."""
     if not isinstance(snapshots, dict) or not snapshots:
         raise ValueError(
@@ -272,13 +279,16 @@ def _fit(
     even the fewest do not fit.
     """
     own = [len(deflate(picture)) for picture in pictures]
-    hopeful = max(LEVELS)
+    hopeful: float = max(QUANTIZATION_LEVELS)
     count = sum(weights[..., 1:].numel() for _, weights in seen)
-    for levels in LEVELS:
-        if levels > hopeful and levels > min(LEVELS):
+    for quantization_levels in QUANTIZATION_LEVELS:
+        if quantization_levels > hopeful and quantization_levels > min(
+            QUANTIZATION_LEVELS
+        ):
             continue
         by_epoch = [
-            pack(probabilities, weights, levels) for probabilities, weights in seen
+            pack(probabilities, weights, quantization_levels)
+            for probabilities, weights in seen
         ]
         views = [list(one) for one in zip(*by_epoch, strict=True)]  # image by image
         sizes = [
@@ -286,9 +296,9 @@ def _fit(
             for size, one in zip(own, views, strict=True)
         ]
         if sum(sizes) <= MOST_BYTES:
-            return levels, [view for one in views for view in one]
+            return quantization_levels, [view for one in views for view in one]
         # half the levels save a bit at most
-        hopeful = levels / 2 ** (8 * (sum(sizes) - MOST_BYTES) / count)
+        hopeful = quantization_levels / 2 ** (8 * (sum(sizes) - MOST_BYTES) / count)
     most = sum(total <= MOST_BYTES for total in accumulate(sizes))
     raise ValueError(
         f"{len(pictures)} images take {sum(sizes) / 1e6:.1f} MB on a page, expected at"

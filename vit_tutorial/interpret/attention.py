@@ -38,15 +38,32 @@ def rollout(weights: list[Tensor]) -> Tensor:
 
     `weights` are `depth` tensors (B, H, T, T). Heads are averaged, half of each token
     is what the residual carries past the layer, rows are renormalised, layers
-    multiplied (Abnar and Zuidema 2020, section 3).
+    multiplied (Abnar and Zuidema 2020, section 3). Raises ValueError for no layers.
     """
-    joint = None
+    joint: Tensor | None = None
     for layer in weights:
         mean = layer.mean(dim=1)
         step = mean + torch.eye(mean.shape[-1], dtype=mean.dtype, device=mean.device)
         step = step / step.sum(dim=-1, keepdim=True)
         joint = step if joint is None else step @ joint
+    if joint is None:
+        raise ValueError("weights of 0 layers, expected at least 1")
     return joint
+
+
+def select_attention(
+    weights: list[Tensor],
+    layer: int | None = None,
+    head: int | None = None,
+    through: bool = False,
+) -> Tensor:
+    """One map a picture out of all, (B, T, T): that of a layer (the last) and a head
+    (the mean of all), or `through` all layers by rollout.
+    """
+    if through:
+        return rollout(weights)
+    chosen = weights[-1 if layer is None else layer]
+    return chosen.mean(dim=1) if head is None else chosen[:, head]
 
 
 def attention_distance(

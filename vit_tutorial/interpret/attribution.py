@@ -125,7 +125,7 @@ def attribute_random(
     return torch.rand(len(images), math.prod(model.config.grid), device=images.device)
 
 
-SCORES: dict[str, Callable[..., Tensor]] = {
+ATTRIBUTIONS: dict[str, Callable[..., Tensor]] = {
     "raw attention": attribute_attention,
     "rollout": attribute_rollout,
     "gradient x attention": attribute_gradient_attention,

@@ -86,7 +86,7 @@ class Curves:
     deletion: Tensor
     insertion: Tensor
 
-    def areas(self) -> tuple[Tensor, Tensor]:
+    def auc(self) -> tuple[Tensor, Tensor]:
         """Of deletion and of insertion, (B,) each."""
         if len(self.kept) == 1:  # of a model of one patch: as high as its only point
             return self.deletion[:, 0], self.insertion[:, 0]

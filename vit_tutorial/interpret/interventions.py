@@ -52,11 +52,14 @@ def drop_patches(model: VisionTransformer, images: Tensor, kept: Tensor) -> Tens
         chosen = tokens[:, first:].gather(
             1, kept.long().to(tokens.device)[..., None].expand(-1, -1, tokens.shape[-1])
         )
-        kept = torch.cat([tokens[:, :first], chosen], dim=1)
-        return model.classify(model.encode(kept))
+        features = model.encode(torch.cat([tokens[:, :first], chosen], dim=1))
+        assert isinstance(features, Tensor)  # no attention was asked for
+        return model.classify(features)
 
 
-def randomise(model: VisionTransformer, parts: int, seed: int = 0) -> VisionTransformer:
+def randomize_cascade(
+    model: VisionTransformer, parts: int, seed: int = 0
+) -> VisionTransformer:
     """A copy whose last `parts` parts have fresh weights: the head, then blocks from
     the last to the first, embedder.
 

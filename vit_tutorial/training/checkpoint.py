@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
+from typing import cast
 
 import torch
 from filelock import FileLock, Timeout
@@ -21,15 +22,18 @@ from torch.optim import Optimizer
 from vit_tutorial.config import ViTConfig
 from vit_tutorial.files import user_path, write_file
 from vit_tutorial.model import VisionTransformer
+from vit_tutorial.models import build_model, is_transformer
 from vit_tutorial.settings import shown
+from vit_tutorial.training.ema import Ema
 from vit_tutorial.training.memory import matrix_values
+from vit_tutorial.training.migrate import migrate_state
 from vit_tutorial.training.run import (
-    Record,
-    check_history,
-    check_settings,
+    History,
+    Run,
+    RunConfig,
     checked,
     from_json,
-    read_record,
+    read_run,
     to_json,
 )
 
@@ -42,13 +46,13 @@ WRAPPERS = ("_orig_mod.", "module.")
 
 def load_checkpoint(
     name_or_path: str | Path, device: str | torch.device = "cpu"
-) -> tuple[VisionTransformer, Record]:
-    """A trained model in eval mode and its record, from a shipped name, a run's folder
-    or a .safetensors file in one.
+) -> tuple[VisionTransformer, Run]:
+    """A trained model in eval mode and its run: of a shipped name, a run's folder or a
+    .safetensors file in one.
 
     Weights of any precision become float32. Raises ValueError, one line with the path,
     for a name that is also a run's folder, for a file that is missing, truncated, a
-    pickle or of another architecture, and for a broken record.
+    pickle or of another architecture, and for a broken config or history.
     """
     path = find_weights(name_or_path)
     weights, texts = read_tensors(path)
@@ -56,10 +60,11 @@ def load_checkpoint(
         raise ValueError(
             f"{path} is for resuming the run: give its folder, {path.parent}"
         )
-    record = read_record(path.parent)
-    model = build_for(ViTConfig(**record.config["model"]), weights, path)
+    run = read_run(path.parent)
+    model = build_for(run.config.model, weights, path)
     set_weights(model, weights, path)
-    return model.to(device).eval(), record
+    model.to(device).eval()
+    return model, run
 
 
 def build_for(
@@ -70,13 +75,17 @@ def build_for(
     """
     held = sum(weight.numel() for weight in weights.values())
     described = matrix_values(config)
-    if described > 20 * held + 10**7 or config.depth > len(weights):
+    too_large = described > 20 * held + 10**7 or config.depth > len(weights)
+    if is_transformer(config) and too_large:
         largest = (
             f"the model of its config has at least {described:,} values, the file"
             f" {held:,}"
         )
         raise ValueError(f"{path} is of another architecture: {largest}")
-    return VisionTransformer(config)
+    try:
+        return cast("VisionTransformer", build_model(config))  # or a CNN of its kind
+    except ValueError as error:
+        raise ValueError(f"{path} is of an unknown model: {error}") from error
 
 
 def load_snapshots(
@@ -88,20 +97,21 @@ def load_snapshots(
     Takes what `load_checkpoint` takes. Raises ValueError when the run kept none, and
     what `load_checkpoint` raises.
     """
-    model, record = load_checkpoint(name_or_path, device)
+    model, run = load_checkpoint(name_or_path, device)
     folder = find_weights(name_or_path).parent / "snapshots"
     models = {}
     for path in folder.glob("*.safetensors"):
         if number := re.fullmatch(r"epoch-([0-9]{3,9})", path.stem):
-            snapshot = VisionTransformer(model.config)
+            snapshot = build_for(model.config, model.state_dict(), path)
             set_weights(snapshot, read_tensors(path)[0], path)
-            models[int(number[1])] = snapshot.to(device).eval()
+            snapshot.to(device).eval()
+            models[int(number[1])] = snapshot
     if not models:
         raise ValueError(
             f"{folder} holds no snapshots: train with --training.snapshots '[0, 1,"
             " 2]', say"
         )
-    return {**dict(sorted(models.items())), len(record.history): model}
+    return {**dict(sorted(models.items())), len(run.history): model}
 
 
 def shipped_names() -> list[str]:
@@ -228,45 +238,47 @@ def set_weights(model: nn.Module, weights: dict[str, Tensor], path: Path) -> Non
 def save_run(
     folder: Path,
     model: nn.Module,
-    finished: nn.Module,
     optimizers: list[Optimizer],
-    record: Record,
+    ema: Ema | None,
+    run: Run,
 ) -> None:
     """Write a run's files, and in half precision the weights of an epoch that is among
     the run's snapshots.
 
-    `model` is what training goes on with, `finished` what is kept for use: the moving
-    average, or the model itself. The state counts: once it is written, so is the epoch.
-    All else follows from it, and `train` writes it anew when it resumes, so a kill
-    between two files does no harm.
+    Kept for use are the averaged weights, where there is an average. The state counts:
+    once it is written, so is the epoch. All else follows from it, and `train` writes it
+    anew when it resumes, so a kill between two files does no harm.
     """
-    live, weights = (
-        {
-            name: tensor.detach().cpu().contiguous()
-            for name, tensor in module.state_dict().items()
-        }
-        for module in (model, finished)
-    )
-    if len(record.history) in record.config["training"].get("snapshots", ()):
-        path = folder / "snapshots" / f"epoch-{len(record.history):03}.safetensors"
+    live = _tensors(model)
+    weights = _tensors(ema.averaged(model)) if ema else live
+    if len(run.history) in run.config.training.snapshots:
+        path = folder / "snapshots" / f"epoch-{len(run.history):03}.safetensors"
         path.parent.mkdir(exist_ok=True)
-        write_file(
-            path, save({name: tensor.half() for name, tensor in weights.items()})
-        )
+        half = {name: tensor.half() for name, tensor in weights.items()}
+        write_file(path, save(half))
     state = {f"model/{name}": tensor for name, tensor in live.items()}
     for number, optimizer in enumerate(optimizers):
         for index, values in optimizer.state_dict()["state"].items():
-            state |= {
-                f"{number}/{index}/{name}": tensor.cpu().contiguous()
-                for name, tensor in values.items()
-            }
-    settings = record.settings()
-    history = to_json(record.history)
-    texts = {"config": settings, "history": history, "digest": digest(state, history)}
+            for name, tensor in values.items():
+                state[f"{number}/{index}/{name}"] = tensor.cpu().contiguous()
+    if ema:
+        for name, tensor in ema.state_dict().items():
+            state[f"ema/{name}"] = tensor.cpu().contiguous()
+    config = to_json(run.config.as_dict())
+    history = to_json(run.history)
+    texts = {"config": config, "history": history, "digest": digest(state, history)}
     write_file(folder / "state.safetensors", save(state, texts))
     write_file(folder / "model.safetensors", save(weights))
-    write_file(folder / "config.json", settings.encode())
+    write_file(folder / "config.json", config.encode())
     write_file(folder / "history.json", history.encode())
+
+
+def _tensors(module: nn.Module) -> dict[str, Tensor]:
+    """The weights and buffers of a module as they are written."""
+    return {
+        name: tensor.detach().cpu().contiguous()
+        for name, tensor in module.state_dict().items()
+    }
 
 
 def digest(tensors: dict[str, Tensor], history: str) -> str:
@@ -313,14 +325,14 @@ def holds_run(folder: Path) -> bool:
     epoch.
     """
     try:
-        return bool(read_state(folder)[1])
+        return bool(read_state(folder).history)
     except (ValueError, OSError):
         return any(folder.glob("*.safetensors"))
 
 
-def read_state(folder: Path) -> tuple[Record, list[dict]]:
-    """Settings and history of the run that can be resumed in `folder`. Raises
-    ValueError when there is none.
+def read_state(folder: Path) -> Run:
+    """Config and history of the run that can be resumed in `folder`. Raises ValueError
+    when there is none.
     """
     path = folder / "state.safetensors"
     if not path.is_file():
@@ -329,20 +341,19 @@ def read_state(folder: Path) -> tuple[Record, list[dict]]:
         texts = file.metadata() or {}
     if not {"config", "history"} <= texts.keys():
         raise ValueError(f"{path} is not the state of a run")
-    return checked(path, check_settings, texts["config"]), checked(
-        path, check_history, texts["history"]
-    )
+    config = checked(path, RunConfig.from_dict, texts["config"])
+    return Run(config, checked(path, History.from_rows, texts["history"]))
 
 
 def load_run(
     folder: Path,
     model: nn.Module,
     optimizers: list[Optimizer],
-    record: Record,
-    defaults: dict,
-) -> None:
-    """Bring model, optimisers and the record's history to where the run in `folder`
-    stopped.
+    ema: Ema | None,
+    config: RunConfig,
+) -> History:
+    """Bring model, optimisers and average to where the run in `folder` stopped; its
+    history.
 
     A setting that the run is older than was at its default. Raises ValueError for a
     damaged file, and when the run was started with other settings, or its config.json
@@ -350,35 +361,43 @@ def load_run(
     """
     path = folder / "state.safetensors"
     edited = folder / "config.json"
-    old, history = read_state(folder)
-    old, new, defaults = (
-        from_json(to_json(part)) for part in (old.full(), record.full(), defaults)
-    )
-    refuse_changes(old, new, defaults)
+    old = read_state(folder)
+    was = from_json(to_json(old.config.as_dict()))
+    refuse_changes(was, from_json(to_json(config.as_dict())))
     if edited.is_file():
-        now = checked(edited, check_settings, edited.read_bytes())
-        refuse_changes(old, from_json(to_json(now.full())), defaults, f"{edited}: ")
+        now = checked(edited, RunConfig.from_dict, edited.read_bytes())
+        refuse_changes(was, from_json(to_json(now.as_dict())), f"{edited}: ")
     tensors, texts = read_tensors(path)
     if texts.get("digest", own := digest(tensors, texts["history"])) != own:
         raise ValueError(
             f"{path} is damaged: its values are not those that were written"
         )
-    weights = {
-        name.removeprefix("model/"): tensor
-        for name, tensor in tensors.items()
-        if name.startswith("model/")
-    }
-    set_weights(model, weights, path)
+    tensors = migrate_state(tensors, [name for name, _ in model.named_parameters()])
+    set_weights(model, _within(tensors, "model/"), path)
     for number, optimizer in enumerate(optimizers):
         state = optimizer_state(tensors, number, optimizer, path)
-        if history and not state:
+        if old.history and not state:
             raise ValueError(
                 f"{path} is damaged: it lacks the state of optimizer {number}"
             )
         optimizer.load_state_dict(
             {"state": state, "param_groups": optimizer.state_dict()["param_groups"]}
         )
-    record.history[:] = history
+    if ema and (old.history or _within(tensors, "ema/")):
+        try:
+            ema.load_state_dict(_within(tensors, "ema/"))
+        except ValueError as error:
+            raise ValueError(f"{path} is damaged: {error}") from error
+    return old.history
+
+
+def _within(tensors: dict[str, Tensor], start: str) -> dict[str, Tensor]:
+    """The tensors whose names begin so, without that beginning."""
+    return {
+        name.removeprefix(start): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(start)
+    }
 
 
 def optimizer_state(
@@ -390,7 +409,7 @@ def optimizer_state(
     parameters = [
         parameter for group in optimizer.param_groups for parameter in group["params"]
     ]
-    state = {}
+    state: dict[int, dict] = {}
     for name, tensor in tensors.items():
         if not (place := re.fullmatch(rf"{number}/([0-9]+)/(\w+)", name)):
             continue
@@ -411,24 +430,15 @@ def optimizer_state(
     return state
 
 
-def refuse_changes(
-    old: dict, new: dict, defaults: dict, before: str = "", within: str = ""
-) -> None:
+def refuse_changes(old: dict, new: dict, before: str = "", within: str = "") -> None:
     """Raise ValueError, `before` first, for the first setting that differs and is not
     among `MAY_CHANGE`.
     """
-    for name in [*old, *new]:
-        default = defaults.get(name, "not set")
-        was = old.get(name, default)
-        now = new.get(name, default)
+    for name in {**old, **new}:
+        was = old.get(name, "not set")
+        now = new.get(name, "not set")
         if isinstance(was, dict) and isinstance(now, dict):
-            refuse_changes(
-                was,
-                now,
-                default if isinstance(default, dict) else {},
-                before,
-                f"{within}{name}.",
-            )
+            refuse_changes(was, now, before, f"{within}{name}.")
         elif was != now and within + name not in MAY_CHANGE:
             changed = f"{within}{name} was {shown(was)} and is now {shown(now)}"
             raise ValueError(f"{before}a resumed run keeps its settings: {changed}")

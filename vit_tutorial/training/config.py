@@ -3,9 +3,24 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from vit_tutorial.augment.config import AugmentConfig, StrongConfig
+from vit_tutorial.augment.config import AugmentConfig, MixingConfig
 from vit_tutorial.data.config import MOST, MOST_SEEDS
 from vit_tutorial.settings import coerce_fields, expect_between
+
+# what settings were called in runs of schema 1, and are called now
+RENAMED = {
+    "start_rate": "warmup_start_lr",
+    "peak_rate": "peak_lr",
+    "final_rate": "min_lr",
+    "muon_factor": "muon_lr_scale",
+    "clip_norm": "grad_clip_norm",
+    "average": "ema_decay",
+    "unmixed_epochs": "mixup_off_epochs",
+    "strong.three": "augment.three_augment",
+    "strong.erase": "augment.random_erasing",
+    "strong.mixup": "mixing.mixup",
+    "strong.cutmix": "mixing.cutmix",
+}
 
 
 @dataclass(frozen=True)
@@ -14,7 +29,7 @@ class TrainConfig:
     half a cosine down to `min_lr`.
 
     `muon_lr_scale` is the rate of Muon's matrices in units of AdamW's. `grad_clip_norm`
-    bounds the length of the gradient (0: no bound). `average` is the decay of a moving
+    bounds the length of the gradient (0: no bound). `ema_decay` is that of a moving
     average of the weights, which is then what is validated and kept (0: none). The last
     `mixup_off_epochs` do without MixUp and CutMix. `device` "auto" takes cuda, mps or
     cpu, whichever comes first. `snapshots` are the epochs whose weights are kept (0:
@@ -34,7 +49,7 @@ class TrainConfig:
     weight_decay: float = 0.05
     label_smoothing: float = 0.0
     grad_clip_norm: float = 1.0
-    average: float = 0.0
+    ema_decay: float = 0.0
     mixup_off_epochs: int = 0
     seed: int = 0
     device: str = "auto"
@@ -42,7 +57,7 @@ class TrainConfig:
     snapshots: tuple[int, ...] = ()
     save_every: int = 1
     augment: AugmentConfig = field(default_factory=AugmentConfig)
-    strong: StrongConfig = field(default_factory=StrongConfig)
+    mixing: MixingConfig = field(default_factory=MixingConfig)
 
     def __post_init__(self) -> None:
         coerce_fields(self)
@@ -60,7 +75,7 @@ class TrainConfig:
             self, 0, MOST, "warmup_start_lr", "peak_lr", "min_lr", "muon_lr_scale"
         )
         expect_between(self, 0, MOST_SEEDS, "seed")
-        for name in ("label_smoothing", "average"):
+        for name in ("label_smoothing", "ema_decay"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(
                     f"{name} is {getattr(self, name)}, expected 0 <= {name} < 1"

@@ -9,8 +9,6 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from vit_tutorial.model import VisionTransformer
-
 
 def rank() -> int:
     """This process's number: 0 for the one that writes and reports, and where torchrun
@@ -19,7 +17,7 @@ def rank() -> int:
     return int(os.environ["RANK"]) if distributed.is_torchelastic_launched() else 0
 
 
-def count() -> int:
+def world_size() -> int:
     """How many processes share the run."""
     return (
         int(os.environ["WORLD_SIZE"]) if distributed.is_torchelastic_launched() else 1
@@ -52,7 +50,7 @@ def pick_device(name: str) -> torch.device:
         raise ValueError(f"device {name!r} cannot be used here: {reason}") from error
 
 
-def join(device: torch.device) -> None:
+def init_process_group(device: torch.device) -> None:
     """Connect this process, which trains on `device`, to the others, if there are any,
     until it ends.
     """
@@ -65,19 +63,20 @@ def join(device: torch.device) -> None:
         atexit.register(distributed.destroy_process_group)
 
 
-def share(size: int) -> slice:
+def shard(size: int) -> slice:
     """This process's part of a batch of `size` images. Raises ValueError when they
     cannot be shared evenly.
     """
-    part, rest = divmod(size, count())
+    part, rest = divmod(size, world_size())
     if rest:
         raise ValueError(
-            f"a batch of {size} images cannot be shared evenly by {count()} processes"
+            f"a batch of {size} images cannot be shared evenly by {world_size()}"
+            " processes"
         )
     return slice(rank() * part, (rank() + 1) * part)
 
 
-def connect(model: VisionTransformer) -> nn.Module:
+def wrap_ddp(model: nn.Module) -> nn.Module:
     """The model as one trains it: with several processes each backward pass averages
     the gradients over all of them.
     """
@@ -88,8 +87,8 @@ def connect(model: VisionTransformer) -> nn.Module:
     return connected
 
 
-def averaged(values: Tensor) -> Tensor:
+def all_reduce_mean(values: Tensor) -> Tensor:
     """The mean over the processes."""
     if distributed.is_initialized():
         distributed.all_reduce(values)
-    return values / count()
+    return values / world_size()

@@ -1,50 +1,53 @@
-"""A moving average of the weights: what the run has been about lately, without the
-jitter of its last steps.
-"""
+"""A moving average of the weights, without the jitter of their last steps."""
 
 from copy import deepcopy
 
 import torch
-from torch import nn
-from torch.optim import Optimizer
+from torch import Tensor, nn
 
 
-class MovingAverage(Optimizer):
-    """Follows the weights that other optimisers change: average = decay * average + (1
-    - decay) * weight.
+class Ema:
+    """Follows a model's weights: average = decay * average + (1 - decay) * weight.
 
     In step t the decay is at most (1 + t) / (10 + t), so that the random start is soon
-    forgotten, as in TensorFlow's `ExponentialMovingAverage`. It is an optimiser that
-    changes nothing, so the loop steps it, and a run saves and resumes it, like the
-    others. The idea is Polyak and Juditsky's (1992).
+    forgotten, as in TensorFlow's `ExponentialMovingAverage`. The idea is Polyak and
+    Juditsky's (1992).
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
-        super().__init__(model.parameters(), {"decay": decay})
+        self.decay = decay
+        self.steps = 0
+        self.averages: dict[str, Tensor] = {}
+        with torch.no_grad():
+            for name, weight in model.named_parameters():
+                self.averages[name] = weight.clone()
 
     @torch.no_grad()
-    def step(self) -> None:
-        for group in self.param_groups:
-            for weight in group["params"]:
-                state = self.state[weight]
-                if not state:
-                    state["average"] = weight.clone()
-                    state["step"] = torch.zeros(())
-                state["step"] += 1
-                # a tensor on the CPU: nobody waits for the GPU
-                t = state["step"].item()
-                state["average"].lerp_(
-                    weight, 1 - min(group["decay"], (1 + t) / (10 + t))
-                )
+    def update(self, model: nn.Module) -> None:
+        """Take in the weights after a step; the first are taken as they are."""
+        self.steps += 1
+        kept = min(self.decay, (1 + self.steps) / (10 + self.steps))
+        for name, weight in model.named_parameters():
+            if self.steps == 1:
+                self.averages[name].copy_(weight)
+            self.averages[name].lerp_(weight, 1 - kept)
 
     def averaged(self, model: nn.Module) -> nn.Module:
-        """A copy of the model with the averaged weights, which are the model's own
-        before the first step.
-        """
+        """A copy of the model with the averaged weights, at first the model's own."""
         copy = deepcopy(model)
-        with torch.no_grad():
-            for place, weight in zip(
-                copy.parameters(), model.parameters(), strict=True
-            ):
-                place.copy_(self.state[weight].get("average", weight))
+        copy.load_state_dict(self.averages, strict=False)  # buffers stay
         return copy
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """The averages by the names of their weights, and the number of steps."""
+        return self.averages | {"steps": torch.tensor(self.steps)}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Go on from a state. Raises ValueError for one of other weights."""
+        expected = {name: average.shape for name, average in self.averages.items()}
+        found = {name: value.shape for name, value in state.items() if name != "steps"}
+        if found != expected or "steps" not in state:
+            raise ValueError("the moving average is of other weights")
+        self.steps = int(state["steps"])
+        for name, average in self.averages.items():
+            average.copy_(state[name])

@@ -4,9 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
-from vit_tutorial.model import VisionTransformer
 from vit_tutorial.training.config import TrainConfig
-from vit_tutorial.training.ema import MovingAverage
 
 
 def orthogonalize(matrix: Tensor, steps: int = 5) -> Tensor:
@@ -99,26 +97,27 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict]:
     ]
 
 
-def make_optimizers(model: VisionTransformer, config: TrainConfig) -> list[Optimizer]:
-    """AdamW for all; or Muon for the blocks' matrices and AdamW for the rest; then the
-    average that follows them.
+def make_optimizers(model: nn.Module, config: TrainConfig) -> list[Optimizer]:
+    """AdamW for all, or Muon for the blocks' matrices and AdamW for the rest.
+
+    Raises ValueError for Muon and a model without blocks.
     """
     groups = parameter_groups(model, config.weight_decay)
+    # on CUDA all parameters in one go
     fused = next(model.parameters()).is_cuda
-    followers = [MovingAverage(model, config.average)] if config.average else []
     if config.optimizer == "adamw":
-        # on CUDA all parameters in one go
-        return [AdamW(groups, fused=fused), *followers]
-    inner = [
-        parameter for parameter in model.blocks.parameters() if parameter.ndim == 2
-    ]
-    names = set(map(id, inner))
-    groups[0]["params"] = [
-        parameter for parameter in groups[0]["params"] if id(parameter) not in names
-    ]
+        return [AdamW(groups, fused=fused)]
+    if not hasattr(model, "blocks"):
+        raise ValueError(
+            "the model has no blocks, whose matrices Muon takes: expected optimizer"
+            " 'adamw'"
+        )
+    inner = [weight for weight in model.blocks.parameters() if weight.ndim == 2]
+    taken = set(map(id, inner))
+    groups[0]["params"] = [p for p in groups[0]["params"] if id(p) not in taken]
     group = {
         "params": inner,
         "weight_decay": config.weight_decay,
-        "factor": config.muon_lr_scale,
+        "lr_scale": config.muon_lr_scale,
     }
-    return [Muon([group]), AdamW(groups, fused=fused), *followers]
+    return [Muon([group]), AdamW(groups, fused=fused)]

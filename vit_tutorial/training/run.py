@@ -1,49 +1,165 @@
-"""What a run knows besides its weights, as JSON; every value is checked when it is
-read.
+"""What a run knows besides its weights, its config and its history, as JSON; every
+value is checked when it is read.
 """
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from vit_tutorial.config import ViTConfig
 from vit_tutorial.data.config import DataConfig
+from vit_tutorial.data.images import Normalization
 from vit_tutorial.settings import is_number, settings_of, shown
 from vit_tutorial.training.config import TrainConfig
+from vit_tutorial.training.migrate import SCHEMA, migrate_config
 
 PARTS = {"model": ViTConfig, "data": DataConfig, "training": TrainConfig}
 
 
 @dataclass(frozen=True)
-class Record:
-    """What a run knows besides its weights; `record["classes"]` is `record.classes`.
+class RunConfig:
+    """All that a run was told, and what it found the classes of its data to be.
 
-    `config` is the run's config.json: the settings of "model", "data" and "training".
-    `mean` and `std` are those the model's images are normalised with. `history` has
-    one row an epoch.
+    `images` says which pictures of a folder it trained and validated on. A part is also
+    found by its name, as plain settings: `config["model"]["dim"]`.
     """
 
-    config: dict
+    model: ViTConfig
+    data: DataConfig
+    training: TrainConfig
     classes: tuple[str, ...]
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    history: list[dict] = field(default_factory=list)
+    normalization: Normalization
+    images: dict[str, str] = field(default_factory=dict)
 
-    def __getitem__(self, name: str) -> dict | tuple | list:
-        return vars(self)[name]
+    def __getitem__(self, name: str) -> Any:
+        return self.as_dict()[name]
 
-    def settings(self) -> str:
+    def as_dict(self) -> dict:
         """What config.json holds."""
-        return to_json(self.full())
+        parts = {name: asdict(getattr(self, name)) for name in PARTS}
+        found = {"schema": SCHEMA, **parts, "classes": self.classes}
+        found |= asdict(self.normalization)
+        return found | ({"images": self.images} if self.images else {})
 
-    def full(self) -> dict:
-        """The config, with what the data said of classes and normalisation."""
-        return self.config | {
-            "classes": self.classes,
-            "mean": self.mean,
-            "std": self.std,
-        }
+    @classmethod
+    def from_dict(cls, config: object) -> "RunConfig":
+        """What config.json describes; one of an older schema is migrated.
+
+        Raises ValueError for what cannot be, or KeyError for a part that is lacking.
+        """
+        if not isinstance(config, dict):
+            raise ValueError(f"is broken: it holds {shown(config)}, expected settings")
+        config = migrate_config(config)
+        parts = {name: _part(config, name, kind) for name, kind in PARTS.items()}
+        classes = _classes(config["classes"], parts["model"])
+        images = config.get("images", {})
+        if not isinstance(images, dict):
+            raise ValueError(f"is broken: images is {shown(images)}, expected names")
+        scale = _normalization(config["mean"], config["std"], parts["model"])
+        return cls(**parts, classes=classes, normalization=scale, images=images)
+
+
+class History(list[dict]):
+    """A row of numbers for each finished epoch, from 1 on."""
+
+    @classmethod
+    def from_rows(cls, rows: object) -> "History":
+        """The rows as JSON gives them. Raises ValueError for anything but numbered rows
+        of numbers.
+        """
+        if not isinstance(rows, list):
+            raise ValueError(
+                f"is broken: it holds {shown(rows)}, expected a list of rows"
+            )
+        for number, row in enumerate(rows, start=1):
+            if not isinstance(row, dict) or not all(map(is_number, row.values())):
+                raise ValueError(
+                    f"is broken: row {number} is {shown(row)}, expected numbers by name"
+                )
+            if row.get("epoch") != number:
+                raise ValueError(
+                    f"is broken: row {number} is of epoch {shown(row.get('epoch'))},"
+                    f" expected {number}"
+                )
+        return cls(rows)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What lies beside a run's weights: its config and its history.
+
+    `run["classes"]` is `run.classes`, and so on.
+    """
+
+    config: RunConfig
+    history: History = field(default_factory=History)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes, in the order of the logits."""
+        return self.config.classes
+
+    @property
+    def normalization(self) -> Normalization:
+        """What the model's images are normalised with."""
+        return self.config.normalization
+
+    @property
+    def mean(self) -> tuple[float, ...]:
+        """The means of the normalisation, one a channel."""
+        return self.normalization.mean
+
+    @property
+    def std(self) -> tuple[float, ...]:
+        """The deviations of the normalisation, one a channel."""
+        return self.normalization.std
+
+    def __getitem__(self, name: str) -> Any:
+        return getattr(self, name)
+
+
+def _part(config: dict, name: str, kind: type) -> Any:
+    """One of the parts, checked; "training" may be absent."""
+    part = config.get(name, {}) if name == "training" else config[name]
+    if not isinstance(part, dict):
+        raise ValueError(
+            f"is broken: {name} is {shown(part)}; 'model', 'data' and 'training' must"
+            " hold settings"
+        )
+    if unknown := part.keys() - {setting.name for setting in fields(kind)}:
+        raise ValueError(f"holds an unknown setting: {name}.{min(unknown)}")
+    try:
+        return settings_of(kind, part)
+    except ValueError as error:
+        raise ValueError(f"describes no {name}: {error}") from error
+
+
+def _classes(classes: Any, model: ViTConfig) -> tuple[str, ...]:
+    names = isinstance(classes, list) and all(isinstance(n, str) for n in classes)
+    if not names:
+        raise ValueError(
+            f"is broken: classes is {shown(classes)}, expected a list of names"
+        )
+    if len(classes) != model.classes:
+        raise ValueError(
+            f"names {len(classes)} classes, but its model.classes is {model.classes}"
+        )
+    return tuple(classes)
+
+
+def _normalization(mean: Any, std: Any, model: ViTConfig) -> Normalization:
+    try:
+        scale = DataConfig(mean=mean, std=std)
+    except ValueError as error:
+        raise ValueError(f"is broken: {error}") from error
+    if len(scale.mean) != model.channels:
+        raise ValueError(
+            f"has {len(scale.mean)} values of mean, but its model.channels is"
+            f" {model.channels}"
+        )
+    return Normalization(scale.mean, scale.std)
 
 
 def to_json(value: object) -> str:
@@ -53,7 +169,7 @@ def to_json(value: object) -> str:
     return json.dumps(value, indent=2, allow_nan=False) + "\n"
 
 
-def from_json(text: str | bytes) -> object:
+def from_json(text: str | bytes) -> Any:
     """What a JSON text says. Raises ValueError for what is no JSON, NaN and infinity
     included.
     """
@@ -67,25 +183,7 @@ def from_json(text: str | bytes) -> object:
         raise ValueError("it is nested too deeply") from None
 
 
-def read_record(folder: Path) -> Record:
-    """The record of a run from config.json and, where there is one, history.json.
-
-    Raises ValueError, one line with the path, for what is missing, broken or cannot be.
-    """
-    path = folder / "config.json"
-    try:
-        record = checked(path, check_settings, path.read_bytes())
-    except FileNotFoundError as error:
-        raise ValueError(
-            f"{path} is missing: the weights alone do not say which model they are for"
-        ) from error
-    path = folder / "history.json"
-    if path.is_file():
-        record.history[:] = checked(path, check_history, path.read_bytes())
-    return record
-
-
-def checked(path: Path, check: Callable[[object], object], text: str | bytes) -> object:
+def checked(path: Path, check: Callable[[object], Any], text: str | bytes) -> Any:
     """What `check` makes of a JSON text. Raises ValueError with the path the text is
     from.
     """
@@ -101,66 +199,19 @@ def checked(path: Path, check: Callable[[object], object], text: str | bytes) ->
         raise ValueError(f"{path} {error}") from error
 
 
-def check_settings(config: object) -> Record:
-    """The record that config.json describes. Raises ValueError, or KeyError for a part
-    that it lacks.
+def read_run(folder: Path) -> Run:
+    """A run from config.json and, where there is one, history.json.
+
+    Raises ValueError, one line with the path, for what is missing, broken or cannot be.
     """
-    if not isinstance(config, dict):
-        raise ValueError(f"is broken: it holds {shown(config)}, expected settings")
-    classes, mean, std = (config[name] for name in ("classes", "mean", "std"))
-    found = {}
-    for name, kind in PARTS.items():
-        part = config[name] if name != "training" else config.get(name, {})
-        if not isinstance(part, dict):
-            raise ValueError(
-                f"is broken: {name} is {shown(part)}; 'model', 'data' and 'training'"
-                " must hold settings"
-            )
-        if unknown := part.keys() - {setting.name for setting in fields(kind)}:
-            raise ValueError(f"holds an unknown setting: {name}.{min(unknown)}")
-        try:
-            found[name] = settings_of(kind, part)
-        except ValueError as error:
-            raise ValueError(f"describes no {name}: {error}") from error
-    if not isinstance(classes, list) or not all(
-        isinstance(name, str) for name in classes
-    ):
-        raise ValueError(
-            f"is broken: classes is {shown(classes)}, expected a list of names"
-        )
-    if len(classes) != found["model"].classes:
-        raise ValueError(
-            f"names {len(classes)} classes, but its model.classes is"
-            f" {found['model'].classes}"
-        )
+    path = folder / "config.json"
     try:
-        scale = DataConfig(mean=mean, std=std)
-    except ValueError as error:
-        raise ValueError(f"is broken: {error}") from error
-    if len(scale.mean) != found["model"].channels:
+        config = checked(path, RunConfig.from_dict, path.read_bytes())
+    except FileNotFoundError as error:
         raise ValueError(
-            f"has {len(scale.mean)} values of mean, but its model.channels is"
-            f" {found['model'].channels}"
-        )
-    return Record(config, tuple(classes), scale.mean, scale.std)
-
-
-def check_history(history: object) -> list[dict]:
-    """The rows of a history. Raises ValueError for anything but numbered rows of
-    numbers.
-    """
-    if not isinstance(history, list):
-        raise ValueError(
-            f"is broken: it holds {shown(history)}, expected a list of rows"
-        )
-    for number, row in enumerate(history, start=1):
-        if not isinstance(row, dict) or not all(map(is_number, row.values())):
-            raise ValueError(
-                f"is broken: row {number} is {shown(row)}, expected numbers by name"
-            )
-        if row.get("epoch") != number:
-            raise ValueError(
-                f"is broken: row {number} is of epoch {shown(row.get('epoch'))},"
-                f" expected {number}"
-            )
-    return history
+            f"{path} is missing: the weights alone do not say which model they are for"
+        ) from error
+    path = folder / "history.json"
+    if not path.is_file():
+        return Run(config)
+    return Run(config, checked(path, History.from_rows, path.read_bytes()))

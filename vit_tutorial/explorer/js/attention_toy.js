@@ -1,11 +1,11 @@
 // Three tokens in the plane, to be dragged. `mount(element, data)` draws them; the two wrappers at the end feed it, one
 // on a page without kernel or server, one in a live notebook (anywidget). No library, no request.
 //
-// data: tokens [[x, y] three times], scale (what the dot products are multiplied by), over ("keys" or "queries": what
-//   softmax sums to 1), asks (the token whose query is followed), limit (how far the plane reaches), colours (256 of
+// data: tokens [[x, y] three times], scale (what the dot products are multiplied by), softmax_dim ("keys" or "queries": what
+//   softmax sums to 1), query_index (the token whose query is followed), limit (how far the plane reaches), colours (256 of
 //   viridis). Each token is query, key and value at once.
 
-const NAMES = ["tokens", "scale", "over", "asks"];
+const NAMES = ["tokens", "scale", "softmax_dim", "query_index"];
 const THREE = [0, 1, 2];
 const UNIT = 60, PANEL = 400; // of the drawing; the page shrinks it to its own width
 const QUERY = "#0072B2", VALUE = "#CC79A7", OTHER = "#57606A"; // one colour, one meaning, as in the book's figures
@@ -75,10 +75,10 @@ function softmax(row) {
   return powers.map((power) => power / powers.reduce((sum, one) => sum + one, 0));
 }
 
-/** Attention without weights: `over` "keys" makes the rows sum to 1, "queries" the columns. */
-export function attend(tokens, scale, over) {
+/** Attention without weights: `softmaxDim` "keys" makes the rows sum to 1, "queries" the columns. */
+export function attend(tokens, scale, softmaxDim) {
   const scores = tokens.map((q) => tokens.map((k) => dot(q, k) * scale));
-  const weights = over === "keys" ? scores.map(softmax) : transpose(transpose(scores).map(softmax));
+  const weights = softmaxDim === "keys" ? scores.map(softmax) : transpose(transpose(scores).map(softmax));
   return { scores, weights, mixed: weights.map((row) => transpose(tokens).map((values) => dot(row, values))) };
 }
 
@@ -123,7 +123,7 @@ export function mount(element, data, changed = () => {}) {
   scale.addEventListener("input", () => move({ scale: 2 ** Number(scale.value) }));
   over.append(new Option("keys: each row sums to 1", "keys"));
   over.append(new Option("queries: each column does (wrong)", "queries"));
-  over.addEventListener("input", () => move({ over: over.value }));
+  over.addEventListener("input", () => move({ softmax_dim: over.value }));
 
   function addHandle(token) {
     const handle = node(plane, "circle", { r: 22, class: "handle", tabindex: 0, role: "slider" });
@@ -133,7 +133,7 @@ export function mount(element, data, changed = () => {}) {
       const inside = (value) => Math.max(-limit, Math.min(limit, near(value)));
       move({ tokens: state.tokens.map((old, other) => (other === token ? [inside(x), inside(y)] : old)) });
     };
-    handle.addEventListener("focus", () => state.asks === token || move({ asks: token }));
+    handle.addEventListener("focus", () => state.query_index === token || move({ query_index: token }));
     handle.addEventListener("pointerdown", (event) => {
       handle.focus({ focusVisible: false });
       handle.setPointerCapture(event.pointerId);
@@ -194,7 +194,7 @@ export function mount(element, data, changed = () => {}) {
   }
 
   function draw({ weights, mixed }) {
-    const { tokens, asks } = state;
+    const { tokens, query_index: asks } = state;
     arrows.replaceChildren();
     for (const token of [...THREE.filter((token) => token !== asks), asks]) { // the one that asks lies on top
       arrow(tokens[token], token === asks ? QUERY : OTHER, false);
@@ -218,7 +218,7 @@ export function mount(element, data, changed = () => {}) {
   function fill(name, values) {
     values.forEach((row, token) => {
       const line = tables[name].rows[token + 1];
-      line.setAttribute("aria-current", token === state.asks);
+      line.setAttribute("aria-current", token === state.query_index);
       row.forEach((value, column) => {
         const cell = line.cells[column + 1];
         cell.textContent = short(value);
@@ -231,7 +231,7 @@ export function mount(element, data, changed = () => {}) {
   }
 
   function describe({ weights, mixed }) {
-    const { asks, scale: factor, over: axis } = state;
+    const { query_index: asks, scale: factor, softmax_dim: axis } = state;
     const power = Math.round(1e6 * Math.log2(factor)) / 1e6;
     const half = Number.isInteger(2 * power) && !Number.isInteger(power); // a root
     const name = power === -0.5 ? "1/√K = 0.71" : power === 0 ? "1: not scaled" : `${Number(factor.toPrecision(3))}`;
@@ -249,13 +249,13 @@ export function mount(element, data, changed = () => {}) {
 
   function show(part) {
     Object.assign(state, part);
-    const all = attend(state.tokens, state.scale, state.over);
+    const all = attend(state.tokens, state.scale, state.softmax_dim);
     scale.value = Math.log2(state.scale);
-    over.value = state.over;
+    over.value = state.softmax_dim;
     draw(all);
     for (const name in tables) fill(name, all[name]);
     describe(all);
-    Object.assign(element.dataset, { scale: state.scale, over: state.over, asks: state.asks });
+    Object.assign(element.dataset, { scale: state.scale, softmax_dim: state.softmax_dim, query_index: state.query_index });
     element.dataset.tokens = JSON.stringify(state.tokens);
   }
 
@@ -272,7 +272,7 @@ export function mountNext() {
 /** In a live notebook: the state is the widget's, and both sides may move it. */
 function render({ model, el }) {
   const state = () => Object.fromEntries(NAMES.map((name) => [name, model.get(name)]));
-  const show = mount(el, { ...model.get("facts"), ...state() }, (moved) => {
+  const show = mount(el, { ...model.get("metadata"), ...state() }, (moved) => {
     for (const name of NAMES) model.set(name, moved[name]);
     model.save_changes();
   });

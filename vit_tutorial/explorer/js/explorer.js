@@ -2,7 +2,7 @@
 // (anywidget), `mountNext` in explorer_page.js on a page without kernel or server. No library, no request.
 //
 // data: images, layers, heads, patches, outputs (how many of each), grid [rows, columns], size [Y, X] of an image in
-//   pixels, epochs ([null] when there is one model), levels (of a weight, see below), classToken (without one, query 0
+//   pixels, epochs ([null] when there is one model), quantizationLevels (of a weight, see below), classToken (without one, query 0
 //   is the mean over queries), classes and labels (null when not given), colours (256 of viridis, each a pixel of four
 //   bytes as one number), state (what is shown first), and, as they arrive:
 //   pictures  [image]                   Uint8Array (Y, X, 4): red, green, blue, opaque
@@ -61,9 +61,9 @@ export function mount(element, data, live = null) {
   const overlay = brush(".overlay", { width: width * zoom, height: height * zoom });
   const bare = brush(".bare", { width: width * zoom, height: height * zoom });
   const thumbs = brush(".thumbs", { width: heads * across * thumbZoom, height: layers * down * thumbZoom });
-  const map = pixelGrid(columns, rows), wall = pixelGrid(heads * across, layers * down);
+  const map = pixelGrid(columns, rows), atlas = pixelGrid(heads * across, layers * down);
   const colourOf = (level, most) => data.colours[Math.round((255 * level) / most)];
-  const shades = Uint32Array.from({ length: data.levels + 1 }, (_, step) => colourOf(step, data.levels));
+  const shades = Uint32Array.from({ length: data.quantizationLevels + 1 }, (_, step) => colourOf(step, data.quantizationLevels));
   const scale = pixelGrid(256, 1);
   scale.ink.set(data.colours);
   find(".colours").getContext("2d").drawImage(scale.put(), 0, 0);
@@ -225,7 +225,7 @@ export function mount(element, data, live = null) {
     let kept = 0;
     for (const map of maps) {
       const row = (layer * (heads + 1) + map) * (1 + patches) + query;
-      const unit = view.scales[row] / (data.levels * maps.length);
+      const unit = view.scales[row] / (data.quantizationLevels * maps.length);
       for (let patch = 0; patch < patches; patch++) weights[patch] += unit * view.weights[row * patches + patch];
       kept += view.kept[row] / maps.length;
     }
@@ -313,7 +313,7 @@ export function mount(element, data, live = null) {
     return pictures[image];
   }
 
-  const inWall = Array.from({ length: patches }, (_, at) => Math.floor(at / columns) * heads * across + (at % columns));
+  const inAtlas = Array.from({ length: patches }, (_, at) => Math.floor(at / columns) * heads * across + (at % columns));
   let drawn = {}; // what the thumbnails show
 
   /** Every head of every layer, each scaled to its own largest weight; the chosen ones framed. */
@@ -324,13 +324,13 @@ export function mount(element, data, live = null) {
           const start = (layer * down + 1) * heads * across + head * across + 1;
           const row = ((layer * (heads + 1) + head) * (1 + patches) + query) * patches;
           for (let patch = 0; patch < patches; patch++)
-            wall.ink[start + inWall[patch]] = shades[view.weights[row + patch]];
+            atlas.ink[start + inAtlas[patch]] = shades[view.weights[row + patch]];
         }
     drawn = { view, query };
     const { width, height } = thumbs.canvas, through = state.mode === "rollout", one = !through && state.head >= 0;
     thumbs.clearRect(0, 0, width, height);
     thumbs.imageSmoothingEnabled = false;
-    thumbs.drawImage(wall.put(), 0, 0, width, height);
+    thumbs.drawImage(atlas.put(), 0, 0, width, height);
     const line = clamp(thumbZoom / 2, 1.5, 4);
     for (let layer = through ? 0 : state.layer; layer <= state.layer; layer++)
       for (let head = one ? state.head : 0; head <= (one ? state.head : heads - 1); head++)
@@ -422,7 +422,7 @@ export function mount(element, data, live = null) {
     return `weights[${layer}][${image}, ${head < 0 ? ":" : head}, ${index}]${averaged}`;
   }
 
-  if (data.levels < 255) find(".alone").textContent += `, in ${data.levels} steps`;
+  if (data.quantizationLevels < 255) find(".alone").textContent += `, in ${data.quantizationLevels} steps`;
   show({});
   return { show, problem, stop, arrived: () => missing && redraw(true) };
 }
@@ -462,7 +462,7 @@ function render({ model, el }) {
   const state = () => Object.fromEntries(STATE.map((name) => [name, model.get(name)]));
   const data = { state: state() };
   const take = {
-    facts: () => Object.assign(data, model.get("facts")),
+    metadata: () => Object.assign(data, model.get("metadata")),
     pictures: () => (data.pictures = model.get("pictures").map(bytes)),
     views: () => (data.views = model.get("views").map((view) => decode(bytes(view), data))),
     masked: () => (data.masked = model.get("masked").byteLength ? decode(bytes(model.get("masked")), data) : null),
@@ -477,7 +477,7 @@ function render({ model, el }) {
   });
   const events = { "msg:custom": ({ problem }) => mounted.problem(problem) };
   const follow = (name) => () => {
-    take.facts(); // the events of one message come in any order
+    take.metadata(); // the events of one message come in any order
     take[name]?.();
     mounted.show(state());
   };

@@ -13,8 +13,8 @@ async function mountNext() {
   const element = document.querySelector(".vit-explorer:not([data-loaded])");
   element.dataset.loaded = "none";
   if (!window.DecompressionStream) return element.append("These sliders need a browser of 2023 or later.");
-  const { facts, state, pieces } = JSON.parse(element.querySelector("script").textContent);
-  const data = { ...facts, state, pictures: [], views: [], masked: null };
+  const { metadata, state, pieces } = JSON.parse(element.querySelector("script").textContent);
+  const data = { ...metadata, state, pictures: [], views: [], masked: null };
   let mounted = null;
   for (const [index, [kind, at, text]] of pieces.entries()) {
     const bytes = await inflate(text);
