@@ -90,7 +90,8 @@ class Handler(BaseHTTPRequestHandler):
         wanted = self.headers.get("Range")
         server.asked.append(wanted)
         if server.status != 200:
-            return self.send_error(server.status)
+            self.send_error(server.status)
+            return
         same = self.headers.get("If-Range") in (None, server.tag)
         start = (
             int(wanted.removeprefix("bytes=").rstrip("-"))

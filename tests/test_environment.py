@@ -4,8 +4,10 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 
+import jupytext
 import pytest
 import yaml
 from packaging.requirements import Requirement
@@ -45,6 +47,13 @@ def test_constraints_fit_any_machine():
     assert not [
         line for line in LINES if "+" in line or re.match(r"nvidia|triton", line)
     ]
+
+
+def test_ruff_before_a_commit_is_the_tested_one():
+    text = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    hook = yaml.safe_load(text)["repos"][0]
+    assert hook["repo"].endswith("/ruff-pre-commit")
+    assert hook["rev"] == f"v{TESTED['ruff']}"
 
 
 def test_conda_installs_the_same():
@@ -101,7 +110,7 @@ def would_do(folder: Path, target: str, **environment: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "target", ["lab", "book", "test", "notebooks", "package", "train"]
+    "target", ["lab", "book", "lint", "test", "notebooks", "package", "train"]
 )
 def test_make_uses_the_conda_environment_that_is_active_and_installs_nothing(
     conda, target
@@ -148,25 +157,47 @@ def test_the_readme_says_what_follows_conda():
     assert f"conda activate {name}" in readme[:200] and "make lab" in readme[:300]
 
 
-def test_what_the_package_and_the_tests_import_is_declared():
+def imported(nodes: Iterable[ast.AST]) -> set[str]:
+    """The names, as a package index has them, of what import statements load from
+    elsewhere.
+    """
     known = {"yaml": "pyyaml", "PIL": "pillow", "sklearn": "scikit-learn"}
+    nodes = [node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)]
+    modules = {getattr(node, "module", None) or node.names[0].name for node in nodes}
+    top = {module.partition(".")[0] for module in modules}
+    return {
+        canonicalize_name(known.get(name, name))
+        for name in top - set(sys.stdlib_module_names)
+    }
+
+
+def test_dependencies_are_what_importing_the_package_needs():
+    """What a function imports when it is called may come with an extra."""
+    needed = set()
+    for path in (ROOT / "vit_tutorial").rglob("*.py"):
+        needed |= imported(ast.parse(path.read_text(encoding="utf-8")).body)
+    dependencies = {
+        canonicalize_name(Requirement(text).name) for text in PROJECT["dependencies"]
+    }
+    assert dependencies == needed - {"vit-tutorial"}
+
+
+def test_what_chapters_import_comes_with_their_extra():
+    names = {Requirement(text).name for text in PROJECT["dependencies"]}
+    names |= {Requirement(text).name for text in EXTRAS["chapters"]} | {"vit-tutorial"}
+    for path in (ROOT / "notebooks").glob("[0-9][0-9]_*.md"):
+        for cell in jupytext.read(path, fmt="md:myst").cells:
+            if cell.cell_type == "code":
+                assert imported(ast.walk(ast.parse(cell.source))) <= names, path.name
+
+
+def test_what_the_package_imports_is_declared():
     declared = {canonicalize_name(requirement.name) for requirement in WANTED} | {
         "vit-tutorial"
     }
     for path in (ROOT / "vit_tutorial").rglob("*.py"):
-        nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        nodes = [
-            node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)
-        ]
-        modules = {
-            getattr(node, "module", None) or node.names[0].name for node in nodes
-        }
-        top = {module.partition(".")[0] for module in modules} - set(
-            sys.stdlib_module_names
-        )
-        assert {canonicalize_name(known.get(name, name)) for name in top} <= declared, (
-            path
-        )
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        assert imported(ast.walk(tree)) <= declared, path
 
 
 def test_make_says_what_is_needed(tmp_path):
@@ -189,5 +220,5 @@ def test_make_says_what_is_needed(tmp_path):
     ).stdout
     assert all(
         f"make {target}" in listed
-        for target in ("book", "test", "lab", "notebooks", "package", "train")
+        for target in ("book", "lint", "test", "lab", "notebooks", "package", "train")
     )

@@ -9,7 +9,7 @@ import jupytext
 import pytest
 
 ROOT = Path(__file__).parent.parent
-FOLDERS = ("vit_tutorial", "book", "benchmarks", "notebooks", "tests")
+FOLDERS = ("vit_tutorial", "book", "benchmarks", "experiments", "notebooks", "tests")
 FILES = [
     path
     for folder in FOLDERS

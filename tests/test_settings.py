@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from vit_tutorial.augment.config import AugmentConfig, StrongConfig
+from vit_tutorial.augment.config import AugmentConfig, MixingConfig
 from vit_tutorial.config import ViTConfig
 from vit_tutorial.data.config import DataConfig
 from vit_tutorial.training.config import TrainConfig
@@ -39,7 +39,7 @@ GIVEN = [
     (TrainConfig, "augment", {"flip": True}, AugmentConfig(flip=True)),
     (AugmentConfig, "crop", [0.5, 1], (0.5, 1.0)),
     (AugmentConfig, "rotation", 10, 10.0),
-    (StrongConfig, "mixup", torch.tensor(0.5), 0.5),
+    (MixingConfig, "mixup", torch.tensor(0.5), 0.5),
 ]
 
 
@@ -53,7 +53,7 @@ def test_what_is_clear_becomes_a_plain_value(kind, field, value, plain):
 
 
 def test_settings_that_json_brings_back_are_the_same():
-    for kind in (ViTConfig, DataConfig, TrainConfig, AugmentConfig, StrongConfig):
+    for kind in (ViTConfig, DataConfig, TrainConfig, AugmentConfig, MixingConfig):
         assert kind(**json.loads(json.dumps(asdict(kind())))) == kind()
 
 
@@ -105,13 +105,13 @@ WRONG = [
     (TrainConfig, "snapshots", [3, "1", (1.5,), (-1,), None, {"a": 1}]),
     (TrainConfig, "compile", [1, "yes", None]),
     (TrainConfig, "device", [None, 0, b"cpu"]),
-    (TrainConfig, "augment", [None, 3, {"mirror": True}, {"flip": 3}, StrongConfig()]),
+    (TrainConfig, "augment", [None, 3, {"mirror": True}, {"flip": 3}, MixingConfig()]),
     (TrainConfig, "optimizer", ["sgd", None, 1]),
     (AugmentConfig, "crop", [0.5, (0.5,), (1, 0.5), "ab", (0.5, math.nan)]),
     (AugmentConfig, "flip", [1, "true", None]),
     (AugmentConfig, "hue", [0.6, math.nan, "0.1"]),
-    (StrongConfig, "mixup", [1e300, -1, math.inf, "0.8"]),
-    (StrongConfig, "erase", [1.5, None]),
+    (MixingConfig, "mixup", [1e300, -1, math.inf, "0.8"]),
+    (AugmentConfig, "random_erasing", [1.5, None]),
 ]
 
 
