@@ -16,6 +16,8 @@ from pathlib import Path
 from docutils import nodes
 from myst_nb.sphinx_ import NbMetadataCollector
 from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.highlighting import PygmentsBridge
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "book"))
@@ -77,7 +79,8 @@ nb_mime_priority_overrides = [
 html_theme = "sphinx_book_theme"
 html_title = "The Vision Transformer, built by hand"
 html_context = {"default_mode": "auto"}
-html_static_path = ["_build/static"]
+html_static_path = ["static", "_build/static"]
+html_css_files = ["book.css"]
 html_show_sphinx = False
 html_theme_options = {
     "home_page_in_toc": True,
@@ -87,6 +90,7 @@ html_theme_options = {
 }
 
 started: dict[str, float] = {}
+read_anew: set[str] = set()
 
 
 def say_start(app: Sphinx, docname: str, source: list[str]) -> None:
@@ -122,6 +126,15 @@ def say_unchanged(app: Sphinx, exception: Exception | None) -> None:
         print(f"{rest} chapters unchanged")
 
 
+def remember_read(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
+    read_anew.update(docnames)
+
+
+def write_all_again(app: Sphinx, env: BuildEnvironment) -> set[str]:
+    """All pages, once one has changed: their sidebars hold its title and place."""
+    return env.found_docs if read_anew else set()
+
+
 def lead_to_index(app: Sphinx, exception: Exception | None) -> None:
     """A page at the top of the site that leads to the landing page."""
     if exception is None and app.builder.format == "html":
@@ -144,7 +157,12 @@ def write_landing(app: Sphinx) -> None:
 
 
 def setup(app: Sphinx) -> None:
+    from code_lines import LineFormatter  # found through the path that is set above
+
+    PygmentsBridge.html_formatter = LineFormatter
     app.connect("builder-inited", write_landing)
+    app.connect("env-before-read-docs", remember_read)
+    app.connect("env-get-updated", write_all_again)
     app.connect("source-read", say_start)
     app.connect("doctree-read", describe_figures)
     app.connect("doctree-read", say_seconds)

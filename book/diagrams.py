@@ -35,6 +35,7 @@ from language import (
 )
 from svg import FAINT, INK, PANEL, PAPER, Drawing, blend, box, plus, tensor
 
+from vit_tutorial.files import write_file
 from vit_tutorial.plots import CLASS_TOKEN, KEY, QUERY, RESIDUAL, VALUE
 
 FIGURES = Path(__file__).resolve().parent.parent / "notebooks" / "figures"
@@ -404,10 +405,7 @@ def main(folder: Path) -> None:
     """Write every diagram as FOLDER/name.svg."""
     folder.mkdir(exist_ok=True)
     for diagram in DIAGRAMS:
-        path = folder / f"{diagram.__name__}.svg"
-        written = path.with_suffix(".tmp")
-        written.write_text(diagram().svg(), encoding="utf-8")
-        written.replace(path)
+        write_file(folder / f"{diagram.__name__}.svg", diagram().svg().encode())
 
 
 if __name__ == "__main__":

@@ -27,6 +27,8 @@ from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 from PIL import Image
 
+from vit_tutorial.files import write_file
+
 ROOT = Path(__file__).resolve().parent.parent
 LIMIT = 1_500_000  # bytes of one .ipynb
 LARGE = 60_000  # bytes of one picture
@@ -205,9 +207,7 @@ def execute(text: Path, force: bool) -> str:
             " figures"
         )
     if not target.exists() or target.read_text(encoding="utf-8") != written:
-        temporary = target.with_suffix(".tmp")
-        temporary.write_text(written, encoding="utf-8")
-        temporary.replace(target)
+        write_file(target, written.encode())
     return done
 
 

@@ -12,6 +12,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from vit_tutorial.files import write_file
+
 ROOT = Path(__file__).resolve().parent.parent
 # copies made earlier are still paired
 ALONE = "--ServerApp.jpserver_extensions={'jupyterlab_jupytext':False}"
@@ -38,12 +40,13 @@ def copy_chapters(source: Path, target: Path) -> list[str]:
         now = digest(content)
         last = copied.get(chapter.name)
         if not copy.exists() or digest(copy.read_bytes()) in (last, now):
-            write(copy, content)
+            # whole or not at all: one cut off would look like one that was worked on
+            write_file(copy, content)
             copied[chapter.name] = now
         elif last not in before | {now}:
             kept.append(chapter.name)
     shutil.copytree(source / "figures", target / "figures", dirs_exist_ok=True)
-    write(record, (json.dumps(copied, indent=1) + "\n").encode())
+    write_file(record, (json.dumps(copied, indent=1) + "\n").encode())
     return kept
 
 
@@ -72,15 +75,6 @@ def unpaired(notebook: bytes) -> bytes:
 
 def digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
-
-
-def write(path: Path, content: bytes) -> None:
-    """All or nothing: a copy that was cut off would look like one that was worked
-    on.
-    """
-    part = path.with_name(f".{path.name}.part")
-    part.write_bytes(content)
-    part.replace(path)
 
 
 def main() -> int:

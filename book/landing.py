@@ -9,6 +9,7 @@ from vit_tutorial import load_checkpoint
 from vit_tutorial.data.synthetic import stacks
 from vit_tutorial.explorer.html import page
 from vit_tutorial.explorer.widget import explore
+from vit_tutorial.files import write_file
 from vit_tutorial.training.checkpoint import load_snapshots
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -73,5 +74,4 @@ def write(folder: Path) -> None:
     for name, text in (("explorer", explorer()), ("number", number())):
         path = folder / f"{name}.html"
         if not path.exists() or path.read_text(encoding="utf-8") != text:
-            path.with_suffix(".tmp").write_text(text, encoding="utf-8")
-            path.with_suffix(".tmp").replace(path)
+            write_file(path, text.encode())
