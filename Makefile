@@ -14,7 +14,7 @@ endif
 export PYTHONUNBUFFERED = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help book test lab notebooks package train
+.PHONY: help book lint test lab notebooks package train
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -23,7 +23,13 @@ help:  ## this list
 book: $(INSTALLED)  ## run every chapter and render the website
 	@$(BIN)/python book/build.py
 
-test: $(INSTALLED)  ## every test: units, all chapters with their outputs, the website in a browser
+lint: $(INSTALLED)  ## form: ruff, mypy, and the book's spelling, links, titles and figures
+	@$(BIN)/python -m ruff check --quiet .
+	@$(BIN)/python -m ruff format --check --quiet .
+	@$(BIN)/python -m mypy
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q book/lint
+
+test: lint  ## lint, then every test: units, all chapters with their outputs, the website in a browser
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -rs -n 2 --dist loadfile --nbval --nbval-sanitize-with tests/nbval.cfg tests notebooks
 
 lab: $(INSTALLED)  ## work through the chapters in JupyterLab, on your own copies in lab/
