@@ -2,6 +2,8 @@
 
     python experiments/ablations.py laptop --root data      20 epochs of a small model,
         into results/ablations-laptop.json
+    python experiments/ablations.py trials --root data      the headline's recipe, one
+        change at a time
     python experiments/ablations.py gpu --root data --epochs 300 --seeds 3
     python experiments/ablations.py laptop --root data \\
         --steps '["plain", "+ crop and flip"]'
@@ -44,8 +46,7 @@ JITTER = {
     f"training.augment.{name}": 0.4 for name in ("brightness", "contrast", "saturation")
 }
 MIXING = {"training.mixing.mixup": 0.8, "training.mixing.cutmix": 1.0}
-# Muon takes the matrices of blocks; and an average of the weights does not fit the
-# running statistics of batch norms
+# Muon takes the matrices of blocks
 CNN = {"training.optimizer": "adamw", "training.ema_decay": 0.0}
 
 LAPTOP = (
@@ -138,7 +139,62 @@ GPU = (
     Step("ResNet-18", CNN | {"model.name": "resnet18"}, after="+ MixUp and CutMix"),
 )
 
-LADDERS = {"laptop": LAPTOP, "gpu": GPU}
+# what the headline's recipe is chosen by: one change each, to the first
+TRIALS = (
+    Step(
+        "hybrid",
+        STL10
+        | JITTER
+        | {
+            "model.patch_size": 8,
+            "model.dim": 128,
+            "model.depth": 4,
+            "model.heads": 4,
+            "model.positions": "sincos",
+            "model.embedder": "hybrid",
+            "training.epochs": 12,
+            "training.batch_size": 64,
+            "training.resolution": [64],
+            "training.optimizer": "muon",
+            "training.muon_lr_scale": 2.0,
+            "training.peak_lr": 1e-3,
+            "training.warmup_epochs": 2,
+            "training.weight_decay": 0.05,
+            "training.label_smoothing": 0.1,
+            "training.ema_decay": 0.99,
+            "training.augment.crop": [0.35, 1.0],
+            "training.augment.flip": True,
+        },
+    ),
+    *(
+        Step(name, change, after="hybrid")
+        for name, change in {
+            "Muon at 1": {"training.muon_lr_scale": 1.0},
+            "Muon at 4": {"training.muon_lr_scale": 4.0},
+            "Muon at 10": {"training.muon_lr_scale": 10.0},
+            "rate 2e-3": {"training.peak_lr": 2e-3, "training.muon_lr_scale": 1.0},
+            "AdamW": {"training.optimizer": "adamw"},
+            "at 96 pixels": {"training.resolution": []},
+            "at 48 pixels": {"training.resolution": [48]},
+            "48, 64, 80": {"training.resolution": [48, 64, 80]},
+            "crop from 0.2": {"training.augment.crop": [0.2, 1.0]},
+            "crop from 0.6": {"training.augment.crop": [0.6, 1.0]},
+            "mixing of 40 %": MIXING | {"training.mixing.share": 0.4},
+            "mean pooling": {"model.pool": "mean"},
+            "convolutional stem": {"model.embedder": "stem"},
+            "plain embedder": {"model.embedder": "convolutional"},
+            "dim 192": {"model.dim": 192},
+            "depth 6": {"model.depth": 6},
+            "batches of 128": {"training.batch_size": 128},
+            "small ResNet": {
+                "model.name": "resnet-small",
+                "training.optimizer": "adamw",
+            },
+        }.items()
+    ),
+)
+
+LADDERS = {"laptop": LAPTOP, "gpu": GPU, "trials": TRIALS}
 
 
 def bases(ladder: tuple[Step, ...]) -> dict[str, str | None]:
@@ -184,7 +240,7 @@ def read_predictions(name: str) -> dict[str, str]:
 
 
 def ablations(
-    name: Literal["laptop", "gpu"],
+    name: Literal["laptop", "gpu", "trials"],
     seeds: int = 1,
     epochs: int | None = None,
     root: str = "data",

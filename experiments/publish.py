@@ -15,7 +15,7 @@ from safetensors.torch import save
 from experiments.results import run, strip_paths
 from vit_tutorial.data.datasets import load_split
 from vit_tutorial.files import user_path, write_file
-from vit_tutorial.training.checkpoint import SHIPPED, load_checkpoint
+from vit_tutorial.training.checkpoint import SHIPPED, halved, load_checkpoint
 from vit_tutorial.training.metrics import evaluate
 from vit_tutorial.training.run import to_json
 
@@ -37,9 +37,7 @@ def publish(source: Path, name: str, root: str = "data") -> None:
             f"{source} has {len(made.history)} of its {epochs} epochs, expected a"
             " finished run"
         )
-    content = save(
-        {key: weight.half().contiguous() for key, weight in model.state_dict().items()}
-    )
+    content = save(halved(model.state_dict()))
     if len(content) > LARGEST * 10**6:
         raise ValueError(
             f"{source} holds {len(content) / 1e6:.0f} MB in half precision, expected at"

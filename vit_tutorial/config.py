@@ -35,7 +35,7 @@ class ViTConfig:
     dropout: float = 0.0
     pool: Literal["cls", "mean"] = "cls"
     positions: Literal["learned", "sincos"] = "learned"
-    embedder: Literal["convolutional", "manual", "stem"] = "convolutional"
+    embedder: Literal["convolutional", "manual", "stem", "hybrid"] = "convolutional"
     norm_eps: float = 1e-6
     name: str = "vit"  # which model of `vit_tutorial/models.py`
 

@@ -116,12 +116,14 @@ class PatchEmbedder(nn.Module):
         """Patches as vectors: (B, C, Y, X) -> (B, N, D)."""
         raise NotImplementedError("a subclass says how patches become vectors")
 
-    def place(self, patches: Tensor) -> Tensor:
+    def place(self, patches: Tensor, positions: Tensor | None = None) -> Tensor:
         """Put the class token in front and add positions: (B, N, D) -> (B, T, D)."""
         if self.class_token is not None:
             first = self.class_token.expand(patches.shape[0], -1, -1)
             patches = torch.cat([first, patches], dim=1)
-        return self.dropout(patches + self.positions)
+        return self.dropout(
+            patches + (self.positions if positions is None else positions)
+        )
 
 
 class ManualPatchEmbedder(PatchEmbedder):
@@ -184,33 +186,73 @@ class ConvolutionalStem(PatchEmbedder):
     ) -> None:
         super().__init__(image_size, patch_size, channels, dim, **options)
         strides = prime_factors(patch_size)
-        widths = [
-            channels,
-            *(max(1, dim // 2**step) for step in reversed(range(len(strides)))),
-        ]
+        widths = [channels, *stem_widths(len(strides), dim)]
         self.stem = nn.Sequential()
-        for (width, wider), stride in zip(pairwise(widths), strides, strict=True):
-            # a kernel of 3 at stride 2 shares a row and a column with each neighbour;
-            # no pixel is ever stepped over
-            self.stem.extend(
-                [
-                    nn.Conv2d(
-                        width,
-                        wider,
-                        kernel_size=max(3, stride),
-                        stride=stride,
-                        padding=int(stride == 2),
-                    ),
-                    # over one image: no statistics of the batch, so one image is
-                    # treated like many
-                    nn.GroupNorm(1, wider),
-                    nn.GELU(),
-                ]
-            )
+        for level, (width, wider) in enumerate(pairwise(widths)):
+            self.stem.extend(self.make_level(level, width, wider, strides[level]))
         self.projection = nn.Conv2d(widths[-1], dim, kernel_size=1)
+
+    def make_level(
+        self, level: int, width: int, wider: int, stride: int
+    ) -> list[nn.Module]:
+        """One step of shrinking: (B, width, Y, X) -> (B, wider, Y / stride, X /
+        stride).
+        """
+        # a kernel of 3 at stride 2 shares a row and a column with each neighbour; no
+        # pixel is ever stepped over
+        convolution = nn.Conv2d(
+            width,
+            wider,
+            kernel_size=max(3, stride),
+            stride=stride,
+            padding=int(stride == 2),
+        )
+        # over one image: no statistics of the batch, so one image is treated like many
+        return [convolution, nn.GroupNorm(1, wider), nn.GELU()]
 
     def project(self, images: Tensor) -> Tensor:
         return rearrange(self.projection(self.stem(images)), "b d y x -> b (y x) d")
+
+
+class ResidualBlock(nn.Module):
+    """Two 3 x 3 convolutions whose result is added to x: (B, C, Y, X) -> the same.
+
+    He et al. 2016, figure 2 and section 3.4.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(width, width, kernel_size=3, padding=1, bias=False),
+            nn.BatchNorm2d(width),
+            nn.ReLU(),
+            nn.Conv2d(width, width, kernel_size=3, padding=1, bias=False),
+            nn.BatchNorm2d(width),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x + self.layers(x))
+
+
+class HybridStem(ConvolutionalStem):
+    """The feature map of a small residual CNN, each place of which is a token: the
+    hybrid of Dosovitskiy et al. 2021, section 3.1, with a ResNet of one block a level.
+
+    The convolutions that shrink are those of `ConvolutionalStem`; from the second on
+    each is followed by a residual block.
+    """
+
+    def make_level(
+        self, level: int, width: int, wider: int, stride: int
+    ) -> list[nn.Module]:
+        convolution = super().make_level(level, width, wider, stride)[0]
+        layers = [convolution, nn.BatchNorm2d(wider), nn.ReLU()]
+        return layers + [ResidualBlock(wider)] * bool(level)
+
+
+def stem_widths(levels: int, dim: int) -> list[int]:
+    """The channels after each convolution of a stem, doubling up to `dim`."""
+    return [max(1, dim // 2**step) for step in reversed(range(levels))]
 
 
 def prime_factors(number: int) -> list[int]:

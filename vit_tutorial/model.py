@@ -7,6 +7,7 @@ from vit_tutorial.config import ViTConfig
 from vit_tutorial.embedding import (
     ConvolutionalPatchEmbedder,
     ConvolutionalStem,
+    HybridStem,
     ManualPatchEmbedder,
 )
 
@@ -36,6 +37,7 @@ class VisionTransformer(nn.Module):
             "manual": ManualPatchEmbedder,
             "convolutional": ConvolutionalPatchEmbedder,
             "stem": ConvolutionalStem,
+            "hybrid": HybridStem,
         }
         self.embedder = embedders[c.embedder](
             c.image_size,

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from vit_tutorial.config import ViTConfig
+from vit_tutorial.embedding import ResidualBlock
 from vit_tutorial.model import VisionTransformer
 
 
@@ -130,6 +131,34 @@ class CNN(nn.Module):
         return self.head(self.layers(images).mean(dim=(2, 3)))
 
 
+class SmallResNet(nn.Module):
+    """A ResNet of about as many multiply-adds as the hybrid: five residual blocks at a
+    quarter, an eighth and a sixteenth of the picture's sides: (B, C, Y, X) -> (B,
+    classes).
+    """
+
+    def __init__(
+        self, config: ViTConfig, widths: tuple[int, ...] = (32, 64, 128, 256)
+    ) -> None:
+        super().__init__()
+        self.config = config
+        blocks = (0, 2, 2, 1)
+        layers: list[nn.Module] = []
+        before = config.channels
+        for width, count in zip(widths, blocks, strict=True):
+            convolution = nn.Conv2d(
+                before, width, kernel_size=3, stride=2, padding=1, bias=False
+            )
+            layers += [convolution, nn.BatchNorm2d(width), nn.ReLU()]
+            layers += [ResidualBlock(width) for _ in range(count)]
+            before = width
+        self.layers = nn.Sequential(*layers)
+        self.head = nn.Linear(before, config.classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(self.layers(images).mean(dim=(2, 3)))
+
+
 def resnet18(config: ViTConfig) -> nn.Module:
     """torchvision's ResNet-18 for images of 96 pixels: its stem is a 3 x 3 convolution
     of stride 2, with no pooling.
@@ -157,6 +186,7 @@ MODELS: dict[str, Callable[[ViTConfig], nn.Module]] = {
     "layer-scale": LayerScale,
     "stochastic-depth-and-layer-scale": StochasticDepthAndLayerScale,
     "cnn": CNN,
+    "resnet-small": SmallResNet,
     "resnet18": resnet18,
 }
 

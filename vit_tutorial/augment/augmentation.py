@@ -63,7 +63,7 @@ class Augmentation:
         transforms = draw(self.augment, count, generator)
         share = self.augment.three_augment
         erasing = self.augment.random_erasing
-        if not share and not erasing and self.mixing == MixingConfig():
+        if not share and not erasing and not self.mixing.active:
             return RecipeDraws(transforms)
         numbers = torch.rand(count, 11, generator=generator).unbind(1)
         changes, kind, width, erases, area, aspect, left, top, cuts, x, y = numbers
@@ -75,8 +75,12 @@ class Augmentation:
         if erasing:
             boxes = box_to_erase(area, aspect, left, top)
             erased = (erases < erasing)[:, None] * boxes
-        if self.mixing != MixingConfig():
+        if self.mixing.active:
             pasted, lam = draw_mixing(self.mixing, cuts, x, y, seed)
+            if self.mixing.share < 1:
+                left = torch.rand(count, generator=generator) >= self.mixing.share
+                pasted[left] = 0
+                lam[left] = 1
         return RecipeDraws(transforms, three, widths, erased, pasted, lam)
 
     def apply(

@@ -55,11 +55,13 @@ class MixingConfig:
 
     `mixup`, `cutmix`: alpha of the Beta(alpha, alpha) that says how much of each image
     stays, 0: off (Zhang et al. 2018; Yun et al. 2019); with both on, each image draws
-    which. Raises ValueError with the value and what was expected.
+    which. `share`: of the images, the others stay as they are. Raises ValueError with
+    the value and what was expected.
     """
 
     mixup: float = 0.0
     cutmix: float = 0.0
+    share: float = 1.0
 
     def __post_init__(self) -> None:
         coerce_fields(self)
@@ -69,3 +71,12 @@ class MixingConfig:
                     f"{name} is {getattr(self, name)}, expected an alpha up to 1,000,"
                     " or 0 for off"
                 )
+        if not 0 <= self.share <= 1:
+            raise ValueError(
+                f"share is {self.share}, expected a share of the images, 0 to 1"
+            )
+
+    @property
+    def active(self) -> bool:
+        """Whether any image is mixed."""
+        return bool(self.share and (self.mixup or self.cutmix))

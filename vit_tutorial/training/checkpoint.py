@@ -254,8 +254,7 @@ def save_run(
     if len(run.history) in run.config.training.snapshots:
         path = folder / "snapshots" / f"epoch-{len(run.history):03}.safetensors"
         path.parent.mkdir(exist_ok=True)
-        half = {name: tensor.half() for name, tensor in weights.items()}
-        write_file(path, save(half))
+        write_file(path, save(halved(weights)))
     state = {f"model/{name}": tensor for name, tensor in live.items()}
     for number, optimizer in enumerate(optimizers):
         for index, values in optimizer.state_dict()["state"].items():
@@ -278,6 +277,14 @@ def _tensors(module: nn.Module) -> dict[str, Tensor]:
     return {
         name: tensor.detach().cpu().contiguous()
         for name, tensor in module.state_dict().items()
+    }
+
+
+def halved(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors in half precision; whole numbers, a batch norm's counter, stay."""
+    return {
+        name: tensor.half() if tensor.is_floating_point() else tensor
+        for name, tensor in tensors.items()
     }
 
 

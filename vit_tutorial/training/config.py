@@ -35,6 +35,8 @@ class TrainConfig:
     cpu, whichever comes first. `snapshots` are the epochs whose weights are kept (0:
     before the first step), as far as the run goes. `save_every`: epochs from one
     writing of the run to the next; the last and the snapshots are always written.
+    `resolution`: sides, in pixels, to which the training images are brought, one after
+    the other for equal parts of the run; by default the side the model is judged at.
     Raises ValueError with the value found and what was expected.
     """
 
@@ -56,6 +58,7 @@ class TrainConfig:
     compile: bool = False
     snapshots: tuple[int, ...] = ()
     save_every: int = 1
+    resolution: tuple[int, ...] = ()
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     mixing: MixingConfig = field(default_factory=MixingConfig)
 
@@ -84,3 +87,16 @@ class TrainConfig:
             raise ValueError(
                 f"snapshots is {self.snapshots}, expected epochs from 0 on"
             )
+        if not all(1 <= side <= MOST for side in self.resolution):
+            raise ValueError(
+                f"resolution is {self.resolution}, expected sides in pixels, at most"
+                f" {MOST:,}"
+            )
+
+    def image_size(self, epoch: int, size: int | tuple[int, int]) -> int | tuple[int, int]:
+        """The size of the training images of an epoch, from 1 on, of a model for
+        `size`.
+        """
+        if not self.resolution:
+            return size
+        return self.resolution[(epoch - 1) * len(self.resolution) // self.epochs]

@@ -1,5 +1,6 @@
 """A moving average of the weights, without the jitter of their last steps."""
 
+from collections.abc import Iterator
 from copy import deepcopy
 
 import torch
@@ -19,23 +20,23 @@ class Ema:
         self.steps = 0
         self.averages: dict[str, Tensor] = {}
         with torch.no_grad():
-            for name, weight in model.named_parameters():
-                self.averages[name] = weight.clone()
+            for name, value in averaged_values(model):
+                self.averages[name] = value.clone()
 
     @torch.no_grad()
     def update(self, model: nn.Module) -> None:
         """Take in the weights after a step; the first are taken as they are."""
         self.steps += 1
         kept = min(self.decay, (1 + self.steps) / (10 + self.steps))
-        for name, weight in model.named_parameters():
+        for name, value in averaged_values(model):
             if self.steps == 1:
-                self.averages[name].copy_(weight)
-            self.averages[name].lerp_(weight, 1 - kept)
+                self.averages[name].copy_(value)
+            self.averages[name].lerp_(value, 1 - kept)
 
     def averaged(self, model: nn.Module) -> nn.Module:
         """A copy of the model with the averaged weights, at first the model's own."""
         copy = deepcopy(model)
-        copy.load_state_dict(self.averages, strict=False)  # buffers stay
+        copy.load_state_dict(self.averages, strict=False)  # counters stay
         return copy
 
     def state_dict(self) -> dict[str, Tensor]:
@@ -51,3 +52,12 @@ class Ema:
         self.steps = int(state["steps"])
         for name, average in self.averages.items():
             average.copy_(state[name])
+
+
+def averaged_values(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """What is averaged: the weights, and the running statistics of batch norms, which
+    belong to them.
+    """
+    for name, value in model.state_dict(keep_vars=True).items():
+        if value.is_floating_point():
+            yield name, value

@@ -22,6 +22,7 @@ from vit_tutorial.data.datasets import keep_apart, load_split, remarks, sized_fo
 from vit_tutorial.data.images import ImageSet, Normalization
 from vit_tutorial.files import user_path
 from vit_tutorial.models import build_model, is_transformer
+from vit_tutorial.resolution import AtResolution, at_any_resolution
 from vit_tutorial.training.batches import batches, epoch_generator
 from vit_tutorial.training.checkpoint import load_run, open_run, save_run
 from vit_tutorial.training.config import TrainConfig
@@ -152,7 +153,7 @@ def run_epoch(
     shuffled = batches(
         data,
         size,
-        model.config.image_size,
+        config.image_size(epoch, model.config.image_size),
         augmentation,
         normalization,
         generator,
@@ -185,8 +186,9 @@ def run_epoch(
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
-    """The model itself, of one that `wrap_ddp` wrapped."""
-    return getattr(model, "module", model)
+    """The model itself, of one that `wrap_ddp` or `AtResolution` wrapped."""
+    model = getattr(model, "module", model)
+    return model.model if isinstance(model, AtResolution) else model
 
 
 def train(
@@ -243,9 +245,10 @@ def train(
             save_run(out, model, optimizers, ema, run)
             for line in remarks(data_config, sized, len(data), config.batch_size):
                 note(line)
+        learner = at_any_resolution(model) if config.resolution else model
         if config.compile:
-            model.compile()
-        ddp_model = wrap_ddp(model)
+            learner.compile()
+        ddp_model = wrap_ddp(learner)
         for epoch in range(len(history) + 1, config.epochs + 1):
             began = time.perf_counter()
             if sized.drawn:

@@ -4,7 +4,7 @@ import os
 from math import prod
 
 from vit_tutorial.config import ViTConfig
-from vit_tutorial.embedding import prime_factors
+from vit_tutorial.embedding import prime_factors, stem_widths
 
 
 def matrix_values(config: ViTConfig) -> int:
@@ -14,16 +14,15 @@ def matrix_values(config: ViTConfig) -> int:
     dim = config.dim
     patch = config.patch_size
     hidden = int(config.dim * config.mlp_ratio)
-    if config.embedder == "stem":
+    if config.embedder in ("stem", "hybrid"):
         strides = prime_factors(patch)
-        widths = [
-            config.channels,
-            *(max(1, dim // 2**step) for step in reversed(range(len(strides)))),
-        ]
+        widths = [config.channels, *stem_widths(len(strides), dim)]
         kernels = (max(3, stride) ** 2 for stride in strides)
         embedder = dim * dim + sum(
             map(prod, zip(widths, widths[1:], kernels, strict=False))
         )
+        if config.embedder == "hybrid":  # two convolutions of each residual block
+            embedder += sum(2 * 9 * width**2 for width in widths[2:])
     else:
         embedder = dim * config.channels * patch * patch
     return (

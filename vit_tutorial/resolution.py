@@ -1,0 +1,50 @@
+"""The same model for images of other sizes."""
+
+from dataclasses import replace
+
+from torch import Tensor, nn
+
+from vit_tutorial.embedding import interpolate_positions
+from vit_tutorial.model import VisionTransformer
+
+
+class AtResolution(nn.Module):
+    """A model for images of any size that its patches fill, its positions stretched
+    over each: (B, C, Y, X) -> (B, classes).
+
+    The weights are the model's own, so that to train this is to train the model:
+    below the size it is used at, say (Touvron et al. 2019, "Fixing the train-test
+    resolution discrepancy"). `image_size`, in pixels, is the size that its config
+    names. Raises ValueError for images that patches do not fill.
+    """
+
+    def __init__(
+        self, model: VisionTransformer, image_size: int | tuple[int, int]
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.config = replace(model.config, image_size=image_size)
+
+    def forward(self, images: Tensor) -> Tensor:
+        model = self.model
+        embedder = model.embedder
+        side = embedder.patch_size
+        rows, columns = images.shape[-2:]
+        if rows % side or columns % side:
+            raise ValueError(
+                f"images of {rows} x {columns} pixels are not filled by patches of side"
+                f" {side}"
+            )
+        grid = (rows // side, columns // side)
+        positions = embedder.positions
+        if grid != model.config.grid:
+            positions = interpolate_positions(positions, model.config.grid, grid)
+        tokens = embedder.place(embedder.project(images), positions)
+        return model.classify(model.encode(tokens))
+
+
+def at_any_resolution(model: nn.Module) -> nn.Module:
+    """The model for images of any size; a CNN is for any as it is."""
+    if not isinstance(model, VisionTransformer):
+        return model
+    return AtResolution(model, model.config.image_size)
