@@ -2,8 +2,11 @@
 differs where it should.
 """
 
+from dataclasses import replace
+
 import pytest
 import torch
+from small import spent
 from torch import nn
 from torch.testing import assert_close
 
@@ -116,3 +119,17 @@ def test_resnet18_is_torchvisions_with_a_small_stem():
     with torch.no_grad():
         assert model(torch.zeros(1, 3, 96, 96)).shape == (1, 10)
     assert shapes == [(48, 48), (6, 6)]
+
+
+def test_the_small_resnet_does_about_the_hybrids_work():
+    config = ViTConfig(
+        image_size=64, dim=128, depth=4, heads=4, embedder="hybrid", positions="sincos"
+    )
+    hybrid, resnet = (
+        spent(
+            models.build_model(replace(config, name=name)).eval(),
+            torch.zeros(1, 3, 64, 64),
+        )
+        for name in ("vit", "resnet-small")
+    )
+    assert 0.85 < resnet / hybrid < 1.15

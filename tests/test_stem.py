@@ -3,7 +3,12 @@ import torch
 from torch.testing import assert_close
 
 from vit_tutorial.config import ViTConfig
-from vit_tutorial.embedding import ConvolutionalStem, prime_factors
+from vit_tutorial.embedding import (
+    ConvolutionalStem,
+    HybridStem,
+    ResidualBlock,
+    prime_factors,
+)
 from vit_tutorial.model import VisionTransformer
 
 SIZE = (36, 60)
@@ -22,9 +27,10 @@ def test_prime_factors():
     ]
 
 
+@pytest.mark.parametrize("kind", [ConvolutionalStem, HybridStem])
 @pytest.mark.parametrize("patch_size", [1, 2, 3, 4, 6, 12])
-def test_a_token_a_patch(patch_size):
-    stem = ConvolutionalStem(SIZE, patch_size, C, D)
+def test_a_token_a_patch(patch_size, kind):
+    stem = kind(SIZE, patch_size, C, D)
     rows, columns = (side // patch_size for side in SIZE)
     assert stem(torch.randn(2, C, *SIZE)).shape == (2, rows * columns + 1, D)
 
@@ -85,3 +91,42 @@ def test_the_widths_double_up_to_the_tokens_width():
         layer.kernel_size == (3, 3) and layer.stride == (2, 2) for layer in convolutions
     )
     assert stem.projection.kernel_size == (1, 1)
+
+
+# ---- the hybrid
+
+
+def test_a_residual_block_adds_to_its_input():
+    torch.manual_seed(0)
+    block = ResidualBlock(5).double().eval()
+    x = torch.randn(2, 5, 6, 7, dtype=torch.float64)
+    first, second = (layer.weight for layer in block.layers[::3])
+    unit = 1 / (1 + block.layers[1].eps) ** 0.5  # of norms that have seen nothing yet
+    inner = (unit * torch.conv2d(x, first, padding=1)).clamp(min=0)
+    added = unit * torch.conv2d(inner, second, padding=1)
+    assert_close(block(x), (x + added).clamp(min=0))
+    torch.nn.init.zeros_(block.layers[-1].weight)
+    assert_close(block(x), x.clamp(min=0))
+
+
+def test_the_hybrid_is_a_stem_with_a_residual_block_after_all_but_the_first():
+    layers = list(HybridStem(96, 8, C, 128).stem)
+    step = [torch.nn.Conv2d, torch.nn.BatchNorm2d, torch.nn.ReLU]
+    assert [type(layer) for layer in layers] == [
+        *step,
+        *step,
+        ResidualBlock,
+        *step,
+        ResidualBlock,
+    ]
+    widths = [layer.out_channels for layer in layers if hasattr(layer, "out_channels")]
+    assert widths == [32, 64, 128]
+
+
+def test_the_hybrid_judges_an_image_alone_as_in_a_batch():
+    config = ViTConfig(image_size=32, dim=16, depth=1, heads=2, embedder="hybrid")
+    model = VisionTransformer(config)
+    images = torch.randn(4, 3, 32, 32)
+    model(images)  # statistics of a batch
+    model.eval()
+    assert_close(model(images)[:1], model(images[:1]))

@@ -198,17 +198,9 @@ class ConvolutionalStem(PatchEmbedder):
         """One step of shrinking: (B, width, Y, X) -> (B, wider, Y / stride, X /
         stride).
         """
-        # a kernel of 3 at stride 2 shares a row and a column with each neighbour; no
-        # pixel is ever stepped over
-        convolution = nn.Conv2d(
-            width,
-            wider,
-            kernel_size=max(3, stride),
-            stride=stride,
-            padding=int(stride == 2),
-        )
         # over one image: no statistics of the batch, so one image is treated like many
-        return [convolution, nn.GroupNorm(1, wider), nn.GELU()]
+        norm = nn.GroupNorm(1, wider)
+        return [shrinking_convolution(width, wider, stride), norm, nn.GELU()]
 
     def project(self, images: Tensor) -> Tensor:
         return rearrange(self.projection(self.stem(images)), "b d y x -> b (y x) d")
@@ -239,15 +231,31 @@ class HybridStem(ConvolutionalStem):
     hybrid of Dosovitskiy et al. 2021, section 3.1, with a ResNet of one block a level.
 
     The convolutions that shrink are those of `ConvolutionalStem`; from the second on
-    each is followed by a residual block.
+    each is followed by residual blocks.
     """
+
+    residual_blocks = 1  # a level
 
     def make_level(
         self, level: int, width: int, wider: int, stride: int
     ) -> list[nn.Module]:
-        convolution = super().make_level(level, width, wider, stride)[0]
+        convolution = shrinking_convolution(width, wider, stride)
         layers = [convolution, nn.BatchNorm2d(wider), nn.ReLU()]
-        return layers + [ResidualBlock(wider)] * bool(level)
+        blocks = self.residual_blocks if level else 0
+        return layers + [ResidualBlock(wider) for _ in range(blocks)]
+
+
+def shrinking_convolution(width: int, wider: int, stride: int) -> nn.Conv2d:
+    """(B, width, Y, X) -> (B, wider, Y / stride, X / stride)."""
+    # a kernel of 3 at stride 2 shares a row and a column with each neighbour; no pixel
+    # is ever stepped over
+    return nn.Conv2d(
+        width,
+        wider,
+        kernel_size=max(3, stride),
+        stride=stride,
+        padding=int(stride == 2),
+    )
 
 
 def stem_widths(levels: int, dim: int) -> list[int]:

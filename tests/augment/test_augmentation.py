@@ -338,6 +338,28 @@ def test_an_image_of_its_neighbours_class_keeps_its_label():
     torch.testing.assert_close(shares, F.one_hot(labels, CLASSES).float())
 
 
+def test_of_some_images_a_share_is_mixed():
+    some = replace(EVERYTHING, mixing=replace(EVERYTHING.mixing, share=0.3))
+    draws = draws_of(5, some, count=2000)
+    whole = draws_of(5, count=2000)
+    alone = (draws.lam == 1) & (draws.pasted == 0).all(dim=1)
+    assert 0.25 < 1 - alone.float().mean() < 0.35
+    # the others are what they would have been
+    for name in ("lam", "pasted"):
+        assert torch.equal(getattr(draws, name)[~alone], getattr(whole, name)[~alone])
+    images = some_images(2000, rows=2, columns=2)
+    labels = some_labels(2000)
+    only = replace(draws, three=None, widths=None, erased=None)
+    mixed, shares = apply_rest(images, labels, only, CLASSES)
+    assert torch.equal(mixed[alone], images[alone])
+    assert torch.equal(shares[alone], F.one_hot(labels[alone], CLASSES).float())
+
+
+def test_no_share_is_no_mixing():
+    none = Augmentation(mixing=replace(EVERYTHING.mixing, share=0.0))
+    assert draws_of(5, none).lam is None
+
+
 # Mistakes
 
 
@@ -349,6 +371,7 @@ def test_an_image_of_its_neighbours_class_keeps_its_label():
         ({"random_erasing": 1.5}, "random_erasing is 1.5, expected"),
         ({"mixup": -1.0}, "mixup is -1.0, expected"),
         ({"cutmix": math.inf}, "cutmix is inf, expected"),
+        ({"share": 1.1}, "share is 1.1, expected a share of the images"),
     ],
 )
 def test_bad_configs_are_refused(values: dict, found: str):

@@ -48,13 +48,19 @@ def test_before_the_first_step_it_is_the_model():
     assert_close(copy.weight, model.weight)
 
 
-def test_buffers_are_the_models_own():
-    model = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))
-    average = Ema(model, 0.9)
-    model(torch.randn(5, 3))
-    average.update(model)
-    assert_close(average.averaged(model)[1].running_mean, model[1].running_mean)
-    assert model[1].running_mean.ne(0).all()
+def test_a_batch_norms_statistics_are_averaged_and_its_counter_is_not():
+    model = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2)).double()
+    average = Ema(model, 0.5)
+    seen = []
+    for _ in range(3):
+        model(torch.randn(5, 3).double())
+        average.update(model)
+        seen.append(model[1].running_mean.clone())
+    # decays 2/11 (nothing to keep), 3/12 and 4/13
+    second = 3 / 12 * seen[0] + 9 / 12 * seen[1]
+    averaged = average.averaged(model)[1]
+    assert_close(averaged.running_mean, 4 / 13 * second + 9 / 13 * seen[2])
+    assert averaged.num_batches_tracked == 3
 
 
 def test_its_state_can_be_saved_and_loaded():

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from small import MODEL, TRAIN
 
 from vit_tutorial.augment.config import AugmentConfig, MixingConfig
@@ -216,6 +217,60 @@ def test_the_last_epochs_mix_no_images(data, tmp_path, monkeypatch):
     steps = len(seen) // TRAIN.epochs
     assert seen == [2] * 3 * steps + [1] * steps
     assert all(0 <= row["train_accuracy"] <= 1 for row in record.history)
+
+
+def test_epochs_train_at_the_resolutions_in_turn(data, tmp_path, monkeypatch):
+    seen = []
+    train_step = module.train_step
+
+    def watching(model, images, *arguments):
+        seen.append(images.shape[-1])
+        return train_step(model, images, *arguments)
+
+    monkeypatch.setattr(module, "train_step", watching)
+    config = replace(TRAIN, epochs=5, resolution=(8, 16, 24), ema_decay=0.9)
+    model, run = train(MODEL, data, config, tmp_path)
+    steps = len(seen) // 5
+    assert seen == [side for side in (8, 8, 16, 16, 24) for _ in range(steps)]
+    # judged and kept as ever
+    assert model.config.image_size == 16
+    loaded, _ = load_checkpoint(tmp_path)
+    val = load_split(data, "val")
+    scores = evaluate(loaded, val, run.normalization)
+    assert scores["loss"] == pytest.approx(run.history[-1]["val_loss"])
+
+
+def test_a_resolution_that_no_patches_fill_is_refused(data, tmp_path):
+    config = replace(TRAIN, resolution=(16, 20))
+    with pytest.raises(ValueError, match="training.resolution 20: image_size 20 is"):
+        train(MODEL, data, config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_learns_from_a_teacher(data, tmp_path):
+    """One that is wrong about everything, and is alone believed."""
+    teacher, run = train(MODEL, data, TRAIN, tmp_path / "teacher")
+    weights = load_file(tmp_path / "teacher" / "model.safetensors")
+    for name in ("head.1.weight", "head.1.bias"):
+        weights[name] = -5 * weights[name]
+    save_file(weights, tmp_path / "teacher" / "model.safetensors")
+    taught = replace(TRAIN, teacher=str(tmp_path / "teacher"), teacher_weight=1.0)
+    wrong, _ = train(MODEL, data, taught, tmp_path / "wrong")
+    val = load_split(data, "val")
+    assert evaluate(teacher, val, run.normalization)["accuracy"] > 0.9
+    assert evaluate(wrong, val, run.normalization)["accuracy"] < 0.2
+
+
+def test_a_teacher_must_fit(data, tmp_path):
+    config = replace(TRAIN, epochs=1)
+    other = replace(data, mean=(0.4, 0.4, 0.4))
+    train(MODEL, other, config, tmp_path / "teacher")
+    taught = replace(config, teacher=str(tmp_path / "teacher"))
+    with pytest.raises(ValueError, match="the teacher .*teacher has normalization"):
+        train(MODEL, data, taught, tmp_path / "run")
+    with pytest.raises(ValueError, match="no checkpoint"):
+        train(MODEL, data, replace(config, teacher="nobody"), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("name", [name for name in MODELS if name != "resnet18"])

@@ -37,6 +37,8 @@ class TrainConfig:
     writing of the run to the next; the last and the snapshots are always written.
     `resolution`: sides, in pixels, to which the training images are brought, one after
     the other for equal parts of the run; by default the side the model is judged at.
+    `teacher`: the run of a model to learn from as well, with the part `teacher_weight`
+    of the loss, at `teacher_temperature` (see `objectives.Distillation`).
     Raises ValueError with the value found and what was expected.
     """
 
@@ -59,6 +61,9 @@ class TrainConfig:
     snapshots: tuple[int, ...] = ()
     save_every: int = 1
     resolution: tuple[int, ...] = ()
+    teacher: str = ""
+    teacher_weight: float = 0.5
+    teacher_temperature: float = 1.0
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     mixing: MixingConfig = field(default_factory=MixingConfig)
 
@@ -78,6 +83,8 @@ class TrainConfig:
             self, 0, MOST, "warmup_start_lr", "peak_lr", "min_lr", "muon_lr_scale"
         )
         expect_between(self, 0, MOST_SEEDS, "seed")
+        expect_between(self, 0, 1, "teacher_weight")
+        expect_between(self, 0.01, 100, "teacher_temperature")
         for name in ("label_smoothing", "ema_decay"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(
@@ -93,7 +100,9 @@ class TrainConfig:
                 f" {MOST:,}"
             )
 
-    def image_size(self, epoch: int, size: int | tuple[int, int]) -> int | tuple[int, int]:
+    def image_size(
+        self, epoch: int, size: int | tuple[int, int]
+    ) -> int | tuple[int, int]:
         """The size of the training images of an epoch, from 1 on, of a model for
         `size`.
         """

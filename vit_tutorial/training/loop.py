@@ -24,7 +24,12 @@ from vit_tutorial.files import user_path
 from vit_tutorial.models import build_model, is_transformer
 from vit_tutorial.resolution import AtResolution, at_any_resolution
 from vit_tutorial.training.batches import batches, epoch_generator
-from vit_tutorial.training.checkpoint import load_run, open_run, save_run
+from vit_tutorial.training.checkpoint import (
+    load_checkpoint,
+    load_run,
+    open_run,
+    save_run,
+)
 from vit_tutorial.training.config import TrainConfig
 from vit_tutorial.training.distributed import (
     all_reduce_mean,
@@ -37,7 +42,7 @@ from vit_tutorial.training.distributed import (
 from vit_tutorial.training.ema import Ema
 from vit_tutorial.training.memory import refuse_too_large
 from vit_tutorial.training.metrics import evaluate
-from vit_tutorial.training.objectives import Classification
+from vit_tutorial.training.objectives import Classification, Distillation
 from vit_tutorial.training.optimizers import make_optimizers
 from vit_tutorial.training.progress import Progress, stop_if_not_finite
 from vit_tutorial.training.run import History, Run, RunConfig
@@ -133,12 +138,14 @@ def run_epoch(
     config: TrainConfig,
     normalization: Normalization,
     ema: Ema | None = None,
+    objective: Objective | None = None,
 ) -> dict[str, float]:
     """An epoch of a run: its mean loss and accuracy, and its last learning rate.
 
     Order, augmentation and dropout follow from the seed and the number of the epoch
     alone, so that a resumed run goes on as if it had never stopped, on the same machine
-    with as many threads. Of several processes each takes its share of every batch.
+    with as many threads. Of several processes each takes its share of every batch. The
+    objective is by default `Classification`.
     Raises FloatingPointError, naming the step, when the loss is not finite.
     """
     # dropout: another one in each process
@@ -169,7 +176,7 @@ def run_epoch(
         losses, accuracies = train_epoch(
             model,
             shuffled,
-            Classification(config.label_smoothing),
+            objective or Classification(config.label_smoothing),
             optimizers,
             lrs,
             config.grad_clip_norm,
@@ -223,6 +230,7 @@ def train(
     normalization = Normalization(sized.mean, sized.std)
     val = load_on(device, sized, "val")
     refuse_what_does_not_fit(model_config, config, val, normalization)
+    objective = make_objective(config, val.classes, normalization, device)
     # a broken picture, too, is refused before anything is written
     data = val if sized.drawn else load_on(device, sized, "train")
     torch.manual_seed(10_000 * config.seed)
@@ -254,7 +262,14 @@ def train(
             if sized.drawn:
                 data = load_on(device, sized, "train", epoch)
             row = {"epoch": epoch} | run_epoch(
-                ddp_model, optimizers, data, epoch, config, normalization, ema
+                ddp_model,
+                optimizers,
+                data,
+                epoch,
+                config,
+                normalization,
+                ema,
+                objective,
             )
             row |= validate(eval_model(model, ema), val, normalization, epoch)
             history.append(row | {"seconds": round(time.perf_counter() - began, 2)})
@@ -264,6 +279,32 @@ def train(
                     save_run(out, model, optimizers, ema, run)
                 report(history[-1])
     return eval_model(model, ema).eval(), run
+
+
+def make_objective(
+    config: TrainConfig,
+    classes: tuple[str, ...],
+    normalization: Normalization,
+    device: torch.device,
+) -> Objective:
+    """What a run makes smaller. Raises ValueError for a teacher that cannot be loaded,
+    or is of other classes or another normalisation.
+    """
+    if not config.teacher:
+        return Classification(config.label_smoothing)
+    teacher, run = load_checkpoint(config.teacher, device)
+    for name, own in {"classes": classes, "normalization": normalization}.items():
+        if getattr(run, name) != own:
+            raise ValueError(
+                f"the teacher {config.teacher} has {name} {getattr(run, name)},"
+                f" expected the run's own, {own}"
+            )
+    return Distillation(
+        at_any_resolution(teacher),
+        config.teacher_weight,
+        config.teacher_temperature,
+        config.label_smoothing,
+    )
 
 
 def refuse_what_does_not_fit(
@@ -286,6 +327,11 @@ def refuse_what_does_not_fit(
     shard(config.batch_size)
     if is_transformer(model_config):
         refuse_too_large(model_config)
+        for side in config.resolution:
+            try:
+                replace(model_config, image_size=side)
+            except ValueError as error:
+                raise ValueError(f"training.resolution {side}: {error}") from error
 
 
 def validate(

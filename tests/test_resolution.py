@@ -1,0 +1,99 @@
+"""The same model for images of other sizes."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from small import MODEL
+from torch.testing import assert_close
+
+from vit_tutorial.data.images import ImageSet, Normalization
+from vit_tutorial.embedding import interpolate_positions, sincos_positions
+from vit_tutorial.model import VisionTransformer
+from vit_tutorial.models import build_model
+from vit_tutorial.resolution import AtResolution, at_any_resolution
+from vit_tutorial.training.metrics import compute_logits
+
+CONFIG = replace(MODEL, image_size=32, dropout=0.0)
+
+
+def model_of(**changes):
+    torch.manual_seed(0)
+    model = VisionTransformer(replace(CONFIG, **changes)).eval()
+    torch.nn.init.normal_(model.head[1].weight)
+    return model
+
+
+@pytest.mark.parametrize("embedder", ["convolutional", "manual", "stem", "hybrid"])
+@pytest.mark.parametrize("positions", ["learned", "sincos"])
+@pytest.mark.parametrize("pool", ["cls", "mean"])
+def test_at_its_own_size_it_is_the_model(embedder, positions, pool):
+    model = model_of(embedder=embedder, positions=positions, pool=pool)
+    images = torch.randn(2, 3, 32, 32)
+    assert_close(AtResolution(model, 32)(images), model(images), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("size", [(16, 16), (24, 40), (48, 48)])
+def test_another_size_is_the_model_with_stretched_positions(size):
+    """As the exercise of chapter 02 builds it: a new model, all weights the same."""
+    model = model_of()
+    grid = (size[0] // 8, size[1] // 8)
+    other = VisionTransformer(replace(CONFIG, image_size=size)).eval()
+    weights = dict(model.state_dict())
+    weights["embedder.positions"] = interpolate_positions(
+        model.embedder.positions, (4, 4), grid
+    )
+    other.load_state_dict(weights)
+    images = torch.randn(2, 3, *size)
+    resized = AtResolution(model, size)
+    assert_close(resized(images), other(images))
+    assert resized.config == other.config
+
+
+def test_training_it_is_training_the_model():
+    model = model_of()
+    AtResolution(model, 32)(torch.randn(2, 3, 16, 16)).sum().backward()
+    missing = [name for name, p in model.named_parameters() if p.grad is None]
+    assert missing == []
+    assert model.embedder.positions.grad.abs().sum(dim=2).gt(0).all()
+
+
+@pytest.mark.parametrize("sides", [(8, 12), (6, 12), (14, 12)])
+def test_a_place_means_the_same_at_every_size(sides):
+    """Stretched sine-cosine positions are those of the same places in the picture, on
+    the scale of the model's own grid.
+    """
+    new, old = sides
+    stretched = interpolate_positions(
+        sincos_positions((old, old), 16), (old, old), (new, new)
+    )
+    places = ((torch.arange(new) + 0.5) * old / new - 0.5).clamp(0, old - 1)
+    sines = (places[:, None] * 10000 ** -torch.linspace(0, 1, 4)).sin()
+    rows = stretched[0, 1:].view(new, new, 16)[:, 0, :4]
+    # bicubic; worst at the border, where there is nothing beyond to go by
+    assert (rows - sines).abs().max() < 0.1
+
+
+def test_it_is_judged_at_the_size_of_its_config():
+    model = model_of()
+    images = torch.randint(256, (3, 3, 32, 32), dtype=torch.uint8)
+    data = ImageSet(images, torch.zeros(3, dtype=torch.long), ("a", "b"))
+    logits = [
+        compute_logits(AtResolution(model, side), data, Normalization())
+        for side in (16, 32)
+    ]
+    assert_close(logits[1], compute_logits(model, data, Normalization()))
+    assert (logits[0] - logits[1]).abs().max() > 1e-3
+
+
+def test_pixels_that_no_patch_covers_are_refused():
+    with pytest.raises(ValueError, match="images of 20 x 32 pixels are not filled"):
+        AtResolution(model_of(), 32)(torch.randn(1, 3, 20, 32))
+    with pytest.raises(ValueError, match="image_size 20 is not divisible"):
+        AtResolution(model_of(), 20)
+
+
+def test_a_cnn_is_for_any_size_as_it_is():
+    model = build_model(replace(CONFIG, name="cnn"))
+    assert at_any_resolution(model) is model
+    assert isinstance(at_any_resolution(model_of()), AtResolution)
