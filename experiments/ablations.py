@@ -173,6 +173,8 @@ TRIALS = (
             "Muon at 4": {"training.muon_lr_scale": 4.0},
             "Muon at 10": {"training.muon_lr_scale": 10.0},
             "rate 2e-3": {"training.peak_lr": 2e-3, "training.muon_lr_scale": 1.0},
+            "rate 5e-4": {"training.peak_lr": 5e-4, "training.muon_lr_scale": 4.0},
+            "rate 2.5e-4": {"training.peak_lr": 2.5e-4, "training.muon_lr_scale": 8.0},
             "AdamW": {"training.optimizer": "adamw"},
             "at 96 pixels": {"training.resolution": []},
             "at 48 pixels": {"training.resolution": [48]},
