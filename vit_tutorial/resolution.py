@@ -1,6 +1,7 @@
 """The same model for images of other sizes."""
 
 from dataclasses import replace
+from typing import cast
 
 from torch import Tensor, nn
 
@@ -36,11 +37,11 @@ class AtResolution(nn.Module):
                 f" {side}"
             )
         grid = (rows // side, columns // side)
-        positions = embedder.positions
+        positions: Tensor = embedder.positions
         if grid != model.config.grid:
             positions = interpolate_positions(positions, model.config.grid, grid)
         tokens = embedder.place(embedder.project(images), positions)
-        return model.classify(model.encode(tokens))
+        return model.classify(cast("Tensor", model.encode(tokens)))
 
 
 def at_any_resolution(model: nn.Module) -> nn.Module:
