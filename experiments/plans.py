@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
+import torch
 from torch import nn
 
 from experiments.results import ROOT, commit, device_name, strip_paths
@@ -17,13 +18,14 @@ from vit_tutorial.config import ViTConfig
 from vit_tutorial.data.config import DataConfig
 from vit_tutorial.data.datasets import load_split, sized_for
 from vit_tutorial.model import count_parameters
-from vit_tutorial.models import MODELS, is_transformer
+from vit_tutorial.models import MODELS, build_model
 from vit_tutorial.training.checkpoint import MAY_CHANGE, load_checkpoint
 from vit_tutorial.training.config import TrainConfig
 from vit_tutorial.training.distributed import pick_device
 from vit_tutorial.training.loop import train
 from vit_tutorial.training.metrics import calibration, compute_logits, confusion
 from vit_tutorial.training.migrate import migrate_config
+from vit_tutorial.training.optimizers import hidden_matrices
 from vit_tutorial.training.run import PARTS, Run, from_json, read_run, to_json
 
 
@@ -54,7 +56,9 @@ def read_plan(recipe: str | None, changes: list[str]) -> Plan:
     if chosen.model.name not in MODELS:
         name = chosen.model.name
         raise ValueError(f"name is {name!r}, expected one of {sorted(MODELS)}")
-    if chosen.training.optimizer == "muon" and not is_transformer(chosen.model):
+    with torch.device("meta"):
+        matrices = hidden_matrices(build_model(chosen.model))
+    if chosen.training.optimizer == "muon" and not matrices:
         raise ValueError(
             f"{chosen.model.name} has no blocks, whose matrices Muon takes: expected"
             " training.optimizer=adamw"

@@ -1,5 +1,6 @@
 """From patches to tokens: a linear projection, a class token, and a place for each."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
@@ -187,20 +188,18 @@ class ConvolutionalStem(PatchEmbedder):
         super().__init__(image_size, patch_size, channels, dim, **options)
         strides = prime_factors(patch_size)
         widths = [channels, *stem_widths(len(strides), dim)]
-        self.stem = nn.Sequential()
-        for level, (width, wider) in enumerate(pairwise(widths)):
-            self.stem.extend(self.make_level(level, width, wider, strides[level]))
+        self.stem = self.make_stem(widths, strides)
         self.projection = nn.Conv2d(widths[-1], dim, kernel_size=1)
 
-    def make_level(
-        self, level: int, width: int, wider: int, stride: int
-    ) -> list[nn.Module]:
-        """One step of shrinking: (B, width, Y, X) -> (B, wider, Y / stride, X /
-        stride).
-        """
-        # over one image: no statistics of the batch, so one image is treated like many
-        norm = nn.GroupNorm(1, wider)
-        return [shrinking_convolution(width, wider, stride), norm, nn.GELU()]
+    def make_stem(self, widths: list[int], strides: list[int]) -> nn.Sequential:
+        """(B, C, Y, X) -> (B, D, Y / P, X / P)."""
+        layers: list[nn.Module] = []
+        for (width, wider), stride in zip(pairwise(widths), strides, strict=True):
+            # over one image: no statistics of the batch, so one image is treated like
+            # many
+            norm = nn.GroupNorm(1, wider)
+            layers += [shrinking_convolution(width, wider, stride), norm, nn.GELU()]
+        return nn.Sequential(*layers)
 
     def project(self, images: Tensor) -> Tensor:
         return rearrange(self.projection(self.stem(images)), "b d y x -> b (y x) d")
@@ -226,23 +225,36 @@ class ResidualBlock(nn.Module):
         return F.relu(x + self.layers(x))
 
 
-class HybridStem(ConvolutionalStem):
-    """The feature map of a small residual CNN, each place of which is a token: the
-    hybrid of Dosovitskiy et al. 2021, section 3.1, with a ResNet of one block a level.
+class ResidualNetwork(nn.Sequential):
+    """Convolutions that shrink the picture, each followed by `blocks` residual blocks:
+    (B, widths[0], Y, X) -> (B, widths[-1], Y / S, X / S), S the product of the strides.
 
-    The convolutions that shrink are those of `ConvolutionalStem`; from the second on
-    each is followed by residual blocks.
+    Batch norm and ReLU after every convolution, as in He et al. 2016.
     """
 
-    residual_blocks = 1  # a level
+    def __init__(
+        self, widths: Sequence[int], strides: Sequence[int], blocks: Sequence[int]
+    ) -> None:
+        super().__init__()
+        for (width, wider), stride, count in zip(
+            pairwise(widths), strides, blocks, strict=True
+        ):
+            convolution = shrinking_convolution(width, wider, stride)
+            self.extend([convolution, nn.BatchNorm2d(wider), nn.ReLU()])
+            self.extend(ResidualBlock(wider) for _ in range(count))
 
-    def make_level(
-        self, level: int, width: int, wider: int, stride: int
-    ) -> list[nn.Module]:
-        convolution = shrinking_convolution(width, wider, stride)
-        layers = [convolution, nn.BatchNorm2d(wider), nn.ReLU()]
-        blocks = self.residual_blocks if level else 0
-        return layers + [ResidualBlock(wider) for _ in range(blocks)]
+
+class HybridStem(ConvolutionalStem):
+    """The feature map of a small residual CNN, each place of which is a token: the
+    hybrid of Dosovitskiy et al. 2021, section 3.1.
+
+    Its widths and strides are those of `ConvolutionalStem`; a residual block follows
+    each convolution but the first.
+    """
+
+    def make_stem(self, widths: list[int], strides: list[int]) -> nn.Sequential:
+        blocks = [int(level > 0) for level in range(len(strides))]
+        return ResidualNetwork(widths, strides, blocks)
 
 
 def shrinking_convolution(width: int, wider: int, stride: int) -> nn.Conv2d:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from vit_tutorial.config import ViTConfig
-from vit_tutorial.embedding import ResidualBlock
+from vit_tutorial.embedding import ResidualNetwork
 from vit_tutorial.model import VisionTransformer
 
 
@@ -141,19 +141,11 @@ class SmallResNet(nn.Module):
         self, config: ViTConfig, widths: tuple[int, ...] = (32, 64, 128, 256)
     ) -> None:
         super().__init__()
-        self.config = config
-        blocks = (0, 2, 2, 1)
-        layers: list[nn.Module] = []
-        before = config.channels
-        for width, count in zip(widths, blocks, strict=True):
-            convolution = nn.Conv2d(
-                before, width, kernel_size=3, stride=2, padding=1, bias=False
-            )
-            layers += [convolution, nn.BatchNorm2d(width), nn.ReLU()]
-            layers += [ResidualBlock(width) for _ in range(count)]
-            before = width
-        self.layers = nn.Sequential(*layers)
-        self.head = nn.Linear(before, config.classes)
+        self.config = config  # the training loop asks it for the size of an image
+        self.layers = ResidualNetwork(
+            (config.channels, *widths), strides=(2, 2, 2, 2), blocks=(0, 2, 2, 1)
+        )
+        self.head = nn.Linear(widths[-1], config.classes)
 
     def forward(self, images: Tensor) -> Tensor:
         return self.head(self.layers(images).mean(dim=(2, 3)))

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
+from vit_tutorial.embedding import ResidualNetwork
 from vit_tutorial.training.config import TrainConfig
 
 
@@ -30,9 +31,10 @@ def orthogonalize(matrix: Tensor, steps: int = 5) -> Tensor:
 class Muon(Optimizer):
     """For weight matrices: Nesterov's momentum, orthogonalised; decay as in AdamW.
 
-    A step's root mean square is about 0.2 times the rate, as AdamW's, whatever the
-    matrix's shape, so that both share a schedule (Liu et al. 2025).
-    Raises ValueError for a parameter that is no matrix.
+    The weights of a convolution are one: a row an output channel. A step's root mean
+    square is about 0.2 times the rate, as AdamW's, whatever the matrix's shape, so that
+    both share a schedule (Liu et al. 2025). Raises ValueError for a parameter that is
+    no matrix.
     """
 
     def __init__(
@@ -47,7 +49,7 @@ class Muon(Optimizer):
         )
         for group in self.param_groups:
             for weight in group["params"]:
-                if weight.ndim != 2:
+                if weight.ndim not in (2, 4):
                     raise ValueError(
                         f"a parameter is {tuple(weight.shape)}, expected a matrix"
                     )
@@ -65,9 +67,10 @@ class Muon(Optimizer):
                 # half the digits do; CPUs are faster with all of them
                 if weight.is_cuda:
                     ahead = ahead.bfloat16()
-                scale = 0.2 * max(weight.shape) ** 0.5
+                matrix = orthogonalize(ahead.flatten(1))
+                scale = 0.2 * max(matrix.shape) ** 0.5
                 weight.mul_(1 - group["lr"] * group["weight_decay"])
-                weight.add_(orthogonalize(ahead), alpha=-group["lr"] * scale)
+                weight.add_(matrix.view_as(weight), alpha=-group["lr"] * scale)
 
 
 def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict]:
@@ -97,22 +100,37 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict]:
     ]
 
 
-def make_optimizers(model: nn.Module, config: TrainConfig) -> list[Optimizer]:
-    """AdamW for all, or Muon for the blocks' matrices and AdamW for the rest.
+def hidden_matrices(model: nn.Module) -> list[nn.Parameter]:
+    """What Muon takes: the matrices of the blocks, and of a residual network all
+    convolutions but the first, which sees pixels.
+    """
+    found = [
+        weight
+        for name, weight in model.named_parameters()
+        if name.startswith("blocks.") and weight.ndim == 2
+    ]
+    for part in model.modules():
+        if isinstance(part, ResidualNetwork):
+            found += [weight for weight in part.parameters() if weight.ndim == 4][1:]
+    return found
 
-    Raises ValueError for Muon and a model without blocks.
+
+def make_optimizers(model: nn.Module, config: TrainConfig) -> list[Optimizer]:
+    """AdamW for all, or Muon for the hidden matrices and AdamW for the rest.
+
+    Raises ValueError for Muon and a model without such matrices.
     """
     groups = parameter_groups(model, config.weight_decay)
     # on CUDA all parameters in one go
     fused = next(model.parameters()).is_cuda
     if config.optimizer == "adamw":
         return [AdamW(groups, fused=fused)]
-    if not hasattr(model, "blocks"):
+    inner = hidden_matrices(model)
+    if not inner:
         raise ValueError(
             "the model has no blocks, whose matrices Muon takes: expected optimizer"
             " 'adamw'"
         )
-    inner = [weight for weight in model.blocks.parameters() if weight.ndim == 2]
     taken = set(map(id, inner))
     groups[0]["params"] = [p for p in groups[0]["params"] if id(p) not in taken]
     group = {
