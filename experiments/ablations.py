@@ -188,10 +188,7 @@ TRIALS = (
             "dim 192": {"model.dim": 192},
             "depth 6": {"model.depth": 6},
             "batches of 128": {"training.batch_size": 128},
-            "small ResNet": {
-                "model.name": "resnet-small",
-                "training.optimizer": "adamw",
-            },
+            "small ResNet": {"model.name": "resnet-small"},
         }.items()
     ),
 )
