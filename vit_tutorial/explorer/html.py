@@ -16,9 +16,9 @@ from vit_tutorial.explorer.encoding import deflate
 from vit_tutorial.fonts import fitted, literal
 from vit_tutorial.plots import QUERY, WIDTH, overlay
 
-SCRIPT, STYLE, PAGE_SCRIPT = (
+SCRIPT, STYLE = (
     (Path(__file__).parent / name).read_text(encoding="utf-8")
-    for name in ("js/explorer.js", "explorer.css", "js/page.js")
+    for name in ("bundle/explorer.js", "explorer.css")
 )
 
 
@@ -51,7 +51,7 @@ def page(explorer: Choices) -> str:
         f'<style>{STYLE}</style><div class="vit-explorer"><script'
         f' type="application/json">{data}</script><noscript>The sliders over this'
         " model's attention need JavaScript.</noscript></div>\n<script"
-        f' type="module">\n{SCRIPT}\n{PAGE_SCRIPT}</script>'
+        f' type="module">\n{SCRIPT}</script>'
     )
 
 
