@@ -14,7 +14,7 @@ endif
 export PYTHONUNBUFFERED = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help book lint test lab notebooks package train
+.PHONY: help book bundle lint test lab notebooks package train
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -40,6 +40,9 @@ notebooks: $(INSTALLED)  ## execute the chapters whose code has changed (CHAPTER
 
 package: $(INSTALLED)  ## export the marked cells of the chapters into vit_tutorial/
 	@$(BIN)/python book/package.py
+
+bundle: $(INSTALLED)  ## bundle the explorer's JavaScript modules for widget and page
+	@$(BIN)/python book/bundle.py
 
 train: $(INSTALLED)  ## train the small model on the embedded data, as chapters 01 and 08 use it
 	@$(BIN)/python -m vit_tutorial train --config stacks --out runs/stacks

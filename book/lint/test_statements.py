@@ -24,13 +24,7 @@ def test_both_forms_of_gelu_differ_by_as_little_as_the_paper_map_says():
             "Makefile",
             "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.12 ...",
         ),
-        (
-            "book/build.py",
-            (
-                "MathJax could not be fetched: the first build of the website needs the"
-                " network"
-            ),
-        ),
+        ("book/npm.py", "could not be fetched: the first time needs the network"),
         ("book/lab.py", "is yours and stays; the chapter has changed since"),
         (
             "vit_tutorial/data/stl10_download.py",
