@@ -119,12 +119,12 @@ class PatchEmbedder(nn.Module):
 
     def place(self, patches: Tensor, positions: Tensor | None = None) -> Tensor:
         """Put the class token in front and add positions: (B, N, D) -> (B, T, D)."""
+        if positions is None:
+            positions = self.positions
         if self.class_token is not None:
             first = self.class_token.expand(patches.shape[0], -1, -1)
             patches = torch.cat([first, patches], dim=1)
-        return self.dropout(
-            patches + (self.positions if positions is None else positions)
-        )
+        return self.dropout(patches + positions)
 
 
 class ManualPatchEmbedder(PatchEmbedder):

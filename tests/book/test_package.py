@@ -20,6 +20,7 @@ ORDER = [
     "block",
     "model",
     "models",
+    "resolution",
     "data",
     "augment",
     "training",
