@@ -1,11 +1,14 @@
-"""What changes when something is taken away: patches, or what the weights have
-learnt.
+"""What changes when something is taken away or put in the place of something else:
+patches, heads, branches of a block, states of tokens, what the weights have learnt.
 """
 
 import math
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from vit_tutorial.interpret.attention import evaluating
 from vit_tutorial.model import VisionTransformer
@@ -87,3 +90,127 @@ def randomize_cascade(
     }
     copy.load_state_dict(copy.state_dict() | state)
     return copy.train(model.training)
+
+
+@contextmanager
+def silenced(
+    model: VisionTransformer,
+    heads: Collection[tuple[int, int]] = (),
+    parts: Collection[tuple[int, str]] = (),
+) -> Iterator[None]:
+    """Inside, the model runs without some of its heads and branches; afterwards it is
+    as it was.
+
+    `heads` are pairs (layer, head): what the head mixed is zero before the output
+    projection, whose bias stays (Michel, Levy and Neubig 2019). `parts` are pairs
+    (layer, "attention") or (layer, "mlp"): nothing of that branch is added to the
+    residual stream (Bhojanapalli et al. 2021). All are numbered from 0. The weights
+    that `return_attention` returns are those that would have been used. Raises
+    ValueError for layers, heads and parts there are not.
+    """
+    c = model.config
+    for layer, head in heads:
+        expect_below(layer, c.depth, "layer", "heads to silence")
+        expect_below(head, c.heads, "head", "heads to silence")
+    for layer, part in parts:
+        expect_below(layer, c.depth, "layer", "parts to silence")
+        if part not in ("attention", "mlp"):
+            raise ValueError(
+                f"part {part!r} among the parts to silence, expected 'attention' or"
+                " 'mlp'"
+            )
+    with ExitStack() as hooks:
+        for layer in {layer for layer, _ in heads}:
+            quiet = [head for where, head in heads if where == layer]
+            block: Any = model.blocks[layer]
+            hook = without_heads(quiet, c.dim // c.heads)
+            hooks.enter_context(block.attention.out.register_forward_pre_hook(hook))
+        for layer, part in parts:
+            branch = getattr(model.blocks[layer], part)
+            hooks.enter_context(branch.register_forward_hook(without_branch))
+        yield
+
+
+@contextmanager
+def patched(
+    model: VisionTransformer,
+    states: Sequence[Tensor],
+    places: Collection[tuple[int, int]],
+) -> Iterator[None]:
+    """Inside, some tokens' residual states are those of another run, as
+    `residual_states` returns them; afterwards the model is as it was.
+
+    `states` are `depth` + 1 tensors, of one picture (1, T, D) or of as many as the
+    model is given. `places` are pairs (layer, token): in layer 0 the token itself, in
+    layer n its state after n blocks. What comes later is computed from it, so the
+    answer shows how much of the difference of two pictures the token carries there.
+    Activation patching: Vig et al. 2020; Meng et al. 2022, section 2; Zhang and Nanda
+    2024. Raises ValueError for layers and tokens there are not and, when the model
+    runs, for states of another shape.
+    """
+    stages = [model.embedder, *model.blocks]
+    if len(states) != len(stages):
+        raise ValueError(
+            f"states of {len(states)} layers, expected {len(stages)}: the tokens and"
+            f" what each of {model.config.depth} blocks makes of them"
+        )
+    for layer, token in places:
+        expect_below(layer, len(stages), "layer", "places to patch")
+        expect_below(token, model.config.tokens, "token", "places to patch")
+    with ExitStack() as hooks:
+        for layer in {layer for layer, _ in places}:
+            tokens = [token for where, token in places if where == layer]
+            hooks.enter_context(
+                stages[layer].register_forward_hook(with_states(states[layer], tokens))
+            )
+        yield
+
+
+def expect_below(number: int, count: int, name: str, among: str) -> None:
+    """Raise ValueError unless 0 <= number < count."""
+    if not 0 <= number < count:
+        raise ValueError(
+            f"{name} {number} among the {among}, expected 0 to {count - 1}"
+        )
+
+
+def without_heads(heads: list[int], width: int) -> Callable[..., Tensor]:
+    """A hook before the output projection: its input (B, T, H*K) with zeros for some
+    heads, each `width` values wide.
+    """
+
+    def hook(projection: nn.Module, given: tuple[Tensor]) -> Tensor:
+        mixed = given[0].unflatten(-1, (-1, width))
+        kept = torch.ones(mixed.shape[-2], 1, dtype=torch.bool, device=mixed.device)
+        kept[heads] = False
+        return mixed.where(kept, 0).flatten(-2)
+
+    return hook
+
+
+def without_branch(branch: nn.Module, given: tuple, made: Any) -> Any:
+    """A hook after a branch: zeros in place of what it made; weights that come with it
+    stay.
+    """
+    if isinstance(made, tuple):
+        return torch.zeros_like(made[0]), *made[1:]
+    return torch.zeros_like(made)
+
+
+def with_states(states: Tensor, tokens: list[int]) -> Callable[..., Any]:
+    """A hook after the embedder or a block: `states` of some tokens in place of its
+    own; weights that come with them stay.
+    """
+
+    def hook(stage: nn.Module, given: tuple, made: Any) -> Any:
+        x = made[0] if isinstance(made, tuple) else made
+        if states.shape not in (x.shape, (1, *x.shape[1:])):
+            raise ValueError(
+                f"states are {tuple(states.shape)}, expected {tuple(x.shape)} or one"
+                " picture's"
+            )
+        x = x.clone()
+        x[:, tokens] = states[:, tokens].to(x)
+        return (x, *made[1:]) if isinstance(made, tuple) else x
+
+    return hook
