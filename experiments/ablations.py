@@ -4,7 +4,6 @@
         into results/ablations-laptop.json
     python experiments/ablations.py trials --root data      the headline's recipe, one
         change at a time
-    python experiments/ablations.py gpu --root data --epochs 300 --seeds 3
     python experiments/ablations.py laptop --root data \\
         --steps '["plain", "+ crop and flip"]'
 
@@ -86,59 +85,6 @@ LAPTOP = (
     ),
 )
 
-GPU = (
-    Step(
-        "plain",
-        STL10
-        | {
-            "model.patch_size": 8,
-            "model.dim": 384,
-            "model.depth": 6,
-            "model.heads": 6,
-            "model.positions": "learned",
-            "training.epochs": 300,
-            "training.batch_size": 256,
-            "training.optimizer": "adamw",
-            "training.peak_lr": 1e-3,
-            "training.warmup_epochs": 10,
-            "training.weight_decay": 0.1,
-            "training.label_smoothing": 0.1,
-            "training.save_every": 20,
-        },
-    ),
-    Step(
-        "+ crop and flip",
-        {"training.augment.crop": [0.3, 1.0], "training.augment.flip": True},
-    ),
-    Step("+ colour", JITTER | {"training.augment.hue": 0.1}),
-    Step("+ sin-cos positions", {"model.positions": "sincos"}),
-    Step("+ Muon", {"training.optimizer": "muon"}),
-    Step("+ moving average", {"training.ema_decay": 0.998}),
-    Step("+ convolutional stem", {"model.embedder": "stem"}),
-    Step(
-        "+ three-augment and erasing",
-        {
-            "training.augment.three_augment": 0.5,
-            "training.augment.random_erasing": 0.25,
-        },
-    ),
-    Step("+ MixUp and CutMix", MIXING | {"training.mixup_off_epochs": 30}),
-    Step("+ stochastic depth", {"model.name": "stochastic-depth"}),
-    Step("+ LayerScale", {"model.name": "stochastic-depth-and-layer-scale"}),
-    Step("mean pooling", {"model.pool": "mean"}, after="+ MixUp and CutMix"),
-    Step(
-        "without the stem",
-        {"model.embedder": "convolutional"},
-        after="+ MixUp and CutMix",
-    ),
-    Step(
-        "1,000 epochs",
-        {"training.epochs": 1000, "training.mixup_off_epochs": 100},
-        after="+ MixUp and CutMix",
-    ),
-    Step("ResNet-18", CNN | {"model.name": "resnet18"}, after="+ MixUp and CutMix"),
-)
-
 # what the headline's recipe is chosen by: one change each, to the first
 TRIALS = (
     Step(
@@ -193,7 +139,7 @@ TRIALS = (
     ),
 )
 
-LADDERS = {"laptop": LAPTOP, "gpu": GPU, "trials": TRIALS}
+LADDERS = {"laptop": LAPTOP, "trials": TRIALS}
 
 
 def bases(ladder: tuple[Step, ...]) -> dict[str, str | None]:
@@ -209,7 +155,7 @@ def read_ladder(ladder: tuple[Step, ...], last: list[str]) -> dict[str, Plan]:
     """The plan of each step: the changes of all steps it stands on, its own, and the
     `last`.
     """
-    # both ladders are planned, and one is recorded, at the rate that Muon had then
+    # one is recorded at the rate that Muon had then
     settings = {None: {"training.muon_lr_scale": 10.0}}
     plans = {}
     base = bases(ladder)
@@ -239,7 +185,7 @@ def read_predictions(name: str) -> dict[str, str]:
 
 
 def ablations(
-    name: Literal["laptop", "gpu", "trials"],
+    name: Literal["laptop", "trials"],
     seeds: int = 1,
     epochs: int | None = None,
     root: str = "data",

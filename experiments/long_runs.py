@@ -57,9 +57,12 @@ class LongRun:
 
 
 RUNS = (
+    LongRun("stl10", 1),
+    LongRun("stl10", 1, "stl10-resnet-small", ("model.name=resnet-small",)),
     LongRun("stl10-seed", 1),
-    LongRun("stl10-laptop", 3),
-    LongRun("stl10-small", 3),
+    LongRun("stl10", 3),
+    LongRun("stl10", 1, "stl10-plain", ("model.embedder=convolutional",)),
+    LongRun("stl10", 3, "stl10-resnet-small", ("model.name=resnet-small",)),
     LongRun("stl10-seed", 3),
 )
 

@@ -19,7 +19,6 @@ import torch
 import yaml
 from small import spent, stop_at, timeless, write_stl10
 
-from experiments.ablations import LADDERS
 from experiments.plans import read_plan
 from vit_tutorial.config import ViTConfig
 from vit_tutorial.data.stl10 import STL10_CLASSES
@@ -375,7 +374,7 @@ def test_commands_of_what_is_missing_can_be_run():
         r"^    (python (?:benchmarks|experiments)/[^#\n]*)", text, re.MULTILINE
     )
     planned = [shlex.split(command) for command in commands]
-    assert len({" ".join(words) for words in planned}) == len(planned) >= 9
+    assert len({" ".join(words) for words in planned}) == len(planned) >= 7
     for _, script, *words in planned:
         assert (ROOT / script).is_file()
         if script.endswith("seeds.py"):
@@ -383,8 +382,3 @@ def test_commands_of_what_is_missing_can_be_run():
                 json.loads(words[words.index("--set") + 1]) if "--set" in words else []
             )
             read_plan(words[0], changes)
-        if script.endswith("ablations.py"):
-            assert words[0] in LADDERS and any(
-                step.change.get("model.name") == "resnet18"
-                for step in LADDERS[words[0]]
-            )

@@ -232,20 +232,6 @@ def test_weights_that_are_not_the_recorded_ones_are_refused(desk):
 # ---- folds
 
 
-def test_runs_that_serve_twice_are_the_same_run():
-    """As the table in CONTRIBUTING.md says."""
-    steps = ablations.read_ladder(ablations.GPU, ["training.seed=0"])
-    plain = ["model.embedder=convolutional"]
-    cnn = ["model.name=resnet18", "training.optimizer=adamw", "training.ema_decay=0"]
-    assert (
-        steps["+ MixUp and CutMix"]
-        == plans.read_plan("stl10", [])
-        == plans.read_plan("stl10", ["data.fold=0"])
-    )
-    assert steps["without the stem"] == plans.read_plan("stl10", plain)
-    assert steps["ResNet-18"] == plans.read_plan("stl10", cnn)
-
-
 def test_each_fold_is_trained_once(desk, monkeypatch):
     write_stl10(desk[0], monkeypatch, images=50, labels=50)
     folds.folds("stl10-laptop", root=str(desk[0]), set=TINY)
@@ -307,7 +293,7 @@ def test_the_laptops_ladder_starts_plain():
 
 def test_ablations_train_the_steps_asked_for_and_goes_on(desk, capsys):
     log = (
-        "# Log\n\n## One\n`experiments/ablations.py gpu`\n| plain | 9 % |\n\n"
+        "# Log\n\n## One\n`experiments/ablations.py trials`\n| plain | 9 % |\n\n"
         "## Two\n`python experiments/ablations.py laptop`\n"
     )
     ablations.LOG.write_text(
