@@ -23,6 +23,7 @@ from vit_tutorial.data.images import ImageSet, Normalization
 from vit_tutorial.files import user_path
 from vit_tutorial.models import build_model, is_transformer
 from vit_tutorial.resolution import AtResolution, at_any_resolution
+from vit_tutorial.training.allocator import keep_freed_memory
 from vit_tutorial.training.batches import batches, epoch_generator
 from vit_tutorial.training.checkpoint import (
     load_checkpoint,
@@ -225,6 +226,8 @@ def train(
     out = user_path(out)
     device = pick_device(config.device)
     init_process_group(device)
+    if device.type == "cpu":
+        keep_freed_memory()
     sized = sized_for(data_config, model_config)
     keep_apart(sized, out)
     normalization = Normalization(sized.mean, sized.std)
