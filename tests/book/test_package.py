@@ -25,6 +25,7 @@ ORDER = [
     "augment",
     "training",
     "interpret",
+    "convert",
     "results",
     "fonts",
     "plots",

@@ -17,6 +17,7 @@ from vit_tutorial.cli.attend import (
     read_all,
 )
 from vit_tutorial.cli.console import PROGRAM, print_row, say
+from vit_tutorial.convert.web import export_web
 from vit_tutorial.data.datasets import describe, load_split, sized_for
 from vit_tutorial.data.folder_layout import other_classes, some
 from vit_tutorial.data.stl10_download import download_stl10
@@ -112,6 +113,17 @@ def run_attend(settings: Namespace) -> None:
     for line in lines:
         note(line)
     say(f"{settings.out}: {name}, over {len(images)} image{'s' * (len(images) > 1)}")
+
+
+def run_export(settings: Namespace) -> None:
+    if not settings.out:
+        raise ValueError("out is '', expected the folder of the files")
+    model, run = load_checkpoint(settings.checkpoint)
+    size = export_web(model, run, Path(settings.out), settings.dtype)
+    say(
+        f"{settings.out}: model.json and model.bin, {settings.dtype},"
+        f" {size / 1e6:.2f} MB"
+    )
 
 
 def run_download(settings: Namespace) -> None:

@@ -1,5 +1,5 @@
-"""The command line: train, evaluate, attend, download. A user's mistake is one line and
-exit code 2.
+"""The command line: train, evaluate, attend, export, download. A user's mistake is one
+line and exit code 2.
 """
 
 import argparse
@@ -107,6 +107,23 @@ def make_parser(defaults: dict) -> Parser:
         "--rollout", action="store_true", help="through all layers, instead of one"
     )
     commands.add_subcommand("attend", command, help="draw attention over pictures")
+
+    command = Parser(
+        description=(
+            "Write a model for other programs: for a browser, model.json and model.bin,"
+            " which explorer/js/vit.js of this package loads."
+        )
+    )
+    command.add_argument("--checkpoint", **checkpoint)
+    command.add_argument("--format", choices=["web"], required=True)
+    command.add_argument("--out", type=str, required=True, help="folder of the files")
+    command.add_argument(
+        "--dtype",
+        choices=["float32", "float16"],
+        default="float32",
+        help="of the weights; float16 is half as large",
+    )
+    commands.add_subcommand("export", command, help="write a model for a browser")
 
     command = Parser(description="Download a data set.")
     command.add_argument("name", choices=["stl10"])
@@ -233,5 +250,5 @@ def run_command(name: str, settings: Namespace) -> None:
 
 COMMANDS = {
     name: partial(run_command, name)
-    for name in ("train", "evaluate", "attend", "download")
+    for name in ("train", "evaluate", "attend", "export", "download")
 }

@@ -1,0 +1,102 @@
+"""A model for the browser: what `explorer/js/vit.js` loads."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from vit_tutorial.files import write_file
+from vit_tutorial.model import VisionTransformer
+from vit_tutorial.training.run import Run, to_json
+
+FORMAT = 1
+# the models of `vit_tutorial/models.py` whose forward pass vit.js knows
+VARIANTS = (
+    "vit",
+    "layer-scale",
+    "stochastic-depth",
+    "stochastic-depth-and-layer-scale",
+)
+DTYPES = {"float32": torch.float32, "float16": torch.float16}
+ALIGNMENT = 4  # bytes: where a tensor of four-byte numbers may begin
+
+
+def export_web(
+    model: nn.Module,
+    run: Run,
+    folder: Path,
+    dtype: Literal["float32", "float16"] = "float32",
+) -> int:
+    """Write model.json and model.bin into `folder`, made if need be, over those of an
+    earlier export; the bytes of both.
+
+    model.json names config, classes, mean and std, and of each tensor shape, dtype and
+    the byte of model.bin where it begins; numbers are little-endian. Raises ValueError
+    for a CNN, for a folder that is a file, and for values that are not finite or too
+    large for `dtype`; then nothing has been written.
+    """
+    name = run.config.model.name
+    if not isinstance(model, VisionTransformer) or name not in VARIANTS:
+        raise ValueError(
+            f"the model is {name!r}, the web format is of Vision Transformers:"
+            f" {', '.join(VARIANTS)}"
+        )
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{folder} is a file, expected a folder")
+    content = bytearray()
+    tensors = {}
+    for key, tensor in web_tensors(model).items():
+        stored = tensor.detach().cpu().to(DTYPES[dtype])
+        if not stored.isfinite().all():
+            raise ValueError(
+                f"{key} holds {tensor.abs().max():g}, which {dtype} cannot"
+            )
+        content += bytes(-len(content) % ALIGNMENT)
+        tensors[key] = {
+            "shape": list(stored.shape),
+            "dtype": dtype,
+            "offset": len(content),
+        }
+        content += stored.contiguous().numpy().astype(f"<f{stored.itemsize}").tobytes()
+    description = to_json(
+        {
+            "format": FORMAT,
+            "config": asdict(model.config),
+            "classes": run.classes,
+            "mean": run.mean,
+            "std": run.std,
+            "bytes": len(content),
+            "tensors": tensors,
+        }
+    ).encode()
+    folder.mkdir(parents=True, exist_ok=True)
+    # the description last: it counts the bytes of the other, so that an export which
+    # was cut off between the two is refused, never computed with
+    write_file(folder / "model.bin", bytes(content))
+    write_file(folder / "model.json", description)
+    return len(content) + len(description)
+
+
+def web_tensors(model: VisionTransformer) -> dict[str, Tensor]:
+    """All that the forward pass needs, by PyTorch's names.
+
+    Positions are there, learnt or not. A batch norm is a weight and a bias, its
+    statistics folded in. The factors of a branch are `end1.factors`, whatever stands
+    beside them.
+    """
+    state = model.state_dict() | {"embedder.positions": model.embedder.positions}
+    for name, module in model.named_modules():
+        if isinstance(module, nn.BatchNorm2d):
+            for part in ("running_mean", "running_var", "num_batches_tracked"):
+                del state[f"{name}.{part}"]
+            state[f"{name}.weight"], state[f"{name}.bias"] = folded(module)
+    return {name.replace(".0.factors", ".factors"): state[name] for name in state}
+
+
+def folded(norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
+    """The scale and the offset that a batch norm in eval mode is, (C,) each."""
+    assert norm.running_mean is not None and norm.running_var is not None
+    scale = norm.weight / (norm.running_var + norm.eps).sqrt()
+    return scale, norm.bias - norm.running_mean * scale
