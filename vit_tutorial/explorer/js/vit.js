@@ -27,9 +27,9 @@
 //   silence  [{layer, head} or {layer, part: "attention" | "mlp"}, ...]: what the head
 //            mixed is zero before the output projection; what the whole branch would
 //            add to x is left out. `attention` shows the weights all the same.
-//   patch    [{layer, token, state}, ...]: states[layer][token] becomes `state` (D), and
-//            everything after it follows from that; layer runs from 0 (before the first
-//            block) to depth (before the head), token counts the rows of `states`.
+//   patch    [{layer, token, state}, ...]: row `token` of states[layer] becomes `state`
+//            (D values), and what comes after follows from it; layer runs from 0 (before
+//            the first block) to depth (before the head).
 // A mistake is an Error of one line.
 //
 // Letters as in the book: C channels, Y, X rows and columns, P patch side, N patches,
@@ -47,9 +47,10 @@ const STEM_EPS = 1e-5; // of the stem's group norm: PyTorch's default
 export function load(json, buffer) {
   const { format, config, classes, mean, std } = json;
   expect(format === FORMAT, `model.json is of format ${format}, expected ${FORMAT}`);
-  const known = VARIANTS.includes(config.name) && config.embedder in PROJECTIONS;
-  const name = `${config.name} with embedder ${config.embedder}`;
-  expect(known, `the model is ${name}, expected a Vision Transformer of this package`);
+  const { name, embedder } = config;
+  const known = VARIANTS.includes(name) && Object.hasOwn(PROJECTIONS, embedder);
+  const given = `the model is ${name} with embedder ${embedder}`;
+  expect(known, `${given}, expected a Vision Transformer of this package`);
   if (ArrayBuffer.isView(buffer)) {
     const { byteOffset, byteLength } = buffer; // may begin anywhere, a tensor may not
     buffer = buffer.buffer.slice(byteOffset, byteOffset + byteLength);
@@ -326,10 +327,10 @@ function multiply(a, b, rows, m) {
         c00 += x0 * y0; c01 += x0 * y1; c02 += x0 * y2; c03 += x0 * y3;
         c10 += x1 * y0; c11 += x1 * y1; c12 += x1 * y2; c13 += x1 * y3;
       }
-      const at = i * m + j;
+      let at = i * m + j;
       out[at] = c00; out[at + 1] = c01; out[at + 2] = c02; out[at + 3] = c03;
-      const below = at + m;
-      out[below] = c10; out[below + 1] = c11; out[below + 2] = c12; out[below + 3] = c13;
+      at += m;
+      out[at] = c10; out[at + 1] = c11; out[at + 2] = c12; out[at + 3] = c13;
     }
   }
   return out;
