@@ -25,6 +25,7 @@ from vit_tutorial.config import ViTConfig
 from vit_tutorial.model import VisionTransformer
 from vit_tutorial.training.config import TrainConfig
 from vit_tutorial.training.loop import train_step
+from vit_tutorial.training.objectives import Classification
 from vit_tutorial.training.optimizers import Muon, make_optimizers
 
 MODEL = ViTConfig(image_size=64, patch_size=8, dim=128, depth=5, heads=4)
@@ -51,6 +52,7 @@ def measure(rounds: int) -> dict[str, list[float]]:
     """Seconds of each step, by optimiser."""
     images = torch.randn(BATCH, 3, 64, 64)
     labels = torch.randint(10, (BATCH,))
+    objective = Classification()
     contenders = {}
     for name in ("adamw", "muon", "torch.optim.Muon"):
         config = TrainConfig(optimizer="adamw" if name == "adamw" else "muon")
@@ -64,7 +66,15 @@ def measure(rounds: int) -> dict[str, list[float]]:
     for number in trange(-WARM_UP, rounds, leave=False):
         for name, (model, optimizers, config) in contenders.items():
             start = time.perf_counter()
-            train_step(model, optimizers, images, labels, 1e-4, config)
+            train_step(
+                model,
+                images,
+                labels,
+                objective,
+                optimizers,
+                1e-4,
+                config.grad_clip_norm,
+            )
             if number >= 0:
                 seconds[name].append(time.perf_counter() - start)
     return seconds

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import latency
+from benchmarks import latency, optimizers
 from experiments import results
 
 ROOT = Path(__file__).parents[2]
@@ -67,3 +67,14 @@ def test_latency_is_measured_and_recorded(tmp_path, monkeypatch, capsys):
         results.run(latency.latency)
     assert end.value.code == 2
     assert capsys.readouterr().err.startswith("error: no checkpoint 'nothing'")
+
+
+def test_optimisers_are_measured_and_recorded(tmp_path, monkeypatch):
+    monkeypatch.setattr(optimizers, "BATCH", 2)
+    out = tmp_path / "optimizers.json"
+    optimizers.main(rounds=2, out=out)
+    rows = json.loads(out.read_text(encoding="utf-8"))["optimizers"]
+    assert list(rows) == ["adamw", "muon", "torch.optim.Muon"]
+    assert rows["torch.optim.Muon"]["times_as_fast_as_torch"] == 1
+    with pytest.raises(ValueError, match="rounds is 1, expected at least 2"):
+        optimizers.main(rounds=1, out=out)
