@@ -193,8 +193,19 @@ def run_epoch(
     }
 
 
+def wrapped(model: nn.Module, config: TrainConfig) -> nn.Module:
+    """The model as it is trained: at other resolutions, compiled, in several
+    processes.
+    """
+    if config.resolution:
+        model = at_any_resolution(model)
+    if config.compile:
+        model.compile()
+    return wrap_ddp(model)
+
+
 def unwrapped(model: nn.Module) -> nn.Module:
-    """The model itself, of one that `wrap_ddp` or `AtResolution` wrapped."""
+    """The model itself, of one that `wrapped` returned."""
     model = getattr(model, "module", model)
     return model.model if isinstance(model, AtResolution) else model
 
@@ -256,10 +267,7 @@ def train(
             save_run(out, model, optimizers, ema, run)
             for line in remarks(data_config, sized, len(data), config.batch_size):
                 note(line)
-        learner = at_any_resolution(model) if config.resolution else model
-        if config.compile:
-            learner.compile()
-        ddp_model = wrap_ddp(learner)
+        ddp_model = wrapped(model, config)
         for epoch in range(len(history) + 1, config.epochs + 1):
             began = time.perf_counter()
             if sized.drawn:
