@@ -28,7 +28,7 @@
 //            mixed is zero before the output projection; what the whole branch would
 //            add to x is left out. `attention` shows the weights all the same.
 //   patch    [{layer, token, state}, ...]: row `token` of states[layer] becomes `state`
-//            (D values), and what comes after follows from it; layer runs from 0 (before
+//            (D values), and what comes after follows; layer runs from 0 (before
 //            the first block) to depth (before the head).
 // A mistake is an Error of one line.
 //
@@ -42,6 +42,7 @@ const VARIANTS = [
   "vit", "layer-scale", "stochastic-depth", "stochastic-depth-and-layer-scale",
 ];
 const PROJECTIONS = { manual, convolutional, stem, hybrid };
+const SCALES = Array.from({ length: 32 }, (_, exponent) => 2 ** (exponent - 25));
 const STEM_EPS = 1e-5; // of the stem's group norm: PyTorch's default
 
 export function load(json, buffer) {
@@ -91,7 +92,7 @@ export function forward(model, pixels, { keep, silence = [], patch = [] } = {}) 
     for (const { token, state } of patch.filter((one) => one.layer === layer)) {
       x.set(state, token * D);
     }
-    states.push(Float32Array.from(x));
+    states.push(new Float32Array(x));
   }
   return { logits: classify(model, x), attention, states };
 }
@@ -106,7 +107,7 @@ function embed({ config, weights: { embedder } }, pixels) {
   expect(fits, `pixels are ${pixels.length} values, expected ${C} x ${Y} x ${X}`);
   const picture = { values: channelsLast(pixels, C), Y, X, C };
   const patches = PROJECTIONS[config.embedder](picture, config.patch_size, embedder);
-  const tokens = Float64Array.from(embedder.positions);
+  const tokens = embedder.positions.slice();
   const first = config.pool === "cls" ? config.dim : 0;
   if (first) add(tokens.subarray(0, first), embedder.class_token);
   add(tokens.subarray(first), patches);
@@ -247,9 +248,8 @@ function attend(layer, tokens, T, H, silentHeads) {
   const weights = new Float32Array(H * T * T);
   const mixed = new Float64Array(T * D); // (T, H, K)
   for (let head = 0; head < H; head++) {
-    const [q, k, v] = [0, 1, 2].map((which) => {
-      return columns(qkv, T, which * D + head * K, K); // (T, K)
-    });
+    // (T, K) each
+    const [q, k, v] = [0, D, 2 * D].map((of) => columns(qkv, T, of + head * K, K));
     const scores = multiply(q, k, T, T);
     softmax(scores, T, 1 / Math.sqrt(K));
     weights.set(scores, head * T * T);
@@ -276,7 +276,7 @@ function classify({ config, weights: { head } }, x) {
     for (let t = 1; t < T; t++) add(features, x.subarray(t * D, (t + 1) * D));
     features.forEach((sum, d) => (features[d] = sum / T));
   }
-  return Float32Array.from(linear(norm(features, head[0], eps), 1, head[1]));
+  return new Float32Array(linear(norm(features, head[0], eps), 1, head[1]));
 }
 
 // Layer norm: each token on its own, (T, D) -> (T, D).
@@ -289,48 +289,49 @@ function norm(x, layer, eps) {
   return scale(normed, layer);
 }
 
-// ---- arithmetic; all but `linear`, `multiply` and the two after work in place
+// ---- arithmetic; the first five make new arrays, the others work in place
 
 // inputs (rows, n) -> (rows, m), for PyTorch's weight (m, n) and bias (m), if any.
 function linear(inputs, rows, { weight, bias }) {
   const m = (weight.length * rows) / inputs.length;
   const outputs = multiply(inputs, weight, rows, m);
-  if (bias) for (let at = 0; at < outputs.length; at += m) {
+  if (!bias) return outputs; // a batch norm follows, which has one
+  for (let at = 0; at < outputs.length; at += m) {
     for (let j = 0; j < m; j++) outputs[at + j] += bias[j];
   }
   return outputs;
 }
 
 // a (rows, n) times b (m, n) transposed -> (rows, m): each row of a with each row of b.
-// Eight products side by side, of two rows and four, so that a number that was fetched
-// is used four times, or twice. The last tiles move back to end at the edge: some
-// outputs are computed again, none beyond.
+// Twelve products side by side, of three rows and four: a number that was fetched is
+// used four times, or three. The last tiles move back to end at the edge, where some
+// outputs are computed again.
 function multiply(a, b, rows, m) {
   const n = a.length / rows;
   const out = new Float64Array(rows * m);
-  if (rows < 2 || m < 4) return multiplySmall(a, b, rows, m, out);
-  for (let row = 0; row < rows; row += 2) {
-    const i = Math.min(row, rows - 2);
-    const a0 = i * n;
-    const a1 = a0 + n;
+  if (rows < 3 || m < 4) return multiplySmall(a, b, rows, m, out);
+  for (let row = 0; row < rows; row += 3) {
+    const i = Math.min(row, rows - 3);
+    const a0 = i * n, a1 = a0 + n, a2 = a1 + n;
     for (let column = 0; column < m; column += 4) {
       const j = Math.min(column, m - 4);
-      const b0 = j * n;
-      const b1 = b0 + n;
-      const b2 = b1 + n;
-      const b3 = b2 + n;
+      const b0 = j * n, b1 = b0 + n, b2 = b1 + n, b3 = b2 + n;
       let c00 = 0, c01 = 0, c02 = 0, c03 = 0;
       let c10 = 0, c11 = 0, c12 = 0, c13 = 0;
+      let c20 = 0, c21 = 0, c22 = 0, c23 = 0;
       for (let k = 0; k < n; k++) {
-        const x0 = a[a0 + k], x1 = a[a1 + k];
+        const x0 = a[a0 + k], x1 = a[a1 + k], x2 = a[a2 + k];
         const y0 = b[b0 + k], y1 = b[b1 + k], y2 = b[b2 + k], y3 = b[b3 + k];
         c00 += x0 * y0; c01 += x0 * y1; c02 += x0 * y2; c03 += x0 * y3;
         c10 += x1 * y0; c11 += x1 * y1; c12 += x1 * y2; c13 += x1 * y3;
+        c20 += x2 * y0; c21 += x2 * y1; c22 += x2 * y2; c23 += x2 * y3;
       }
       let at = i * m + j;
       out[at] = c00; out[at + 1] = c01; out[at + 2] = c02; out[at + 3] = c03;
       at += m;
       out[at] = c10; out[at + 1] = c11; out[at + 2] = c12; out[at + 3] = c13;
+      at += m;
+      out[at] = c20; out[at + 1] = c21; out[at + 2] = c22; out[at + 3] = c23;
     }
   }
   return out;
@@ -435,17 +436,20 @@ function gelu(x) {
 function readTensor(buffer, { shape, dtype, offset }) {
   const count = shape.reduce((product, side) => product * side, 1);
   if (dtype === "float32") {
-    return Float64Array.from(new Float32Array(buffer, offset, count));
+    return new Float64Array(new Float32Array(buffer, offset, count));
   }
   expect(dtype === "float16", `a tensor is of ${dtype}, expected float32 or float16`);
-  return Float64Array.from(new Uint16Array(buffer, offset, count), halfToNumber);
+  const halves = new Uint16Array(buffer, offset, count);
+  const values = new Float64Array(count);
+  for (let at = 0; at < count; at++) values[at] = halfToNumber(halves[at]);
+  return values;
 }
 
 // IEEE 754's half precision: a sign, five bits of exponent, ten of fraction.
 function halfToNumber(bits) {
   const exponent = (bits >> 10) & 31;
   const fraction = (bits & 1023) + (exponent > 0 ? 1024 : 0);
-  const size = fraction * 2 ** (Math.max(exponent, 1) - 25);
+  const size = fraction * SCALES[Math.max(exponent, 1)];
   return bits >> 15 ? -size : size;
 }
 
