@@ -1,6 +1,7 @@
 """The forward pass in JavaScript equals PyTorch's, whatever is taken away from it."""
 
 import base64
+import copy
 import json
 import math
 import re
@@ -79,18 +80,17 @@ ODD = {
 
 @torch.no_grad()
 def expected(model, image, keep=None, silence=(), patch=()):
-    """The same in PyTorch, block by block."""
+    """The same in PyTorch, block by block, in double precision: in single precision it
+    is itself nearly 1e-4 off where a state reaches 110, as in stl10-small.
+    """
     config = model.config
-    x = model.embed(image[None])
+    model = copy.deepcopy(model).double()
+    x = model.embed(image[None].double())
     if keep is not None:
         first = int(config.pool == "cls")
         x = torch.cat([x[:, :first], x[:, [first + one for one in keep]]], dim=1)
-    hooks = [
-        hook(
-            model.blocks[one["layer"]], **{k: v for k, v in one.items() if k != "layer"}
-        )
-        for one in silence
-    ]
+    for one in silence:
+        quieten(model, **one)
     attention = []
     states = []
     for layer in range(config.depth + 1):
@@ -101,18 +101,18 @@ def expected(model, image, keep=None, silence=(), patch=()):
             if one["layer"] == layer:
                 x[:, one["token"]] = one["state"]
         states.append(x[0].clone())
-    for handle in hooks:
-        handle.remove()
     return Outcome(model.classify(x)[0], attention, states)
 
 
-def hook(block, head=None, part=None):
-    """Silence a head, or a branch, of a block."""
+def quieten(model, layer, head=None, part=None):
+    """Silence a head, or a branch, of a block from now on."""
+    block = model.blocks[layer]
     if head is not None:
-        return block.attention.out.register_forward_pre_hook(
-            partial(without_head, head=head, heads=block.attention.heads)
+        block.attention.out.register_forward_pre_hook(
+            partial(without_head, head=head, heads=model.config.heads)
         )
-    return getattr(block, part).register_forward_hook(without_branch)
+    else:
+        getattr(block, part).register_forward_hook(without_branch)
 
 
 def without_head(module, inputs, head, heads):
@@ -127,14 +127,14 @@ def without_branch(module, inputs, output):
     return torch.zeros_like(output)
 
 
-def assert_same(found, wanted, tolerance=TOLERANCE):
+def assert_same(found, wanted):
     assert found.error == ""
     for mine, theirs in zip(
         [found.logits, *found.attention, *found.states],
         [wanted.logits, *wanted.attention, *wanted.states],
         strict=True,
     ):
-        torch.testing.assert_close(mine, theirs, atol=tolerance, rtol=0)
+        torch.testing.assert_close(mine, theirs.float(), atol=TOLERANCE, rtol=0)
 
 
 def image_for(config, seed=1):
@@ -420,7 +420,7 @@ def test_a_worker_of_a_page_from_a_file_computes_the_same(guarded, tmp_path):
         found, (wanted.logits, wanted.attention[-1], wanted.states[-1]), strict=True
     ):
         torch.testing.assert_close(
-            torch.tensor(mine), theirs.flatten(), atol=TOLERANCE, rtol=0
+            torch.tensor(mine), theirs.float().flatten(), atol=TOLERANCE, rtol=0
         )
     guarded.assert_clean()
 
