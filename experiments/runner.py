@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from filelock import FileLock
+
 from experiments.results import ROOT, environment_info, read_result, write_result
 
 ALONE = ""  # the step of a result that has no other: its parts are the result's own
@@ -57,6 +59,8 @@ def complete(
     there is no job.
     """
     path = ROOT / "results" / f"{name}.json"
+    lock = ROOT / "runs" / f"{name}.lock"
+    lock.parent.mkdir(exist_ok=True)
     about = about or {}
     names = list(dict.fromkeys(job.step for job in jobs))
     if unknown := [step for step in only or [] if step not in names]:
@@ -73,17 +77,20 @@ def complete(
             continue
         print(f"{job.step or name}, {kind} {job.number}", flush=True)
         entry = {kind: job.number} | job.measure()
-        # another process may have written by now
-        steps = about.get("steps", {}) | read_steps(path, names)
-        runs = [*steps.get(job.step, {"runs": []})["runs"], entry]
-        steps[job.step] = job.about() | summary(sorted(runs, key=lambda run: run[kind]))
-        order = [*(step for step in steps if step not in names), *names]
-        result = environment_info(device, "torchvision", "scikit-learn") | about
-        if names == [ALONE]:
-            result |= steps[ALONE]
-        else:
-            result |= {"steps": {step: steps[step] for step in order if step in steps}}
-        write_result(path, result)
+        # another process may have written by now, or be about to
+        with FileLock(lock):
+            steps = about.get("steps", {}) | read_steps(path, names)
+            runs = [*steps.get(job.step, {"runs": []})["runs"], entry]
+            runs.sort(key=lambda run: run[kind])
+            steps[job.step] = job.about() | summary(runs)
+            order = [*(step for step in steps if step not in names), *names]
+            result = environment_info(device, "torchvision", "scikit-learn") | about
+            if names == [ALONE]:
+                result |= steps[ALONE]
+            else:
+                there = {step: steps[step] for step in order if step in steps}
+                result |= {"steps": there}
+            write_result(path, result)
     show(name, read_steps(path, names), kind)
     return read_result(path)
 
