@@ -156,6 +156,13 @@ def write_landing(app: Sphinx) -> None:
     landing.write(ROOT / "book" / "_build" / "landing")
 
 
+def leave_out_widgets(app: Sphinx, pagename: str, *_: object) -> None:
+    """No state of widgets, which would repeat in the head of a page what its explorer
+    holds, and nothing reads.
+    """
+    NbMetadataCollector.get_js_files(app.env, pagename).clear()
+
+
 def setup(app: Sphinx) -> None:
     from code_lines import LineFormatter  # found through the path that is set above
 
@@ -166,5 +173,7 @@ def setup(app: Sphinx) -> None:
     app.connect("source-read", say_start)
     app.connect("doctree-read", describe_figures)
     app.connect("doctree-read", say_seconds)
+    # before myst-nb's own, which adds it
+    app.connect("html-page-context", leave_out_widgets, priority=400)
     app.connect("build-finished", say_unchanged)
     app.connect("build-finished", lead_to_index)
