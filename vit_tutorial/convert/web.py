@@ -1,5 +1,6 @@
 """A model for the browser: what `explorer/js/vit.js` loads."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 
 from vit_tutorial.files import write_file
 from vit_tutorial.model import VisionTransformer
+from vit_tutorial.models import MODELS
 from vit_tutorial.training.run import Run, to_json
 
 FORMAT = 1
@@ -32,19 +34,43 @@ def export_web(
     """Write model.json and model.bin into `folder`, made if need be, over those of an
     earlier export; the bytes of both.
 
+    Raises ValueError for a folder that is a file, and what `web_model` raises; then
+    nothing has been written.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{folder} is a file, expected a folder")
+    about, content = web_model(model, run.classes, run.mean, run.std, dtype)
+    description = to_json(about).encode()
+    folder.mkdir(parents=True, exist_ok=True)
+    # the description last: it counts the bytes of the other, so that an export which
+    # was cut off between the two is refused, never computed with
+    write_file(folder / "model.bin", content)
+    write_file(folder / "model.json", description)
+    return len(content) + len(description)
+
+
+def web_model(
+    model: nn.Module,
+    classes: Sequence[str] | None,
+    mean: Sequence[float],
+    std: Sequence[float],
+    dtype: Literal["float32", "float16"] = "float32",
+) -> tuple[dict, bytes]:
+    """What model.json says, and the bytes of model.bin.
+
     model.json names config, classes, mean and std, and of each tensor shape, dtype and
     the byte of model.bin where it begins; numbers are little-endian. Raises ValueError
-    for a CNN, for a folder that is a file, and for values that are not finite or too
-    large for `dtype`; then nothing has been written.
+    for a model that is none of `VARIANTS`, and for values that are not finite or too
+    large for `dtype`.
     """
-    name = run.config.model.name
-    if not isinstance(model, VisionTransformer) or name not in VARIANTS:
+    name = getattr(getattr(model, "config", None), "name", type(model).__name__)
+    # not of a subclass, either: its forward pass may be another
+    exact = name in VARIANTS and type(model) is MODELS[name]
+    if not isinstance(model, VisionTransformer) or not exact:
         raise ValueError(
             f"the model is {name!r}, the web format is of Vision Transformers:"
             f" {', '.join(VARIANTS)}"
         )
-    if folder.exists() and not folder.is_dir():
-        raise ValueError(f"{folder} is a file, expected a folder")
     content = bytearray()
     tensors = {}
     for key, tensor in web_tensors(model).items():
@@ -60,23 +86,16 @@ def export_web(
             "offset": len(content),
         }
         content += stored.contiguous().numpy().astype(f"<f{stored.itemsize}").tobytes()
-    description = to_json(
-        {
-            "format": FORMAT,
-            "config": asdict(model.config),
-            "classes": run.classes,
-            "mean": run.mean,
-            "std": run.std,
-            "bytes": len(content),
-            "tensors": tensors,
-        }
-    ).encode()
-    folder.mkdir(parents=True, exist_ok=True)
-    # the description last: it counts the bytes of the other, so that an export which
-    # was cut off between the two is refused, never computed with
-    write_file(folder / "model.bin", bytes(content))
-    write_file(folder / "model.json", description)
-    return len(content) + len(description)
+    about = {
+        "format": FORMAT,
+        "config": asdict(model.config),
+        "classes": classes,
+        "mean": mean,
+        "std": std,
+        "bytes": len(content),
+        "tensors": tensors,
+    }
+    return about, bytes(content)
 
 
 def web_tensors(model: VisionTransformer) -> dict[str, Tensor]:
