@@ -1,0 +1,110 @@
+// The engine's messages, and which questions are answered.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { answer } from "../../../vit_tutorial/explorer/js/engine_worker.js";
+import { latest, startEngine } from "../../../vit_tutorial/explorer/js/explorer/engine.js";
+
+test("what is wrong comes back as one line, with the question's number", () => {
+  const [said, handedOver] = answer({ number: 7, kind: "load", json: { format: 0 } });
+  assert.deepEqual(said,
+    { number: 7, error: "model.json is of format 0, expected 1" });
+  assert.deepEqual(handedOver, []);
+});
+
+/** Questions that are answered when `go` is called, in their order. */
+function slow() {
+  const begun = [];
+  const ask = (name) =>
+    new Promise((resolve, reject) => begun.push({ name, resolve, reject }));
+  return { begun, asked: latest(ask) };
+}
+const settle = () => new Promise(setImmediate);
+
+test("of many that come quickly only the latest is answered", async () => {
+  const { begun, asked } = slow();
+  const all = ["a", "b", "c"].map(asked);
+  await settle();
+  assert.deepEqual(begun.map(({ name }) => name), ["c"]);
+  begun[0].resolve("of c");
+  assert.deepEqual(await Promise.all(all), [undefined, undefined, "of c"]);
+});
+
+test("one that has begun is overtaken, and one after another all are answered",
+  async () => {
+    const { begun, asked } = slow();
+    const first = asked("a");
+    await settle();
+    const second = asked("b");
+    begun[0].resolve("of a");
+    assert.equal(await first, undefined);
+    await settle();
+    begun[1].resolve("of b");
+    assert.equal(await second, "of b");
+    const third = asked("c");
+    await settle();
+    begun[2].reject(new Error("broken"));
+    await assert.rejects(third, /broken/);
+    const fourth = asked("d");
+    await settle();
+    begun[3].resolve("of d");
+    assert.equal(await fourth, "of d");
+  });
+
+/** A worker in place of the browser's: it keeps what is posted to it. */
+class FakeWorker {
+  posted = [];
+  constructor() {
+    FakeWorker.last = this;
+  }
+  postMessage(message) {
+    this.posted.push(message);
+  }
+}
+
+function start(t, weights) {
+  globalThis.Worker = FakeWorker;
+  globalThis.ENGINE_WORKER = "";
+  t.after(() => {
+    delete globalThis.Worker;
+    delete globalThis.ENGINE_WORKER;
+  });
+  return [startEngine(weights), FakeWorker.last];
+}
+
+test("the model is loaded before anything is asked; answers come by number",
+  async (t) => {
+    const buffer = new ArrayBuffer(4);
+    const [view, worker] = start(t, Promise.resolve({ json: {}, buffer }));
+    const [one, two] = [1, 2].map((size) =>
+      view(new Float32Array(size), {}, {}));
+    await settle();
+    assert.deepEqual(worker.posted.map(({ kind }) => kind), ["load"]);
+    worker.onmessage({ data: { number: 1, result: {} } });
+    await settle();
+    const numbers = worker.posted.map(({ number }) => number);
+    assert.deepEqual(numbers, [1, 2, 3]);
+    worker.onmessage({ data: { number: 3, result: "second" } });
+    worker.onmessage({ data: { number: 2, error: "one line" } });
+    assert.equal(await two, "second");
+    await assert.rejects(one, { message: "one line" });
+  });
+
+test("a worker that does not start is said", async (t) => {
+  const buffer = new ArrayBuffer(4);
+  const [view, worker] = start(t, Promise.resolve({ json: {}, buffer }));
+  const asked = view(new Float32Array(1), {}, {});
+  await settle();
+  worker.onerror();
+  await assert.rejects(asked, /starts no worker/);
+  await assert.rejects(view(new Float32Array(1), {}, {}), /starts no worker/);
+});
+
+test("a worker that ends before it was asked is said, too", async (t) => {
+  const { promise, resolve } = Promise.withResolvers();
+  const [view, worker] = start(t, promise);
+  const asked = view(new Float32Array(1), {}, {});
+  worker.onerror();
+  resolve({ json: {}, buffer: new ArrayBuffer(4) });
+  await assert.rejects(asked, /starts no worker/);
+});
