@@ -51,7 +51,8 @@ def explorer() -> str:
         snapshots,
     )
     shown.image = FIRST
-    return STYLE + page(shown)
+    # the first screen has no room for what the model is there for
+    return STYLE + page(shown, with_model=False)
 
 
 def number() -> str:

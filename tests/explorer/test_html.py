@@ -25,6 +25,7 @@ from torch import Tensor
 from vit_tutorial.data.images import normalise
 from vit_tutorial.explorer.widget import explore
 from vit_tutorial.interpret.attention import attention_maps, rollout
+from vit_tutorial.model import VisionTransformer
 
 chromium = browser.chromium
 guarded = browser.guarded
@@ -198,19 +199,22 @@ def test_explorers_on_one_page_do_not_clash(opened):
 def test_only_what_can_be_chosen_is_shown(opened):
     model = build(heads=1)
     (shown,) = opened(explore(model, draw_images(1)))
-    visible = {
-        "image": False,
-        "layer": True,
-        "head": False,
-        "epoch": False,
-        "own picture": False,
-    }
+    visible = {"image": False, "layer": True, "head": False, "epoch": False}
     assert {
         name: shown.get_by_label(name, exact=True).is_visible() for name in visible
     } == visible
-    # needs the model
-    assert not shown.get_by_role("button", name="drop patches").is_visible()
     assert_shown(shown, model, image=0, head=-1)
+
+
+def test_a_page_without_the_model_does_not_offer_to_compute(opened):
+    """A reader's own class may compute otherwise than the engine does."""
+    model = build()
+    model.__class__ = type("Mine", (VisionTransformer,), {})
+    (shown,) = opened(explore(model, draw_images(1)))
+    assert not shown.get_by_label("own picture", exact=True).is_visible()
+    assert not shown.get_by_role("button", name="drop patches").is_visible()
+    assert not shown.locator(".note").is_visible()
+    assert_shown(shown, model, image=0)
 
 
 def test_the_prediction_and_its_bars_are_the_models(opened):

@@ -8,7 +8,7 @@ import anywidget
 import traitlets
 from torch import Tensor
 
-from vit_tutorial.explorer.encoding import unpack
+from vit_tutorial.explorer.encoding import Source, unpack
 
 STATE = ("image", "layer", "head", "query", "epoch", "mode", "opacity", "dropped")
 # a trait: how many there are
@@ -18,6 +18,7 @@ COUNTS = {"image": "images", "layer": "layers", "head": "heads", "query": "patch
 class Choices(anywidget.AnyWidget):
     """What can be chosen, in Python as in the view, and checked: see `Explorer`."""
 
+    source: Source  # what can be chosen comes from there
     metadata = traitlets.Dict().tag(sync=True)
     image, layer, query = (traitlets.Int().tag(sync=True) for _ in range(3))
     head = traitlets.Int(-1).tag(sync=True)

@@ -14,6 +14,7 @@ from vit_tutorial.data.images import normalise
 from vit_tutorial.interpret.attention import evaluating, rollout
 from vit_tutorial.model import VisionTransformer
 
+MOST_BYTES = 3_000_000  # of data on a page, compressed: more opens slowly on a phone
 # a number from 0 to 1 is kept as its root in 16 bits: so small ones keep their digits
 ROOTS = 65_535
 # many tokens hardly repeat: then the second is shorter

@@ -11,8 +11,9 @@ import torch
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from vit_tutorial.convert.web import web_model
 from vit_tutorial.explorer.choices import Choices
-from vit_tutorial.explorer.encoding import deflate
+from vit_tutorial.explorer.encoding import MOST_BYTES, deflate
 from vit_tutorial.fonts import fitted, literal
 from vit_tutorial.plots import QUERY, WIDTH, overlay
 
@@ -22,11 +23,13 @@ SCRIPT, STYLE = (
 )
 
 
-def page(explorer: Choices) -> str:
+def page(explorer: Choices, with_model: bool = True) -> str:
     """The explorer as one piece of HTML that needs nothing else: data and script
     inline, several fit on a page.
+
+    The model of the epoch shown is there, too, where it fits, so that the page can
+    compute: a megabyte that a page may do without.
     """
-    # without a kernel nothing can be dropped
     f = explorer.metadata
     state = {**explorer.state(), "dropped": []}
     here = explorer.image * len(f["epochs"]) + f["epochs"].index(explorer.epoch)
@@ -39,12 +42,16 @@ def page(explorer: Choices) -> str:
     pieces.sort(
         key=lambda piece: piece not in (("pictures", explorer.image), ("views", here))
     )
-    packed = [
-        (name, at, base64.b64encode(deflate(getattr(explorer, name)[at])).decode())
-        for name, at in pieces
-    ]
+    packed = [(name, at, deflate(getattr(explorer, name)[at])) for name, at in pieces]
+    room = MOST_BYTES - sum(len(piece) for _, _, piece in packed)
     data = json.dumps(
-        {"metadata": f, "state": state, "pieces": packed}, separators=(",", ":")
+        {
+            "metadata": f,
+            "state": state,
+            "pieces": [(name, at, text(piece)) for name, at, piece in packed],
+            "model": carried(explorer, room) if with_model else None,
+        },
+        separators=(",", ":"),
     )
     data = data.replace("<", "\\u003c")  # a class may be called </script>
     return (
@@ -53,6 +60,33 @@ def page(explorer: Choices) -> str:
         " model's attention need JavaScript.</noscript></div>\n<script"
         f' type="module">\n{SCRIPT}</script>'
     )
+
+
+def carried(explorer: Choices, room: int) -> dict | None:
+    """The model that the page computes with: that of the epoch shown, in half
+    precision.
+
+    None where its weights take more than `room` bytes, or the browser's engine cannot
+    compute it; then nothing can be dropped there.
+    """
+    source = explorer.source
+    model = source.models[explorer.epoch]
+    try:
+        about, weights = web_model(model, None, source.mean, source.std, "float16")
+    except ValueError:
+        return None
+    packed = deflate(weights)
+    if len(packed) > room:
+        return None
+    return {
+        "epoch": explorer.epoch,
+        "description": about,
+        "weights": text(packed),
+    }
+
+
+def text(data: bytes) -> str:
+    return base64.b64encode(data).decode()
 
 
 def picture(explorer: Choices) -> bytes:

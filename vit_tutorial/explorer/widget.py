@@ -15,14 +15,20 @@ from torch import Tensor
 from vit_tutorial.config import ViTConfig
 from vit_tutorial.data.images import normalise, to_device_of
 from vit_tutorial.explorer.choices import Choices
-from vit_tutorial.explorer.encoding import Source, deflate, pack, pixels, run_model
+from vit_tutorial.explorer.encoding import (
+    MOST_BYTES,
+    Source,
+    deflate,
+    pack,
+    pixels,
+    run_model,
+)
 from vit_tutorial.explorer.html import SCRIPT, STYLE, page, picture
 from vit_tutorial.model import VisionTransformer
 
 MOST_IMAGES = 64
 # of all images, epochs, layers and heads: far more than a page can hold
 MOST_WEIGHTS = 24_000_000
-MOST_BYTES = 3_000_000  # of data on a page, compressed: more opens slowly on a phone
 # steps from 0 to a row's largest weight: as many as fit a page
 QUANTIZATION_LEVELS = (255, 191, 127, 95, 63, 47, 31, 23, 15)
 # as pixels
@@ -178,6 +184,7 @@ def explore(
         "patches": patches,
         "grid": c.grid,
         "size": c.sides,
+        "channels": c.channels,
         "epochs": list(models),
         "quantizationLevels": quantization_levels,
         "classToken": c.pool == "cls",

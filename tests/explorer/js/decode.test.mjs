@@ -64,6 +64,8 @@ test("a view is that of image and epoch, or lacks the dropped patches", () => {
   const state = { image: 1, epoch: 5, dropped: [2] };
   assert.equal(wholeView(data, state), "b5");
   assert.equal(presentView(data, state), "b5"); // until it is known
+  data.masked = undefined; // it will arrive
+  assert.equal(presentView(data, state), undefined);
   data.masked = "masked";
   assert.equal(presentView(data, state), "masked");
   assert.equal(presentView(data, { ...state, dropped: [] }), "b5");

@@ -5,7 +5,6 @@ import { test } from "node:test";
 import { barred } from "../../../vit_tutorial/explorer/js/explorer/bars.js";
 import * as say from "../../../vit_tutorial/explorer/js/explorer/sentences.js";
 import { chosen } from "../../../vit_tutorial/explorer/js/explorer/thumbs.js";
-import { cover } from "../../../vit_tutorial/explorer/js/explorer/upload.js";
 
 const data = {
   images: 2, layers: 4, heads: 3, patches: 24, grid: [4, 6], epochs: [null],
@@ -87,7 +86,9 @@ test("the maps that a choice is made of are framed", () => {
     [[0, 0], [0, 1], [1, 0], [1, 1]]);
 });
 
-test("a picture covers the model's size, its middle in the middle", () => {
-  assert.deepEqual(cover({ width: 200, height: 100 }, 50, 50), [-25, 0, 100, 50]);
-  assert.deepEqual(cover({ width: 10, height: 40 }, 20, 40), [0, -20, 20, 80]);
+test("a page says what it computes with", () => {
+  const of = (epoch) => say.note({ computed: { epoch } });
+  assert.equal(of(24), "Dropped patches and own pictures are computed on this page, " +
+    "with the model of epoch 24: your picture never leaves this browser.");
+  assert.match(of(null), /on this page: your picture/);
 });

@@ -39,9 +39,26 @@ test("what a choice is on its slider and back", () => {
 test("another image is whole again, the same one stays as it is", () => {
   const lacking = { ...start, dropped: [4] };
   const other = { image: 1, dropped: [] };
-  assert.deepEqual(state.consequences(lacking, { image: 1 }), other);
-  assert.deepEqual(state.consequences(lacking, { image: 0 }), { image: 0 });
-  assert.deepEqual(state.consequences(lacking, { layer: 1 }), { layer: 1 });
+  assert.deepEqual(state.consequences(lacking, { image: 1 }, data), other);
+  assert.deepEqual(state.consequences(lacking, { image: 0 }, data), { image: 0 });
+  assert.deepEqual(state.consequences(lacking, { layer: 1 }, data), { layer: 1 });
+});
+
+test("a page computes for one epoch: dropping and own pictures go there", () => {
+  const page = { ...data, images: 3, computed: { epoch: 12, from: 2 } };
+  const early = { ...start, epoch: 3 };
+  const become = (part, from = early) => state.consequences(from, part, page);
+  assert.deepEqual(become({ dropped: [4] }), { dropped: [4], epoch: 12 });
+  assert.deepEqual(become({ image: 2 }), { image: 2, dropped: [], epoch: 12 });
+  assert.deepEqual(become({ image: 1 }), { image: 1, dropped: [] });
+  assert.deepEqual(become({ layer: 1 }), { layer: 1 });
+  const lacking = { ...start, dropped: [4] };
+  assert.deepEqual(become({ epoch: 0 }, lacking), { epoch: 0, dropped: [] });
+  assert.deepEqual(become({ layer: 1 }, lacking), { layer: 1 });
+  const own = { ...start, image: 2 };
+  assert.deepEqual(become({ epoch: 0 }, own), { epoch: 12 });
+  assert.ok(state.isOwn(own, page) && !state.isOwn(start, page));
+  assert.ok(!state.isOwn(own, data)); // a kernel computes for all epochs
 });
 
 test("patches are dropped in order and put back, and one stays", () => {

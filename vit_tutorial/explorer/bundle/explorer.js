@@ -48,7 +48,7 @@ function weightsOf(view, data, { mode, layer, head }, query) {
   return { weights, kept, largest };
 }
 var wholeView = ({ views, epochs }, { image, epoch }) => views[image * epochs.length + epochs.indexOf(epoch)];
-var presentView = (data, state) => state.dropped.length && data.masked || wholeView(data, state);
+var presentView = (data, state) => state.dropped.length && data.masked !== null ? data.masked : wholeView(data, state);
 var guessOf = ({ probabilities }) => probabilities.indexOf(Math.max(...probabilities));
 
 // frame/dom.js
@@ -134,6 +134,10 @@ function sentence(data, state, shown) {
     cursor ? ` Under the cursor: patch ${place(cursor, data)}.` : ""
   ].join("");
 }
+function note({ computed: { epoch } }) {
+  const model = epoch === null ? "" : `, with the model of epoch ${epoch}`;
+  return `Dropped patches and own pictures are computed on this page${model}: your picture never leaves this browser.`;
+}
 var keys = (dropping) => dropping ? "arrow keys choose a patch, space drops it or puts it back" : "arrow keys move the query";
 function expression({ classToken }, { image, layer, head, mode }, query) {
   const mean = query === 0 && !classToken;
@@ -218,10 +222,19 @@ function within(state, data) {
   }
   return bounded;
 }
-var consequences = (state, part) => (part.image ?? state.image) === state.image ? part : { ...part, dropped: [] };
+function consequences(state, part, data) {
+  const same = (part.image ?? state.image) === state.image;
+  const whole = same ? part : { ...part, dropped: [] };
+  if (!data.computed) return whole;
+  const { epoch } = data.computed;
+  if (isOwn({ ...state, ...part }, data) || part.dropped?.length)
+    return { ...whole, epoch };
+  return (part.epoch ?? epoch) === epoch ? whole : { ...whole, dropped: [] };
+}
+var isOwn = ({ image }, { computed }) => image >= computed?.from;
 function toggled(dropped, patch, patches) {
-  const others = dropped.filter((other) => other !== patch);
-  if (others.length < dropped.length) return others;
+  const others2 = dropped.filter((other) => other !== patch);
+  if (others2.length < dropped.length) return others2;
   const more = [...dropped, patch].sort((a, b) => a - b);
   return more.length < patches ? more : dropped;
 }
@@ -294,6 +307,8 @@ function controls2(find, data, hear) {
     }
     inputs.mode.value = state.mode;
     inputs.head.disabled = state.mode === "rollout";
+    inputs.epoch.disabled = isOwn(state, data);
+    buttons.epoch.disabled = inputs.epoch.disabled;
     buttons.token.ariaPressed = state.query === 0;
     buttons.back.disabled = state.dropped.length === 0;
   }
@@ -487,20 +502,121 @@ function chosen({ mode, layer, head }, heads) {
   return layers.flatMap((one) => those.map((other) => [one, other]));
 }
 
-// explorer/upload.js
-function cover(picture, width, height) {
-  const shrink = Math.max(width / picture.width, height / picture.height);
-  const [wide, tall] = [picture.width * shrink, picture.height * shrink];
-  return [(width - wide) / 2, (height - tall) / 2, wide, tall];
+// explorer/resize.js
+var BITS = 22;
+var ONE = 2 ** BITS;
+var STRIP = 256;
+function taps(length, from, to, count) {
+  [from, to] = [Math.fround(from), Math.fround(to)];
+  const scale = Math.fround(to - from) / count;
+  const reach = Math.max(scale, 1);
+  return Array.from({ length: count }, (_, at) => {
+    const centre = from + (at + 0.5) * scale;
+    const start = Math.max(0, Math.trunc(centre - reach + 0.5));
+    const end = Math.min(length, Math.trunc(centre + reach + 0.5));
+    const shares = Array.from({ length: end - start }, (_2, near) => {
+      const distance = Math.abs((near + start - centre + 0.5) * (1 / reach));
+      return Math.max(0, 1 - distance);
+    });
+    const sum = shares.reduce((total, share) => total + share, 0);
+    const weights = shares.map((share) => Math.trunc(0.5 + share / sum * ONE));
+    return { start, weights };
+  });
 }
-async function readPicture(file, width, height) {
-  const picture = await createImageBitmap(file);
-  const small = make("canvas", { width, height }).getContext("2d");
-  Object.assign(small, { imageSmoothingQuality: "high", fillStyle: "white" });
-  small.fillRect(0, 0, width, height);
-  small.drawImage(picture, ...cover(picture, width, height));
-  const { data } = small.getImageData(0, 0, width, height);
-  return data.filter((_, at) => at % 4 < 3);
+function middle(width, height, columns, rows) {
+  const [own, wanted] = [width / height, columns / rows];
+  const across = own > wanted ? wanted * height : width;
+  const down = own < wanted ? width / wanted : height;
+  const [left, top] = [(width - across) * 0.5, (height - down) * 0.5];
+  return [left, top, left + across, top + down];
+}
+async function resize(read2, width, height, columns, rows) {
+  const [left, top, right, bottom] = middle(width, height, columns, rows);
+  const across = taps(width, left, right, columns);
+  const down = taps(height, top, bottom, rows);
+  const first2 = { x: across[0].start, y: down[0].start };
+  const wide = endOf(across.at(-1)) - first2.x;
+  const tall = endOf(down.at(-1)) - first2.y;
+  const narrow = new Uint8Array(tall * columns * 3);
+  for (let y = 0; y < tall; y += STRIP) {
+    const some = Math.min(STRIP, tall - y);
+    const strip = await read2(first2.x, first2.y + y, wide, some);
+    for (let row = 0; row < some; row++)
+      across.forEach(({ start, weights }, column) => {
+        const from = 4 * (row * wide + start - first2.x);
+        const to = 3 * ((y + row) * columns + column);
+        mix(strip, from, 4, weights, narrow, to);
+      });
+  }
+  const result = new Uint8Array(rows * columns * 3);
+  down.forEach(({ start, weights }, row) => {
+    for (let column = 0; column < columns; column++) {
+      const from = 3 * ((start - first2.y) * columns + column);
+      mix(narrow, from, 3 * columns, weights, result, 3 * (row * columns + column));
+    }
+  });
+  return result;
+}
+var endOf = ({ start, weights }) => start + weights.length;
+function mix(source2, from, step2, weights, target, to) {
+  for (let colour = 0; colour < 3; colour++) {
+    let sum = ONE / 2;
+    for (let at = 0; at < weights.length; at++)
+      sum += source2[from + at * step2 + colour] * weights[at];
+    target[to + colour] = Math.min(255, Math.floor(sum / ONE));
+  }
+}
+function greyed(pixels) {
+  for (let at = 0; at < pixels.length; at += 4) {
+    const [red, green, blue] = [pixels[at], pixels[at + 1], pixels[at + 2]];
+    const grey = 19595 * red + 38470 * green + 7471 * blue + 32768 >> 16;
+    pixels.fill(grey, at, at + 3);
+  }
+  return pixels;
+}
+
+// explorer/upload.js
+function onFiles(element, take) {
+  const carries = ({ dataTransfer }) => dataTransfer?.types.includes("Files");
+  const over = (event, is) => {
+    if (!carries(event)) return false;
+    event.preventDefault();
+    event.stopPropagation();
+    element.classList.toggle("over", is);
+    return true;
+  };
+  element.addEventListener("dragenter", (event) => over(event, true));
+  element.addEventListener("dragover", (event) => over(event, true));
+  element.addEventListener("dragleave", (event) => over(event, false));
+  element.addEventListener("drop", (event) => {
+    if (over(event, false)) take(event.dataTransfer.files[0]);
+  });
+  element.addEventListener("paste", (event) => {
+    const [file] = event.clipboardData?.files ?? [];
+    if (!file) return;
+    event.preventDefault();
+    event.stopPropagation();
+    take(file);
+  });
+}
+async function readPicture(file, { size: [height, width], channels }) {
+  const picture = await createImageBitmap(file, { colorSpaceConversion: "none" });
+  const canvas = make("canvas");
+  const pen = canvas.getContext("2d", { willReadFrequently: true });
+  async function read2(left, top, wide, tall) {
+    await new Promise((go) => setTimeout(go));
+    Object.assign(canvas, { width: wide, height: tall });
+    pen.fillStyle = "white";
+    pen.fillRect(0, 0, wide, tall);
+    pen.drawImage(picture, -left, -top);
+    const { data } = pen.getImageData(0, 0, wide, tall);
+    return channels === 1 ? greyed(data) : data;
+  }
+  try {
+    return await resize(read2, picture.width, picture.height, width, height);
+  } finally {
+    picture.close();
+  }
 }
 
 // explorer/mount.js
@@ -521,7 +637,9 @@ var LAYOUT = `
 </div>
 <div class="controls"></div>
 <div class="tools" hidden>
-  <label>own picture <input type="file" accept="image/*"></label></div>
+  <label>own picture <input type="file" accept="image/*"></label>
+  <span>or drag it here or paste it</span></div>
+<p class="note"></p>
 <p class="problem" role="alert"></p>
 <p class="sentence" role="status"></p>
 <p class="tensor">as a tensor: <code></code></p>`;
@@ -540,7 +658,8 @@ function mount(element, data, live = null) {
   drawColours(find(".colours"), data.colours);
   if (data.quantizationLevels < 255)
     find(".alone").textContent += `, in ${data.quantizationLevels} steps`;
-  find(".tools").hidden = live === null;
+  find(".tools").hidden = !live;
+  find(".note").textContent = live?.note ?? "";
   const play = player((name) => {
     const { part, ends } = step(name, state, data);
     return { part, ends: ends || still || !element.isConnected };
@@ -585,14 +704,17 @@ function mount(element, data, live = null) {
     head: clamp(head, 0, data.heads - 1),
     mode: "raw"
   });
+  if (live) onFiles(element, upload);
   onMaps(thumbs, data, {
     chosen: choose,
     arrow: (down, across) => choose(state.layer + down, state.head + across)
   });
   function move(part) {
     if ("query" in part) preview = null;
-    show(consequences(state, part));
+    const moved = { ...state, ...consequences(state, part, data) };
+    Object.assign(state, within(moved, data));
     live?.changed({ ...state });
+    show({});
   }
   function toggle(patch) {
     const dropped = toggled(state.dropped, patch, data.patches);
@@ -607,8 +729,7 @@ function mount(element, data, live = null) {
   async function upload(file) {
     problem("");
     try {
-      const [height, width] = data.size;
-      live.upload(await readPicture(file, width, height), file.name);
+      live.upload(await readPicture(file, data), file.name);
     } catch {
       problem(`${file.name} is no picture that this browser can read`);
     }
@@ -618,6 +739,7 @@ function mount(element, data, live = null) {
   }
   function show(part) {
     Object.assign(state, within({ ...state, ...part }, data));
+    if (isOwn(state, data) && play.playing() === "epoch") play.stop();
     board.place(state);
     redraw(play.playing() !== null);
   }
@@ -696,10 +818,128 @@ function takeNext(name) {
   return { element, data: JSON.parse(script.textContent) };
 }
 async function inflate(text) {
-  const packed = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const letters = atob(text);
+  const packed = new Uint8Array(letters.length);
+  for (let at = 0; at < packed.length; at++) packed[at] = letters.charCodeAt(at);
   const inflater = new DecompressionStream("deflate");
   const stream = new Blob([packed]).stream().pipeThrough(inflater);
   return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+// explorer/engine.js
+function startEngine(weights) {
+  const text = new Blob(['(() => {\n  // explorer/compute.js\n  var ROOTS = 65535;\n  var rounded = (share) => (Math.round(ROOTS * Math.sqrt(Math.min(1, share))) / ROOTS) ** 2;\n  function viewOf({ logits, attention }, sizes, keep) {\n    const { layers, heads, patches, quantizationLevels, classToken } = sizes;\n    const present = Array.from(keep ?? Array(patches).keys(), (patch) => 1 + patch);\n    if (classToken) present.unshift(0);\n    const rows = layers * (heads + 1) * (1 + patches);\n    const view = {\n      probabilities: softmax(logits),\n      scales: new Float32Array(rows),\n      kept: new Float32Array(rows),\n      weights: new Uint8Array(rows * patches)\n    };\n    const T = present.length;\n    rollouts(attention, heads, T).forEach((joint, layer) => {\n      for (let map = 0; map <= heads; map++) {\n        const size = T * T;\n        const of = attention[layer];\n        const weights = map < heads ? of.subarray(map * size, (map + 1) * size) : joint;\n        const first = (layer * (heads + 1) + map) * (1 + patches);\n        for (let at = 0; at < T; at++)\n          write(first + present[at], weights.subarray(at * T, (at + 1) * T));\n        if (!classToken) write(first, meanRow(weights, T));\n      }\n    });\n    function write(row, weights) {\n      const onPatches = classToken ? weights.subarray(1) : weights;\n      let largest = 0;\n      for (const weight of onPatches) largest = Math.max(largest, weight);\n      view.scales[row] = rounded(largest);\n      if (classToken) view.kept[row] = rounded(weights[0]);\n      const steps = quantizationLevels / Math.max(largest, 1e-30);\n      present.slice(present.length - onPatches.length).forEach((patch, at) => {\n        const level = Math.round(onPatches[at] * steps);\n        view.weights[row * patches + patch - 1] = level;\n      });\n    }\n    return view;\n  }\n  function rollouts(attention, heads, T) {\n    let joint = null;\n    return attention.map((weights) => {\n      const step = new Float64Array(T * T);\n      for (let row = 0; row < T; row++) {\n        let sum = 0;\n        for (let column = 0; column < T; column++) {\n          const at = row * T + column;\n          for (let head = 0; head < heads; head++)\n            step[at] += weights[head * T * T + at] / heads;\n          step[at] += Number(row === column);\n          sum += step[at];\n        }\n        for (let column = 0; column < T; column++) step[row * T + column] /= sum;\n      }\n      joint = joint ? product(step, joint, T) : step;\n      return joint;\n    });\n  }\n  function product(one, other, T) {\n    const result = new Float64Array(T * T);\n    for (let row = 0; row < T; row++)\n      for (let inner = 0; inner < T; inner++) {\n        const factor = one[row * T + inner];\n        for (let column = 0; column < T; column++)\n          result[row * T + column] += factor * other[inner * T + column];\n      }\n    return result;\n  }\n  function meanRow(weights, T) {\n    const mean = new Float64Array(T);\n    weights.forEach((weight, at) => mean[at % T] += weight / T);\n    return mean;\n  }\n  function softmax(logits) {\n    const most = Math.max(...logits);\n    const powers = Array.from(logits, (logit) => Math.exp(logit - most));\n    const sum = powers.reduce((total, power) => total + power, 0);\n    return Float32Array.from(powers, (power) => power / sum);\n  }\n\n  // vit.js\n  var FORMAT = 1;\n  var VARIANTS = [\n    "vit",\n    "layer-scale",\n    "stochastic-depth",\n    "stochastic-depth-and-layer-scale"\n  ];\n  var PROJECTIONS = { manual, convolutional, stem, hybrid };\n  var SCALES = Array.from({ length: 32 }, (_, exponent) => 2 ** (exponent - 25));\n  var STEM_EPS = 1e-5;\n  function load(json, buffer) {\n    const { format, config, classes, mean, std } = json;\n    expect(format === FORMAT, `model.json is of format ${format}, expected ${FORMAT}`);\n    const { name, embedder } = config;\n    const known = VARIANTS.includes(name) && Object.hasOwn(PROJECTIONS, embedder);\n    const given = `the model is ${name} with embedder ${embedder}`;\n    expect(known, `${given}, expected a Vision Transformer of this package`);\n    if (ArrayBuffer.isView(buffer)) {\n      const { byteOffset, byteLength } = buffer;\n      buffer = buffer.buffer.slice(byteOffset, byteOffset + byteLength);\n    }\n    const bytes = buffer.byteLength;\n    expect(bytes === json.bytes, `model.bin has ${bytes} bytes, expected ${json.bytes}`);\n    const weights = {};\n    for (const [path, tensor] of Object.entries(json.tensors)) {\n      const parts = path.split(".");\n      const last = parts.pop();\n      const owner = parts.reduce((inner, part) => inner[part] ??= {}, weights);\n      owner[last] = readTensor(buffer, tensor);\n    }\n    return { config, classes, mean, std, weights };\n  }\n  function forward(model2, pixels, { keep, silence = [], patch = [] } = {}) {\n    const { config, weights } = model2;\n    const { depth, heads: H, dim: D, norm_eps: eps } = config;\n    let x = embed(model2, pixels);\n    if (keep) x = select(x, keep, config);\n    const T = x.length / D;\n    checkInterventions(silence, patch, T, config);\n    const attention = [];\n    const states = [];\n    for (let layer = 0; layer <= depth; layer++) {\n      if (layer > 0) {\n        const block = weights.blocks[layer - 1];\n        const silent = silence.filter((one) => one.layer === layer - 1);\n        const parts = silent.map(({ part }) => part);\n        const heads = silent.map(({ head }) => head);\n        const mixed = attend(block.attention, norm(x, block.norm1, eps), T, H, heads);\n        attention.push(mixed.weights);\n        if (!parts.includes("attention")) add(x, mixed.tokens, block.end1?.factors);\n        const thought = mlp(block.mlp, norm(x, block.norm2, eps), T);\n        if (!parts.includes("mlp")) add(x, thought, block.end2?.factors);\n      }\n      for (const { token, state } of patch.filter((one) => one.layer === layer)) {\n        x.set(state, token * D);\n      }\n      states.push(new Float32Array(x));\n    }\n    return { logits: classify(model2, x), attention, states };\n  }\n  function embed({ config, weights: { embedder } }, pixels) {\n    const C = config.channels;\n    const [Y, X = Y] = [config.image_size].flat();\n    const fits = pixels.length === C * Y * X;\n    expect(fits, `pixels are ${pixels.length} values, expected ${C} x ${Y} x ${X}`);\n    const picture = { values: channelsLast(pixels, C), Y, X, C };\n    const patches = PROJECTIONS[config.embedder](picture, config.patch_size, embedder);\n    const tokens = embedder.positions.slice();\n    const first = config.pool === "cls" ? config.dim : 0;\n    if (first) add(tokens.subarray(0, first), embedder.class_token);\n    add(tokens.subarray(first), patches);\n    return tokens;\n  }\n  function channelsLast(pixels, C) {\n    const places = pixels.length / C;\n    const values = new Float64Array(pixels.length);\n    for (let c = 0; c < C; c++) {\n      for (let at = 0; at < places; at++) values[at * C + c] = pixels[c * places + at];\n    }\n    return values;\n  }\n  function manual(picture, P, { projection }) {\n    const { patches, N } = patchify(picture, P);\n    return linear(patches, N, projection);\n  }\n  function convolutional(picture, P, { projection }) {\n    return convolve(picture, projection, { kernel: P, stride: P, padding: 0 }).values;\n  }\n  function stem(picture, P, embedder) {\n    let map = picture;\n    primeFactors(P).forEach((stride, level) => {\n      map = convolve(map, embedder.stem[3 * level], shrinking(stride));\n      standardise(map.values, STEM_EPS);\n      scale(map.values, embedder.stem[3 * level + 1]);\n      gelu(map.values);\n    });\n    return linear(map.values, map.Y * map.X, embedder.projection);\n  }\n  function hybrid(picture, P, embedder) {\n    let map = picture;\n    let at = 0;\n    primeFactors(P).forEach((stride, level) => {\n      map = convolve(map, embedder.stem[at], shrinking(stride));\n      relu(scale(map.values, embedder.stem[at + 1]));\n      at += 3;\n      if (level > 0) map = residual(map, embedder.stem[at++].layers);\n    });\n    return linear(map.values, map.Y * map.X, embedder.projection);\n  }\n  function residual(map, layers) {\n    const same = { kernel: 3, stride: 1, padding: 1 };\n    const inner = convolve(map, layers[0], same);\n    relu(scale(inner.values, layers[1]));\n    const outer = convolve(inner, layers[3], same);\n    add(scale(outer.values, layers[4]), map.values);\n    relu(outer.values);\n    return outer;\n  }\n  function patchify({ values, Y, X, C }, P) {\n    const patches = new Float64Array(values.length);\n    let at = 0;\n    for (let top = 0; top < Y; top += P) {\n      for (let left = 0; left < X; left += P) {\n        for (let y = top; y < top + P; y++) {\n          const start = (y * X + left) * C;\n          patches.set(values.subarray(start, start + P * C), at);\n          at += P * C;\n        }\n      }\n    }\n    return { patches, N: Y * X / (P * P) };\n  }\n  function shrinking(stride) {\n    return { kernel: Math.max(3, stride), stride, padding: stride === 2 ? 1 : 0 };\n  }\n  function convolve(map, layer, { kernel, stride, padding }) {\n    const Y = Math.floor((map.Y + 2 * padding - kernel) / stride) + 1;\n    const X = Math.floor((map.X + 2 * padding - kernel) / stride) + 1;\n    const seen = new Float64Array(Y * X * map.C * kernel * kernel);\n    let at = 0;\n    for (let y = -padding; y < Y * stride - padding; y += stride) {\n      for (let x = -padding; x < X * stride - padding; x += stride) {\n        for (let ky = 0; ky < kernel; ky++) {\n          for (let kx = 0; kx < kernel; kx++) {\n            const inside = y + ky >= 0 && y + ky < map.Y && x + kx >= 0 && x + kx < map.X;\n            if (!inside) continue;\n            const from = ((y + ky) * map.X + x + kx) * map.C;\n            const to = at + ky * kernel + kx;\n            for (let c = 0; c < map.C; c++) {\n              seen[to + c * kernel * kernel] = map.values[from + c];\n            }\n          }\n        }\n        at += map.C * kernel * kernel;\n      }\n    }\n    const values = linear(seen, Y * X, layer);\n    return { values, Y, X, C: values.length / (Y * X) };\n  }\n  function primeFactors(number) {\n    for (let factor = 2; factor <= number; factor++) {\n      if (number % factor === 0) return [factor, ...primeFactors(number / factor)];\n    }\n    return [];\n  }\n  function select(tokens, keep, { dim: D, pool }) {\n    const first = Number(pool === "cls");\n    const N = tokens.length / D - first;\n    const known = keep.every((one) => Number.isInteger(one) && one >= 0 && one < N);\n    expect(known, `keep is [${keep}], expected patches from 0 to ${N - 1}`);\n    const once = new Set(keep).size === keep.length;\n    expect(once, `keep is [${keep}], expected each patch at most once`);\n    expect(first || keep.length > 0, "keep is empty and the model has no class token");\n    const rows = [...first ? [0] : [], ...Array.from(keep, (patch) => first + patch)];\n    const kept = new Float64Array(rows.length * D);\n    rows.forEach((row, at) => kept.set(tokens.subarray(row * D, (row + 1) * D), at * D));\n    return kept;\n  }\n  function attend(layer, tokens, T, H, silentHeads) {\n    const D = tokens.length / T;\n    const K = D / H;\n    const qkv = linear(tokens, T, layer.qkv);\n    const weights = new Float32Array(H * T * T);\n    const mixed = new Float64Array(T * D);\n    for (let head = 0; head < H; head++) {\n      const [q, k, v] = [0, D, 2 * D].map((of) => columns(qkv, T, of + head * K, K));\n      const scores = multiply(q, k, T, T);\n      softmax2(scores, T, 1 / Math.sqrt(K));\n      weights.set(scores, head * T * T);\n      if (silentHeads.includes(head)) continue;\n      const heads = multiply(scores, transpose(v, T), T, K);\n      for (let t = 0; t < T; t++) {\n        mixed.set(heads.subarray(t * K, (t + 1) * K), t * D + head * K);\n      }\n    }\n    return { tokens: linear(mixed, T, layer.out), weights };\n  }\n  function mlp(layers, tokens, T) {\n    return linear(gelu(linear(tokens, T, layers[0])), T, layers[3]);\n  }\n  function classify({ config, weights: { head } }, x) {\n    const { dim: D, pool, norm_eps: eps } = config;\n    const T = x.length / D;\n    const features = x.slice(0, D);\n    if (pool === "mean") {\n      for (let t = 1; t < T; t++) add(features, x.subarray(t * D, (t + 1) * D));\n      features.forEach((sum, d) => features[d] = sum / T);\n    }\n    return new Float32Array(linear(norm(features, head[0], eps), 1, head[1]));\n  }\n  function norm(x, layer, eps) {\n    const D = layer.weight.length;\n    const normed = x.slice();\n    for (let at = 0; at < x.length; at += D) {\n      standardise(normed.subarray(at, at + D), eps);\n    }\n    return scale(normed, layer);\n  }\n  function linear(inputs, rows, { weight, bias }) {\n    const m = weight.length * rows / inputs.length;\n    const outputs = multiply(inputs, weight, rows, m);\n    if (!bias) return outputs;\n    for (let at = 0; at < outputs.length; at += m) {\n      for (let j = 0; j < m; j++) outputs[at + j] += bias[j];\n    }\n    return outputs;\n  }\n  function multiply(a, b, rows, m) {\n    const n = a.length / rows;\n    const out = new Float64Array(rows * m);\n    if (rows < 3 || m < 4) return multiplySmall(a, b, rows, m, out);\n    for (let row = 0; row < rows; row += 3) {\n      const i = Math.min(row, rows - 3);\n      const a0 = i * n, a1 = a0 + n, a2 = a1 + n;\n      for (let column = 0; column < m; column += 4) {\n        const j = Math.min(column, m - 4);\n        const b0 = j * n, b1 = b0 + n, b2 = b1 + n, b3 = b2 + n;\n        let c00 = 0, c01 = 0, c02 = 0, c03 = 0;\n        let c10 = 0, c11 = 0, c12 = 0, c13 = 0;\n        let c20 = 0, c21 = 0, c22 = 0, c23 = 0;\n        for (let k = 0; k < n; k++) {\n          const x0 = a[a0 + k], x1 = a[a1 + k], x2 = a[a2 + k];\n          const y0 = b[b0 + k], y1 = b[b1 + k], y2 = b[b2 + k], y3 = b[b3 + k];\n          c00 += x0 * y0;\n          c01 += x0 * y1;\n          c02 += x0 * y2;\n          c03 += x0 * y3;\n          c10 += x1 * y0;\n          c11 += x1 * y1;\n          c12 += x1 * y2;\n          c13 += x1 * y3;\n          c20 += x2 * y0;\n          c21 += x2 * y1;\n          c22 += x2 * y2;\n          c23 += x2 * y3;\n        }\n        let at = i * m + j;\n        out[at] = c00;\n        out[at + 1] = c01;\n        out[at + 2] = c02;\n        out[at + 3] = c03;\n        at += m;\n        out[at] = c10;\n        out[at + 1] = c11;\n        out[at + 2] = c12;\n        out[at + 3] = c13;\n        at += m;\n        out[at] = c20;\n        out[at + 1] = c21;\n        out[at + 2] = c22;\n        out[at + 3] = c23;\n      }\n    }\n    return out;\n  }\n  function multiplySmall(a, b, rows, m, out) {\n    const n = a.length / rows;\n    for (let i = 0; i < rows; i++) {\n      for (let j = 0; j < m; j++) {\n        for (let k = 0; k < n; k++) out[i * m + j] += a[i * n + k] * b[j * n + k];\n      }\n    }\n    return out;\n  }\n  function columns(matrix, rows, first, count) {\n    const n = matrix.length / rows;\n    const part = new Float64Array(rows * count);\n    for (let i = 0; i < rows; i++) {\n      part.set(matrix.subarray(i * n + first, i * n + first + count), i * count);\n    }\n    return part;\n  }\n  function transpose(matrix, rows) {\n    const n = matrix.length / rows;\n    const turned = new Float64Array(matrix.length);\n    for (let i = 0; i < rows; i++) {\n      for (let j = 0; j < n; j++) turned[j * rows + i] = matrix[i * n + j];\n    }\n    return turned;\n  }\n  function add(x, branch, factors) {\n    const D = factors?.length;\n    for (let at = 0; at < x.length; at++) {\n      x[at] += factors ? branch[at] * factors[at % D] : branch[at];\n    }\n    return x;\n  }\n  function scale(x, { weight, bias }) {\n    const D = weight.length;\n    for (let at = 0; at < x.length; at += D) {\n      for (let d = 0; d < D; d++) x[at + d] = x[at + d] * weight[d] + bias[d];\n    }\n    return x;\n  }\n  function standardise(x, eps) {\n    let mean = 0;\n    for (const value of x) mean += value / x.length;\n    let variance = 0;\n    for (const value of x) variance += (value - mean) ** 2 / x.length;\n    const factor = 1 / Math.sqrt(variance + eps);\n    for (let at = 0; at < x.length; at++) x[at] = (x[at] - mean) * factor;\n    return x;\n  }\n  function softmax2(scores, n, factor) {\n    for (let start = 0; start < scores.length; start += n) {\n      const row = scores.subarray(start, start + n);\n      let most = -Infinity;\n      for (const score of row) most = Math.max(most, score);\n      let sum = 0;\n      for (let k = 0; k < n; k++) {\n        row[k] = Math.exp((row[k] - most) * factor);\n        sum += row[k];\n      }\n      for (let k = 0; k < n; k++) row[k] /= sum;\n    }\n    return scores;\n  }\n  function relu(x) {\n    for (let at = 0; at < x.length; at++) x[at] = Math.max(0, x[at]);\n    return x;\n  }\n  function gelu(x) {\n    for (let at = 0; at < x.length; at++) {\n      const z = Math.abs(x[at]) * Math.SQRT1_2;\n      const t = 1 / (1 + 0.3275911 * z);\n      const series = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))));\n      const beyond = series * Math.exp(-z * z) / 2;\n      x[at] *= x[at] < 0 ? beyond : 1 - beyond;\n    }\n    return x;\n  }\n  function readTensor(buffer, { shape, dtype, offset }) {\n    const count = shape.reduce((product2, side) => product2 * side, 1);\n    if (dtype === "float32") {\n      return new Float64Array(new Float32Array(buffer, offset, count));\n    }\n    expect(dtype === "float16", `a tensor is of ${dtype}, expected float32 or float16`);\n    const halves = new Uint16Array(buffer, offset, count);\n    const values = new Float64Array(count);\n    for (let at = 0; at < count; at++) values[at] = halfToNumber(halves[at]);\n    return values;\n  }\n  function halfToNumber(bits) {\n    const exponent = bits >> 10 & 31;\n    const fraction = (bits & 1023) + (exponent > 0 ? 1024 : 0);\n    const size = fraction * SCALES[Math.max(exponent, 1)];\n    return bits >> 15 ? -size : size;\n  }\n  function checkInterventions(silence, patch, T, { depth, heads, dim: D }) {\n    const between = (value, count) => Number.isInteger(value) && value >= 0 && value < count;\n    for (const { layer, head, part } of silence) {\n      expect(between(layer, depth), `layer is ${layer}, expected 0 to ${depth - 1}`);\n      const whole = head === void 0 && ["attention", "mlp"].includes(part);\n      const one = part === void 0 && between(head, heads);\n      const given = `head is ${head} and part ${part}`;\n      const either = `a head from 0 to ${heads - 1}, or part "attention" or "mlp"`;\n      expect(whole || one, `${given}, expected ${either}`);\n    }\n    for (const { layer, token, state } of patch) {\n      expect(between(layer, depth + 1), `layer is ${layer}, expected 0 to ${depth}`);\n      expect(between(token, T), `token is ${token}, expected 0 to ${T - 1}`);\n      const values = state?.length;\n      expect(values === D, `state is ${values} values, expected ${D}`);\n    }\n  }\n  function expect(fits, message) {\n    if (!fits) throw new Error(message);\n  }\n\n  // engine_worker.js\n  var model = null;\n  var kinds = {\n    load({ json, buffer }) {\n      model = load(json, buffer);\n      return {};\n    },\n    view({ pixels, options, sizes }) {\n      return viewOf(forward(model, pixels, options), sizes, options.keep);\n    }\n  };\n  function answer({ number, kind, ...asked }) {\n    try {\n      const result = kinds[kind](asked);\n      return [{ number, result }, Object.values(result).map(({ buffer }) => buffer)];\n    } catch ({ message }) {\n      return [{ number, error: message }, []];\n    }\n  }\n  globalThis.onmessage = ({ data }) => postMessage(...answer(data));\n})();\n'], { type: "text/javascript" });
+  const address = URL.createObjectURL(text);
+  const worker = new Worker(address);
+  const waiting = /* @__PURE__ */ new Map();
+  let asked = 0;
+  let broken = null;
+  worker.onmessage = ({ data: { number: number2, result, error } }) => {
+    const { resolve, reject } = waiting.get(number2);
+    waiting.delete(number2);
+    if (error === void 0) resolve(result);
+    else reject(new Error(error));
+  };
+  worker.onerror = () => {
+    broken = new Error("this browser starts no worker that could compute");
+    for (const { reject } of waiting.values()) reject(broken);
+    waiting.clear();
+  };
+  function ask(kind, asks, handedOver) {
+    if (broken) return Promise.reject(broken);
+    return new Promise((resolve, reject) => {
+      waiting.set(++asked, { resolve, reject });
+      worker.postMessage({ number: asked, kind, ...asks }, handedOver);
+    });
+  }
+  const loaded = weights.then(({ json, buffer }) => ask("load", { json, buffer }, [buffer])).finally(() => URL.revokeObjectURL(address));
+  return async function view(pixels, options, sizes) {
+    await loaded;
+    return ask("view", { pixels, options, sizes }, [pixels.buffer]);
+  };
+}
+function latest(ask) {
+  let newest = 0;
+  let before = Promise.resolve();
+  return function asked(...args) {
+    const mine = ++newest;
+    const turn = before.then(async () => {
+      if (mine !== newest) return void 0;
+      const found = await ask(...args);
+      return mine === newest ? found : void 0;
+    });
+    before = turn.catch(() => {
+    });
+    return turn;
+  };
+}
+
+// explorer/computing.js
+function computing(data, model, mounted) {
+  const { layers, heads, patches, quantizationLevels, classToken } = data;
+  const sizes = { layers, heads, patches, quantizationLevels, classToken };
+  const { mean, std } = model.description;
+  let engine = null;
+  let lacking = "";
+  async function unpacked() {
+    const { buffer } = await inflate(model.weights);
+    return { json: model.description, buffer };
+  }
+  function view(picture, options) {
+    engine ??= startEngine(unpacked());
+    return engine(normalised(picture, mean, std), options, sizes);
+  }
+  const without = latest((image, dropped) => dropped.length ? view(data.pictures[image], { keep: others(dropped, patches) }) : null);
+  async function changed({ image, dropped }) {
+    const asked = dropped.length ? `${image}: ${dropped}` : "";
+    if (asked === lacking) return;
+    lacking = asked;
+    data.masked = asked ? void 0 : null;
+    try {
+      const found = await without(image, dropped);
+      if (found === void 0) return;
+      data.masked = found;
+      mounted.show({});
+    } catch ({ message }) {
+      mounted.problem(message);
+      move({ dropped: [] });
+    }
+  }
+  async function upload(bytes) {
+    try {
+      const picture = opaque(bytes);
+      const found = await view(picture, {});
+      const image = data.images++;
+      data.pictures[image] = picture;
+      const { epochs } = data;
+      data.views[image * epochs.length + epochs.indexOf(model.epoch)] = found;
+      data.labels?.push(null);
+      move({ image, epoch: model.epoch, dropped: [] });
+    } catch ({ message }) {
+      mounted.problem(message);
+    }
+  }
+  function move(part) {
+    changed(part);
+    mounted.show(part);
+  }
+  return { changed, upload };
+}
+var others = (dropped, patches) => [...Array(patches).keys()].filter((patch) => !dropped.includes(1 + patch));
+function opaque(bytes) {
+  const pixels = new Uint8Array(bytes.length / 3 * 4).fill(255);
+  bytes.forEach((value, at) => pixels[4 * Math.floor(at / 3) + at % 3] = value);
+  return pixels;
+}
+function normalised(pixels, mean, std) {
+  const places = pixels.length / 4;
+  const values = new Float32Array(mean.length * places);
+  for (let channel = 0; channel < mean.length; channel++)
+    for (let place2 = 0; place2 < places; place2++) {
+      const value = pixels[4 * place2 + channel] / 255;
+      values[channel * places + place2] = (value - mean[channel]) / std[channel];
+    }
+  return values;
 }
 
 // explorer/page.js
@@ -707,19 +947,25 @@ async function mountNext() {
   const waiting = takeNext("vit-explorer");
   if (!waiting) return;
   const { element } = waiting;
-  const { metadata, state, pieces } = waiting.data;
+  const { metadata, state, pieces, model } = waiting.data;
   element.dataset.loaded = "none";
   if (!window.DecompressionStream) {
     element.append("These sliders need a browser of 2023 or later.");
     return;
   }
   const data = { ...metadata, state, pictures: [], views: [], masked: null };
+  if (model) data.computed = { epoch: model.epoch, from: data.images };
   let mounted = null;
   for (const [index, [kind, at, text]] of pieces.entries()) {
     const bytes = await inflate(text);
     data[kind][at] = kind === "views" ? decode(bytes, data) : bytes;
     if (index === 1) {
-      mounted = mount(element, data);
+      const told = {
+        show: (part) => mounted.show(part),
+        problem: (line) => mounted.problem(line)
+      };
+      const own = model && { ...computing(data, model, told), note: note(data) };
+      mounted = mount(element, data, own);
       element.dataset.loaded = "first";
     }
     mounted?.arrived();

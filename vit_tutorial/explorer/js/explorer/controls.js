@@ -1,7 +1,7 @@
 // The sliders, the choice of a mode, and the buttons.
 
 import { labelled, make } from "../frame/dom.js";
-import { first, last, positionOf, SLIDERS } from "./state.js";
+import { first, isOwn, last, positionOf, SLIDERS } from "./state.js";
 
 /** Put the controls into the layout. `hear` has a function for each: slid(name,
  *  position), mode(value), token(), play(name), drop(), restore(), file(chosen).
@@ -69,6 +69,8 @@ export function controls(find, data, hear) {
     }
     inputs.mode.value = state.mode;
     inputs.head.disabled = state.mode === "rollout"; // made from the mean over heads
+    inputs.epoch.disabled = isOwn(state, data);
+    buttons.epoch.disabled = inputs.epoch.disabled;
     buttons.token.ariaPressed = state.query === 0;
     buttons.back.disabled = state.dropped.length === 0;
   }

@@ -52,9 +52,10 @@ export function weightsOf(view, data, { mode, layer, head }, query) {
 export const wholeView = ({ views, epochs }, { image, epoch }) =>
   views[image * epochs.length + epochs.indexOf(epoch)];
 
-/** The view that is shown: without the dropped patches where that is known. */
+/** The view that is shown: without the dropped patches; of the whole image as long as
+ *  that is null, undefined where it is awaited. */
 export const presentView = (data, state) =>
-  (state.dropped.length && data.masked) || wholeView(data, state);
+  state.dropped.length && data.masked !== null ? data.masked : wholeView(data, state);
 
 /** The index of the most probable class. */
 export const guessOf = ({ probabilities }) =>

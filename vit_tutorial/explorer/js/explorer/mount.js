@@ -2,14 +2,17 @@
 // library, no request.
 //
 // data: images, layers, heads, patches, outputs (how many of each), grid [rows,
-//   columns], size [Y, X] of an image in pixels, epochs ([null] when there is one
+//   columns], size [Y, X] of an image in pixels, channels (1: grey), epochs ([null] when there is one
 //   model), quantizationLevels (of a weight, see decode.js), classToken (without one,
 //   query 0 is the mean over queries), classes and labels (null when not given),
 //   colours (256 of viridis, each a pixel of four bytes as one number), state (what is
 //   shown first), and, as they arrive:
 //   pictures  [image]                   Uint8Array (Y, X, 4): red, green, blue, opaque
 //   views     [image * epochs + epoch]  what `decode` makes of bytes
-//   masked    such a view of the present image without its dropped patches, or null
+//   masked    such a view of the present image without its dropped patches; null where
+//             it is not known, undefined where it will arrive
+// computed: on a page that carries a model, {epoch, from}: that of the model, and the
+//   first image that is not the page's but the reader's
 
 import { clamp, frame } from "../frame/dom.js";
 import { classBars } from "./bars.js";
@@ -19,9 +22,11 @@ import { drawColours, largeMaps } from "./maps.js";
 import { player } from "./play.js";
 import { onMaps, onPatches } from "./pointing.js";
 import * as say from "./sentences.js";
-import { choiceAt, consequences, neighbour, step, toggled, within } from "./state.js";
+import {
+  choiceAt, consequences, isOwn, neighbour, step, toggled, within,
+} from "./state.js";
 import { smallMaps } from "./thumbs.js";
-import { readPicture } from "./upload.js";
+import { onFiles, readPicture } from "./upload.js";
 
 const LAYOUT = `
 <p class="prediction">prediction: <b></b><span></span></p>
@@ -40,13 +45,15 @@ const LAYOUT = `
 </div>
 <div class="controls"></div>
 <div class="tools" hidden>
-  <label>own picture <input type="file" accept="image/*"></label></div>
+  <label>own picture <input type="file" accept="image/*"></label>
+  <span>or drag it here or paste it</span></div>
+<p class="note"></p>
 <p class="problem" role="alert"></p>
 <p class="sentence" role="status"></p>
 <p class="tensor">as a tensor: <code></code></p>`;
 
-/** Draw the explorer into `element`. Where a kernel runs, `live` has changed(state) and
- *  upload(bytes, name). Returns show(part of a state), arrived() for more data,
+/** Draw the explorer into `element`. Where a model can be asked, `live` has
+ *  changed(state), upload(bytes, name) and perhaps a note on it. Returns show(part of a state), arrived() for more data,
  *  problem(line) and stop(). */
 export function mount(element, data, live = null) {
   const state = { ...data.state };
@@ -65,7 +72,8 @@ export function mount(element, data, live = null) {
   drawColours(find(".colours"), data.colours);
   if (data.quantizationLevels < 255)
     find(".alone").textContent += `, in ${data.quantizationLevels} steps`;
-  find(".tools").hidden = live === null;
+  find(".tools").hidden = !live;
+  find(".note").textContent = live?.note ?? "";
 
   // ---- what the reader does
 
@@ -114,16 +122,19 @@ export function mount(element, data, live = null) {
       head: clamp(head, 0, data.heads - 1),
       mode: "raw",
     });
+  if (live) onFiles(element, upload);
   onMaps(thumbs, data, {
     chosen: choose,
     arrow: (down, across) => choose(state.layer + down, state.head + across),
   });
 
-  /** A move of the reader's: shown here and told to the kernel. */
+  /** A move of the reader's: told to whoever computes, and shown. */
   function move(part) {
     if ("query" in part) preview = null;
-    show(consequences(state, part));
+    const moved = { ...state, ...consequences(state, part, data) };
+    Object.assign(state, within(moved, data));
     live?.changed({ ...state });
+    show({});
   }
 
   function toggle(patch) {
@@ -143,8 +154,7 @@ export function mount(element, data, live = null) {
   async function upload(file) {
     problem("");
     try {
-      const [height, width] = data.size;
-      live.upload(await readPicture(file, width, height), file.name);
+      live.upload(await readPicture(file, data), file.name);
     } catch {
       problem(`${file.name} is no picture that this browser can read`);
     }
@@ -158,6 +168,7 @@ export function mount(element, data, live = null) {
 
   function show(part) {
     Object.assign(state, within({ ...state, ...part }, data));
+    if (isOwn(state, data) && play.playing() === "epoch") play.stop();
     board.place(state);
     redraw(play.playing() !== null);
   }

@@ -81,6 +81,13 @@ export function sentence(data, state, shown) {
   ].join("");
 }
 
+/** Where a page computes, and with what. */
+export function note({ computed: { epoch } }) {
+  const model = epoch === null ? "" : `, with the model of epoch ${epoch}`;
+  return "Dropped patches and own pictures are computed on this page" +
+    `${model}: your picture never leaves this browser.`;
+}
+
 /** What the keys do on a large map. */
 export const keys = (dropping) =>
   dropping

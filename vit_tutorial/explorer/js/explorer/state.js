@@ -42,9 +42,20 @@ export function within(state, data) {
   return bounded;
 }
 
-/** What changes in `state` by a move of the reader: another image is whole again. */
-export const consequences = (state, part) =>
-  (part.image ?? state.image) === state.image ? part : { ...part, dropped: [] };
+/** What changes in `state` by a move of the reader: another image is whole again. What
+ *  a page computes by itself is of one epoch: there it goes for that. */
+export function consequences(state, part, data) {
+  const same = (part.image ?? state.image) === state.image;
+  const whole = same ? part : { ...part, dropped: [] };
+  if (!data.computed) return whole;
+  const { epoch } = data.computed;
+  if (isOwn({ ...state, ...part }, data) || part.dropped?.length)
+    return { ...whole, epoch };
+  return (part.epoch ?? epoch) === epoch ? whole : { ...whole, dropped: [] };
+}
+
+/** Whether a picture was added on a page, where it has the view of one epoch only. */
+export const isOwn = ({ image }, { computed }) => image >= computed?.from;
 
 /** `dropped` with a patch more or less; as it was where none would be left. */
 export function toggled(dropped, patch, patches) {

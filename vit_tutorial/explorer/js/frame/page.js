@@ -12,7 +12,9 @@ export function takeNext(name) {
 
 /** The bytes of a base64 text that Python deflated (RFC 1950): a Uint8Array. */
 export async function inflate(text) {
-  const packed = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const letters = atob(text);
+  const packed = new Uint8Array(letters.length);
+  for (let at = 0; at < packed.length; at++) packed[at] = letters.charCodeAt(at);
   const inflater = new DecompressionStream("deflate");
   const stream = new Blob([packed]).stream().pipeThrough(inflater);
   return new Uint8Array(await new Response(stream).arrayBuffer());
