@@ -15,6 +15,7 @@ from torch import Tensor
 
 from vit_tutorial.config import ViTConfig
 from vit_tutorial.convert.web import web_model
+from vit_tutorial.data.synthetic import stacks
 from vit_tutorial.explorer.encoding import pack, run_model, unpack
 from vit_tutorial.model import VisionTransformer
 from vit_tutorial.training.checkpoint import load_checkpoint
@@ -39,14 +40,18 @@ ODD = ViTConfig((12, 20), 4, 2, 5, dim=12, depth=3, heads=3, pool="mean")
 
 
 def seen(
-    model: VisionTransformer, image: Tensor, keep: list[int] | None, folder: Path
+    model: VisionTransformer,
+    image: Tensor,
+    keep: list[int] | None,
+    folder: Path,
+    dtype: str = "float32",
 ) -> tuple[Tensor, Tensor, dict]:
     """Probabilities and weights as `unpack` gives them, of the view that the worker
     makes; and the sizes of the view.
     """
     c = model.config
     mean, std = (0.5,) * c.channels, (0.25,) * c.channels
-    description, content = web_model(model, None, mean, std)
+    description, content = web_model(model, None, mean, std, dtype)
     file = folder / "model.json"
     file.write_text(
         json.dumps(
@@ -112,6 +117,18 @@ def test_a_view_is_the_one_that_python_sends(name, part, tmp_path):
     if part is not None:
         assert weights[:, :, lacking].abs().max() == 0
         assert weights[..., lacking].abs().max() == 0
+
+
+def test_a_page_rounds_weights_so_little_that_views_stay(tmp_path):
+    """The shipped model is in single precision; a page carries matrices in half."""
+    model, run = load_checkpoint("stacks")
+    images = run.normalization(stacks(3, seed=5).images)
+    shares, weights = run_model(model, images)
+    for image, share, weight in zip(images, shares, weights, strict=True):
+        found, rounded, _ = seen(model, image, None, tmp_path, "mixed")
+        assert (found - share).abs().max() < 1e-3
+        step = weight[..., 1:].amax(dim=-1, keepdim=True) / 255
+        assert ((rounded - weight).abs() <= 0.51 * step + 1e-3).all()
 
 
 def test_an_odd_model_of_two_channels_too(tmp_path):

@@ -70,7 +70,7 @@ HAND_OVER = """(element, [kind, name, type, base64]) => {
 
 @torch.no_grad()
 def halved(*args, **sizes) -> VisionTransformer:
-    """A model whose weights are numbers of half precision, as a page carries them."""
+    """A model whose weights are numbers of half precision: a page changes none."""
     model = build(*args, **sizes)
     for parameter in model.parameters():
         parameter.copy_(parameter.half().float())
@@ -396,6 +396,9 @@ def test_a_browser_without_workers_says_so_and_shows_what_it_knows(
     assert_shown(shown, model, image=0)
 
 
+WEIGHTS = ("weight", "bias")
+
+
 def model_on(explorer, **options) -> dict | None:
     text = page(explorer, **options).partition('type="application/json">')[2]
     return json.loads(text.partition("</script>")[0])["model"]
@@ -409,9 +412,12 @@ def test_a_page_carries_the_model_of_the_epoch_it_shows(monkeypatch):
     description = carried["description"]
     content = zlib.decompress(base64.b64decode(carried["weights"]))
     assert len(content) == description["bytes"]
-    tensor = description["tensors"]["head.1.bias"]
-    found = np.frombuffer(content, "<f2", 3, tensor["offset"]).astype(np.float32)
-    assert (found == models[3].head[1].bias.detach().half().float().numpy()).all()
+    weight, bias = (description["tensors"][f"head.1.{part}"] for part in WEIGHTS)
+    halves = np.frombuffer(content, "<f2", 3 * 24, weight["offset"])
+    head = models[3].head[1].state_dict()
+    assert (halves.reshape(3, 24) == head["weight"].half().numpy()).all()
+    vector = np.frombuffer(content, "<f4", 3, bias["offset"])
+    assert (vector == head["bias"].numpy()).all()
     explorer.epoch = 0
     assert model_on(explorer)["epoch"] == 0
     assert model_on(explorer, with_model=False) is None
@@ -423,5 +429,5 @@ def test_a_page_carries_the_model_of_the_epoch_it_shows(monkeypatch):
 
 def test_weights_too_large_for_half_precision_stay_at_home():
     model = build()
-    torch.nn.init.constant_(model.head[1].bias, 1e5)
+    torch.nn.init.constant_(model.head[1].weight, 1e5)
     assert model_on(explore(model, draw_images())) is None

@@ -54,9 +54,12 @@ def web_model(
     classes: Sequence[str] | None,
     mean: Sequence[float],
     std: Sequence[float],
-    dtype: Literal["float32", "float16"] = "float32",
+    dtype: Literal["float32", "float16", "mixed"] = "float32",
 ) -> tuple[dict, bytes]:
     """What model.json says, and the bytes of model.bin.
+
+    "mixed" is float16, but for the vectors: they are few, and rounding them costs as
+    much as rounding all matrices.
 
     model.json names config, classes, mean and std, and of each tensor shape, dtype and
     the byte of model.bin where it begins; numbers are little-endian. Raises ValueError
@@ -74,15 +77,15 @@ def web_model(
     content = bytearray()
     tensors = {}
     for key, tensor in web_tensors(model).items():
-        stored = tensor.detach().cpu().to(DTYPES[dtype])
+        vectors = "float32" if tensor.ndim < 2 else "float16"
+        kind = vectors if dtype == "mixed" else dtype
+        stored = tensor.detach().cpu().to(DTYPES[kind])
         if not stored.isfinite().all():
-            raise ValueError(
-                f"{key} holds {tensor.abs().max():g}, which {dtype} cannot"
-            )
+            raise ValueError(f"{key} holds {tensor.abs().max():g}, which {kind} cannot")
         content += bytes(-len(content) % ALIGNMENT)
         tensors[key] = {
             "shape": list(stored.shape),
-            "dtype": dtype,
+            "dtype": kind,
             "offset": len(content),
         }
         content += stored.contiguous().numpy().astype(f"<f{stored.itemsize}").tobytes()

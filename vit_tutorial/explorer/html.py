@@ -63,8 +63,8 @@ def page(explorer: Choices, with_model: bool = True) -> str:
 
 
 def carried(explorer: Choices, room: int) -> dict | None:
-    """The model that the page computes with: that of the epoch shown, in half
-    precision.
+    """The model that the page computes with: that of the epoch shown, its matrices in
+    half precision.
 
     None where its weights take more than `room` bytes, or the browser's engine cannot
     compute it; then nothing can be dropped there.
@@ -72,7 +72,7 @@ def carried(explorer: Choices, room: int) -> dict | None:
     source = explorer.source
     model = source.models[explorer.epoch]
     try:
-        about, weights = web_model(model, None, source.mean, source.std, "float16")
+        about, weights = web_model(model, None, source.mean, source.std, "mixed")
     except ValueError:
         return None
     packed = deflate(weights)
