@@ -261,5 +261,6 @@ def opened(guarded: browser.Guarded, tmp_path: Path) -> Iterator[Callable]:
 
     yield open_page
     server.shutdown()
+    server.server_close()
     guarded.assert_clean()
     assert all(address.endswith("/page.html") for address in guarded.asked)

@@ -152,6 +152,7 @@ def served(site) -> str:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
+    server.server_close()
 
 
 def visit(page: Page, address: str) -> None:
