@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from filelock import FileLock, Timeout
 from small import write_stl10
 
 from experiments import (
@@ -90,6 +91,21 @@ def test_a_result_keeps_its_runs_and_gets_the_missing_ones(desk, capsys):
     # where the data lie changes nothing
     seeds.seeds("stacks", seeds=2, root="/elsewhere", set=DRAWN)
     assert stored(desk, "stacks") == record and len(desk[1]) == 2
+
+
+def test_nobody_else_writes_a_result_between_reading_and_writing(desk, monkeypatch):
+    held = []
+    write = runner.write_result
+
+    def watching(path, result):
+        with pytest.raises(Timeout):
+            FileLock(desk[0] / "runs" / "stacks.lock", timeout=0).acquire()
+        held.append(path.stem)
+        write(path, result)
+
+    monkeypatch.setattr(runner, "write_result", watching)
+    seeds.seeds("stacks", seeds=1, set=DRAWN)
+    assert held == ["stacks"]
 
 
 def test_a_run_is_told_by_its_curves_tables_and_size(desk):

@@ -44,6 +44,11 @@ def test_a_dry_run_says_how_long_and_starts_nothing(desk, capsys, monkeypatch):
     assert all(hour > 0.1 for hour in hours) and total.startswith("2 runs, ")
 
 
+def test_the_rate_of_a_run_at_another_resolution_is_measured():
+    small = ("model.dim=8", "model.depth=1", "model.heads=1", "training.batch_size=2")
+    assert long_runs.hours_left(LongRun("stl10", 1, changes=small), 0, "data") > 0
+
+
 @pytest.mark.parametrize("broken", [False, True])
 def test_runs_are_carried_out_with_so_many_at_once(desk, monkeypatch, broken):
     script = desk / "experiments" / "seeds.py"

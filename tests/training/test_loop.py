@@ -240,6 +240,18 @@ def test_epochs_train_at_the_resolutions_in_turn(data, tmp_path, monkeypatch):
     assert scores["loss"] == pytest.approx(run.history[-1]["val_loss"])
 
 
+def test_an_epoch_alone_trains_a_plain_model_at_its_resolution(data):
+    """As chapter 10 and `long_runs.py` measure how long a run will take."""
+    model = VisionTransformer(MODEL)
+    before = model.embedder.positions.detach().clone()
+    config = replace(TRAIN, resolution=(8,))
+    images = load_split(data, "train")
+    optimizers = make_optimizers(model, config)
+    module.run_epoch(model, optimizers, images, 2, config, Normalization())
+    assert (model.embedder.positions != before).any()
+    assert model(torch.zeros(1, 3, 16, 16)).shape == (1, 2)
+
+
 def test_a_resolution_that_no_patches_fill_is_refused(data, tmp_path):
     config = replace(TRAIN, resolution=(16, 20))
     with pytest.raises(ValueError, match="training.resolution 20: image_size 20 is"):

@@ -6,7 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from vit_tutorial.training.optimizers import Muon, orthogonalize
+from vit_tutorial.config import ViTConfig
+from vit_tutorial.models import build_model
+from vit_tutorial.training.optimizers import Muon, hidden_matrices, orthogonalize
 
 
 @pytest.mark.parametrize("shape", [(24, 24), (72, 24), (24, 96), (1, 8), (8, 1)])
@@ -86,3 +88,40 @@ def test_a_weight_without_gradient_stays_and_a_vector_is_refused():
     assert torch.equal(weight, torch.ones(2, 3))
     with pytest.raises(ValueError, match=r"a parameter is \(3,\), expected a matrix"):
         Muon([nn.Parameter(torch.ones(3))])
+
+
+def test_a_convolution_is_a_matrix_with_a_row_an_output_channel():
+    torch.manual_seed(0)
+    start, gradient = torch.randn(2, 6, 4, 3, 3)
+    results = []
+    for shape in ((6, 4, 3, 3), (6, 36)):
+        weight = nn.Parameter(start.reshape(shape).clone())
+        optimizer = Muon([weight], lr=0.02, weight_decay=0.05)
+        for _ in range(3):
+            weight.grad = gradient.reshape(shape).clone()
+            optimizer.step()
+        results.append(weight.detach().reshape(6, 36))
+    assert torch.equal(*results) and not torch.equal(results[0], start.flatten(1))
+
+
+@pytest.mark.parametrize("name", ["vit", "resnet-small"])
+def test_muon_takes_all_convolutions_of_a_residual_network_but_the_first(name):
+    config = ViTConfig(
+        image_size=32, dim=16, depth=2, heads=2, embedder="hybrid", name=name
+    )
+    model = build_model(config)
+    names = {id(weight): name for name, weight in model.named_parameters()}
+    taken = {names[id(weight)] for weight in hidden_matrices(model)}
+    blocks = {
+        name
+        for name, weight in model.named_parameters()
+        if name.startswith("blocks.") and weight.ndim == 2
+    }
+    inside = "embedder.stem." if name == "vit" else "layers."
+    convolutions = {
+        name
+        for name, weight in model.named_parameters()
+        if name.startswith(inside) and weight.ndim == 4
+    }
+    assert taken == blocks | (convolutions - {f"{inside}0.weight"})
+    assert len(convolutions) == (7 if name == "vit" else 14)

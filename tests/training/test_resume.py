@@ -52,6 +52,38 @@ def test_a_resumed_run_is_the_same_run(data, whole, tmp_path, monkeypatch, step,
     )
 
 
+def test_a_resumed_run_keeps_statistics_averages_and_what_it_learns_from(
+    data, tmp_path, monkeypatch
+):
+    """The hybrid with batch norms, Muon for its convolutions, two resolutions, a share
+    of mixed images and a teacher.
+    """
+    train(MODEL, data, replace(TRAIN, epochs=1), tmp_path / "teacher")
+    model = replace(MODEL, embedder="hybrid")
+    config = replace(
+        TRAIN,
+        optimizer="muon",
+        ema_decay=0.9,
+        resolution=(8, 16),
+        teacher=str(tmp_path / "teacher"),
+        mixing=MixingConfig(mixup=0.8, share=0.5),
+    )
+    config = replace(config, snapshots=(2,))
+    straight, run = train(model, data, config, tmp_path / "straight")
+    early = load_snapshots(tmp_path / "straight")[2].state_dict()
+    counter = "embedder.stem.1.num_batches_tracked"
+    assert 0 < early[counter] < straight.state_dict()[counter]
+    with monkeypatch.context() as patch:
+        stop_at(patch, 7, KeyboardInterrupt())
+        with pytest.raises(KeyboardInterrupt):
+            train(model, data, config, tmp_path / "cut")
+    resumed, same = train(model, data, config, tmp_path / "cut", resume=True)
+    assert timeless(same.history) == timeless(run.history)
+    torch.testing.assert_close(
+        resumed.state_dict(), straight.state_dict(), rtol=0, atol=0
+    )
+
+
 @pytest.mark.parametrize(("snapshots", "rows"), [((), 2), ((3,), 3)])
 def test_a_run_written_now_and_then_is_the_same_run(
     data, whole, tmp_path, monkeypatch, snapshots, rows

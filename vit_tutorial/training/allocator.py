@@ -14,9 +14,9 @@ def keep_freed_memory() -> bool:
 
     A step on the CPU frees hundreds of MiB of activations and needs as many in the next
     step. Unless something younger lies behind them, glibc gives them back in between,
-    and the kernel then fills some 20,000 fresh pages with zeros: up to a tenth of the
-    step's time. Peak memory stays the same. Only glibc (most of Linux) is asked; a
-    GPU's memory is PyTorch's own affair.
+    and the kernel then fills fresh pages with zeros, in every step. Peak memory stays
+    the same. Only glibc (most of Linux) is asked; a GPU's memory is PyTorch's own
+    affair.
     """
     if platform.libc_ver()[0] != "glibc":
         return False

@@ -167,6 +167,8 @@ def run_epoch(
         generator,
         shard(size),
     )
+    # a model that is not wrapped yet, as `wrapped` wraps it
+    learner = at_any_resolution(model) if config.resolution else model
     with Progress(epoch, config.epochs, lrs) as progress:
 
         def after_step(loss: Tensor, accuracy: Tensor) -> None:
@@ -175,7 +177,7 @@ def run_epoch(
             progress.update(loss, accuracy)
 
         losses, accuracies = train_epoch(
-            model,
+            learner,
             shuffled,
             objective or Classification(config.label_smoothing),
             optimizers,
