@@ -58,6 +58,7 @@ class LongRun:
 
 RUNS = (
     LongRun("stl10", 1),
+    LongRun("stl10", 1, "stl10-half-mixed", ("training.mixing.share=0.5",)),
     LongRun("stl10", 1, "stl10-resnet-small", ("model.name=resnet-small",)),
     LongRun("stl10-seed", 1),
     LongRun("stl10", 3),
