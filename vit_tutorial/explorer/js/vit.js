@@ -12,15 +12,23 @@
 //   std, weights}, where weights.blocks[0].norm1.weight is PyTorch's
 //   "blocks.0.norm1.weight". A batch norm is a scale and an offset: trained, it is no
 //   more than that.
-// forward(model, pixels, options):
+// forward(model, pixels, options): encode(model, embed(model, pixels, options), options)
+// embed(model, pixels, options): tokens (T, D), a Float64Array
 //   pixels     one picture as the model takes it, normalised: Float32Array (C, Y, X)
+// encode(model, tokens, options): {logits, attention, states}; the tokens stay as they
+//   are, so that one embedding serves many calls
 //   logits     Float32Array (classes)
 //   attention  one Float32Array (H, T, T) a layer, each row (a query) sums to 1
 //   states     the residual stream x before the first block and after each:
 //              depth + 1 Float32Arrays (T, D)
 //   Each array has a buffer of its own, so that a worker can transfer it:
 //   postMessage(result, [logits, ...attention, ...states].map(({ buffer }) => buffer)).
-// options, all of them or none:
+// logitLens(model, states), patchLens(model, states): what the head reads off each of
+//   these states, depth + 1 Float32Arrays: the logits if the model stopped there
+//   (classes), and those of every patch (N, classes).
+// options of embed, none needed:
+//   positions  false: no token gets a position, the class token neither.
+// options of encode, all of them or none:
 //   keep     [patch, ...]: only these patches become tokens, in this order, each with
 //            the position of its own place; the class token always stays. Then T is
 //            keep.length, and one more for a class token.
@@ -68,11 +76,16 @@ export function load(json, buffer) {
   return { config, classes, mean, std, weights };
 }
 
-export function forward(model, pixels, { keep, silence = [], patch = [] } = {}) {
+export function forward(model, pixels, options = {}) {
+  return encode(model, embed(model, pixels, options), options);
+}
+
+export function encode(model, tokens, { keep, silence = [], patch = [] } = {}) {
   const { config, weights } = model;
   const { depth, heads: H, dim: D, norm_eps: eps } = config;
-  let x = embed(model, pixels);
-  if (keep) x = select(x, keep, config);
+  const fits = tokens.length % D === 0;
+  expect(fits, `tokens are ${tokens.length} values, expected ${D} for each`);
+  const x = keep ? select(tokens, keep, config) : new Float64Array(tokens);
   const T = x.length / D;
   checkInterventions(silence, patch, T, config);
   const attention = [];
@@ -97,10 +110,22 @@ export function forward(model, pixels, { keep, silence = [], patch = [] } = {}) 
   return { logits: classify(model, x), attention, states };
 }
 
+export function logitLens(model, states) {
+  return states.map((state) => classify(model, state));
+}
+
+export function patchLens(model, states) {
+  const { dim: D, pool } = model.config;
+  const first = pool === "cls" ? D : 0;
+  const patches = states.map((state) => new Float64Array(state.subarray(first)));
+  return patches.map((features) => readHead(model, features));
+}
+
 // ---- from pixels to tokens: chapters 01 and 02, and the stems of chapter 10
 
 // Pixels (C, Y, X) -> tokens (T, D), each with its position.
-function embed({ config, weights: { embedder } }, pixels) {
+export function embed(model, pixels, { positions = true } = {}) {
+  const { config, weights: { embedder } } = model;
   const C = config.channels;
   const [Y, X = Y] = [config.image_size].flat();
   const fits = pixels.length === C * Y * X;
@@ -108,6 +133,7 @@ function embed({ config, weights: { embedder } }, pixels) {
   const picture = { values: channelsLast(pixels, C), Y, X, C };
   const patches = PROJECTIONS[config.embedder](picture, config.patch_size, embedder);
   const tokens = embedder.positions.slice();
+  if (!positions) tokens.fill(0);
   const first = config.pool === "cls" ? config.dim : 0;
   if (first) add(tokens.subarray(0, first), embedder.class_token);
   add(tokens.subarray(first), patches);
@@ -268,15 +294,22 @@ function mlp(layers, tokens, T) {
 }
 
 // The class token, or the mean of all, to logits.
-function classify({ config, weights: { head } }, x) {
-  const { dim: D, pool, norm_eps: eps } = config;
+function classify(model, x) {
+  const { dim: D, pool } = model.config;
   const T = x.length / D;
-  const features = x.slice(0, D);
+  const features = new Float64Array(x.subarray(0, D));
   if (pool === "mean") {
     for (let t = 1; t < T; t++) add(features, x.subarray(t * D, (t + 1) * D));
     features.forEach((sum, d) => (features[d] = sum / T));
   }
-  return new Float32Array(linear(norm(features, head[0], eps), 1, head[1]));
+  return readHead(model, features);
+}
+
+// The head: features (n, D), of any number of tokens, to logits (n, classes).
+function readHead({ config, weights: { head } }, features) {
+  const n = features.length / config.dim;
+  if (n === 0) return new Float32Array(0); // no patch was kept
+  return new Float32Array(linear(norm(features, head[0], config.norm_eps), n, head[1]));
 }
 
 // Layer norm: each token on its own, (T, D) -> (T, D).
