@@ -1,5 +1,5 @@
-"""Heads, branches and states that are taken away or replaced: against the same by hand,
-in every kind of model.
+"""Heads, branches, positions and states that are taken away or replaced: against the
+same by hand, in every kind of model.
 """
 
 import pytest
@@ -8,9 +8,15 @@ from test_attention_maps import DEPTH, H, assert_unchanged, model, state
 from torch.testing import assert_close
 
 from vit_tutorial.config import ViTConfig
-from vit_tutorial.interpret.interventions import drop_patches, patched, silenced
+from vit_tutorial.interpret.interventions import (
+    drop_patches,
+    patched,
+    silenced,
+    without_positions,
+)
 from vit_tutorial.interpret.lens import residual_states
 from vit_tutorial.models import MODELS, build_model
+from vit_tutorial.resolution import AtResolution
 
 B = 2
 K = 8  # 40 values of 5 heads
@@ -128,6 +134,42 @@ def test_silence_holds_for_dropped_patches_too():
     assert_close(found, drop_patches(vit, images(), kept))
 
 
+@pytest.mark.parametrize("positions", ["learned", "sincos"])
+@pytest.mark.parametrize("pool", ["cls", "mean"])
+def test_tokens_without_positions(positions, pool):
+    vit = variant("vit", positions=positions, pool=pool)
+    with without_positions(vit):
+        found = vit(images())
+        with without_positions(vit):
+            assert_close(vit(images()), found)
+        assert_close(vit(images()), found)  # the outer one still holds
+    tokens = vit.embedder.project(images())
+    if pool == "cls":
+        first = vit.embedder.class_token.expand(B, 1, -1)
+        tokens = torch.cat([first, tokens], dim=1)
+    assert_close(found, vit.classify(vit.encode(tokens)))
+    assert not torch.allclose(found, vit(images()))
+
+
+def test_without_positions_no_order_counts():
+    vit = variant("vit")
+    rows = images()
+    swapped = rows.roll(8, dims=2)  # by a patch
+    assert not torch.allclose(vit(rows), vit(swapped))
+    with without_positions(vit):
+        assert_close(vit(rows), vit(swapped))
+
+
+def test_a_stretched_model_has_no_positions_either():
+    vit = variant("vit")
+    small = images()[..., :16, :16]
+    with without_positions(vit):
+        found = AtResolution(vit, 16)(small)
+        kept = torch.arange(2).add(torch.tensor([[0], [4]])).flatten().expand(B, -1)
+        assert_close(found, drop_patches(vit, images(), kept))
+    assert not torch.allclose(found, AtResolution(vit, 16)(small))
+
+
 @pytest.mark.parametrize("name", TRANSFORMERS)
 @pytest.mark.parametrize("pool", ["cls", "mean"])
 @pytest.mark.parametrize("layer", range(DEPTH + 1))
@@ -177,15 +219,18 @@ def hooks(vit):
     )
 
 
+@pytest.mark.parametrize("positions", ["learned", "sincos"])
 @pytest.mark.parametrize("fails", [False, True])
-def test_the_model_is_left_as_it_was(fails):
-    vit = model().train()
+def test_the_model_is_left_as_it_was(fails, positions):
+    vit = model(positions=positions).train()
     vit.blocks[1].eval()
     vit(images()).sum().backward()
     before = state(vit)
+    places = vit.embedder.positions.clone()  # no part of the state where fixed
     states = residual_states(vit, images(2))
     try:
         with (
+            without_positions(vit),
             silenced(vit, [(0, 1)], [(1, "mlp"), (2, "attention")]),
             patched(vit, states, [(0, 1), (3, 0)]),
         ):
@@ -196,6 +241,7 @@ def test_the_model_is_left_as_it_was(fails):
     except KeyError:
         assert fails
     assert_unchanged(vit, before)
+    assert torch.equal(vit.embedder.positions, places)
     assert hooks(vit) == 0
 
 

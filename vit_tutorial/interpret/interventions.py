@@ -1,5 +1,6 @@
 """What changes when something is taken away or put in the place of something else:
-patches, heads, branches of a block, states of tokens, what the weights have learnt.
+patches, positions, heads, branches of a block, states of tokens, what the weights have
+learnt.
 """
 
 import math
@@ -90,6 +91,24 @@ def randomize_cascade(
     }
     copy.load_state_dict(copy.state_dict() | state)
     return copy.train(model.training)
+
+
+@contextmanager
+def without_positions(model: VisionTransformer) -> Iterator[None]:
+    """Inside, no token gets a position, the class token neither; afterwards the model
+    is as it was.
+
+    What the model then answers is the same for every order of the patches' tokens:
+    attention takes them as a set (Dosovitskiy et al. 2021, table 8, train such a
+    model). Learned and fixed positions alike are zero inside.
+    """
+    positions: Tensor = model.embedder.positions
+    given = positions.data
+    positions.data = torch.zeros_like(given)
+    try:
+        yield
+    finally:
+        positions.data = given
 
 
 @contextmanager
