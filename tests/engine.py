@@ -4,6 +4,7 @@ kind with weights that are not at their start.
 
 import json
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -23,7 +24,7 @@ SOURCE = Path(__file__).parents[1] / "vit_tutorial" / "explorer" / "js" / "vit.j
 # reads cases.json; of each case writes a file of float32, or the error's message
 DRIVER = """
 import { readFileSync, writeFileSync } from "node:fs";
-import { load, forward } from "./vit.mjs";
+import { forward, load, logitLens, patchLens } from "./vit.mjs";
 
 const floats = (path) => new Float32Array(new Uint8Array(readFileSync(path)).buffer);
 const models = new Map();
@@ -32,9 +33,10 @@ function run({ model, pixels, options }) {
     const json = JSON.parse(readFileSync(`${model}/model.json`, "utf8"));
     models.set(model, load(json, readFileSync(`${model}/model.bin`)));
   }
-  const { logits, attention, states } = forward(models.get(model), floats(pixels),
-    options);
-  return [logits, ...attention, ...states];
+  const loaded = models.get(model);
+  const { logits, attention, states } = forward(loaded, floats(pixels), options);
+  const lenses = [...logitLens(loaded, states), ...patchLens(loaded, states)];
+  return [logits, ...attention, ...states, ...lenses];
 }
 const said = JSON.parse(readFileSync("cases.json", "utf8")).map((one, number) => {
   let parts;
@@ -59,6 +61,8 @@ class Outcome:
     logits: Tensor = field(default_factory=lambda: torch.empty(0))
     attention: list[Tensor] = field(default_factory=list)
     states: list[Tensor] = field(default_factory=list)
+    logit_lens: list[Tensor] = field(default_factory=list)
+    patch_lens: list[Tensor] = field(default_factory=list)
     error: str = ""
 
 
@@ -92,15 +96,24 @@ def compute(
 
 
 def shaped(parts: list[Tensor], config: ViTConfig) -> Outcome:
-    """Flat arrays as (classes,), (H, T, T) a layer and (T, D) a state."""
+    """Flat arrays as (classes,), (H, T, T) a layer, and for each state (T, D),
+    (classes,) and (N, classes).
+    """
     depth = config.depth
-    assert len(parts) == 1 + depth + depth + 1
-    tokens = len(parts[-1]) // config.dim
-    attention = [
-        one.reshape(config.heads, tokens, tokens) for one in parts[1 : 1 + depth]
-    ]
-    states = [one.reshape(tokens, config.dim) for one in parts[1 + depth :]]
-    return Outcome(parts[0], attention, states)
+    counts = [1, depth, depth + 1, depth + 1, depth + 1]
+    assert len(parts) == sum(counts)
+    rest = iter(parts)
+    (logits,), attention, states, logit_lens, patch_lens = (
+        list(islice(rest, count)) for count in counts
+    )
+    tokens = len(states[0]) // config.dim
+    return Outcome(
+        logits,
+        [one.reshape(config.heads, tokens, tokens) for one in attention],
+        [one.reshape(tokens, config.dim) for one in states],
+        logit_lens,
+        [one.reshape(-1, config.classes) for one in patch_lens],
+    )
 
 
 def plain(options: dict) -> dict:

@@ -5,17 +5,20 @@ import copy
 import json
 import math
 import re
+from contextlib import nullcontext
 from functools import partial
 
 import browser
 import pytest
 import torch
 from engine import SOURCE, Outcome, compute, exported, run_of, unlike_fresh
+from modules import javascript
 from torch import nn
 
 from vit_tutorial.config import ViTConfig
 from vit_tutorial.convert.web import export_web, web_tensors
-from vit_tutorial.interpret.interventions import drop_patches
+from vit_tutorial.interpret.interventions import drop_patches, without_positions
+from vit_tutorial.interpret.lens import logit_lens, patch_lens
 from vit_tutorial.training.checkpoint import load_checkpoint, shipped_names
 
 chromium, guarded = browser.chromium, browser.guarded
@@ -79,15 +82,16 @@ ODD = {
 
 
 @torch.no_grad()
-def expected(model, image, keep=None, silence=(), patch=()):
+def expected(model, image, keep=None, silence=(), patch=(), positions=True):
     """The same in PyTorch, block by block, in double precision: in single precision it
     is itself nearly 1e-4 off where a state reaches 110, as in stl10-small.
     """
     config = model.config
     model = copy.deepcopy(model).double()
-    x = model.embed(image[None].double())
+    with nullcontext() if positions else without_positions(model):
+        x = model.embed(image[None].double())
+    first = int(config.pool == "cls")
     if keep is not None:
-        first = int(config.pool == "cls")
         x = torch.cat([x[:, :first], x[:, [first + one for one in keep]]], dim=1)
     for one in silence:
         quieten(model, **one)
@@ -101,7 +105,9 @@ def expected(model, image, keep=None, silence=(), patch=()):
             if one["layer"] == layer:
                 x[:, one["token"]] = one["state"]
         states.append(x[0].clone())
-    return Outcome(model.classify(x)[0], attention, states)
+    lens = [model.classify(state[None])[0] for state in states]
+    patches = [model.head(state[first:]) for state in states]
+    return Outcome(lens[-1], attention, states, lens, patches)
 
 
 def quieten(model, layer, head=None, part=None):
@@ -129,12 +135,13 @@ def without_branch(module, inputs, output):
 
 def assert_same(found, wanted):
     assert found.error == ""
-    for mine, theirs in zip(
-        [found.logits, *found.attention, *found.states],
-        [wanted.logits, *wanted.attention, *wanted.states],
-        strict=True,
-    ):
+    for mine, theirs in zip(arrays(found), arrays(wanted), strict=True):
         torch.testing.assert_close(mine, theirs.float(), atol=TOLERANCE, rtol=0)
+
+
+def arrays(one):
+    lenses = [*one.logit_lens, *one.patch_lens]
+    return [one.logits, *one.attention, *one.states, *lenses]
 
 
 def image_for(config, seed=1):
@@ -179,6 +186,9 @@ def test_every_model_computes_as_in_pytorch(plain_outcomes, name):
     for mine, theirs in zip(found.attention, attention, strict=True):
         torch.testing.assert_close(mine, theirs[0], atol=TOLERANCE, rtol=0)
         torch.testing.assert_close(mine.sum(dim=-1), torch.ones(mine.shape[:2]))
+    for mine, lens in ((found.logit_lens, logit_lens), (found.patch_lens, patch_lens)):
+        wanted = lens(model, image[None])[:, 0]
+        torch.testing.assert_close(torch.stack(mine), wanted, atol=TOLERANCE, rtol=0)
 
 
 def interventions(config):
@@ -209,7 +219,9 @@ def interventions(config):
     yield {"keep": kept[:1]}
     if first:
         yield {"keep": []}
+    yield {"positions": False}
     yield {"keep": kept, "silence": silenced[::2], "patch": last}
+    yield {"positions": False, "keep": kept, "silence": silenced[::2], "patch": last}
     yield {"silence": silenced, "patch": written}
 
 
@@ -240,6 +252,50 @@ def test_an_intervention_changes_something(odd, tmp_path):
         last = other.states[-1]
         fewer = len(last) < len(plain.states[-1])
         assert fewer or (last - plain.states[-1]).abs().max() > 1e-3
+
+
+ONE_EMBEDDING = """
+import { readFileSync } from "node:fs";
+import { embed, encode, forward, load } from "./vit.js";
+function ask([folder, pixels, ...options]) {
+  const json = JSON.parse(readFileSync(`${folder}/model.json`, "utf8"));
+  const model = load(json, readFileSync(`${folder}/model.bin`));
+  const tokens = embed(model, Float32Array.from(pixels));
+  const plain = ({ logits, attention, states }) =>
+    [logits, ...attention, ...states].map((values) => [...values]);
+  return options.map((one) => [
+    plain(encode(model, tokens, one)), plain(forward(model, pixels, one)),
+  ]);
+}"""
+
+
+def test_one_embedding_serves_many_calls(odd):
+    """None of them changes it, so that the last gives what the first gave."""
+    path, model = odd["hybrid"]
+    written = {"layer": 0, "token": 1, "state": [1.0] * model.config.dim}
+    options = [
+        {},
+        {"patch": [written]},
+        {"silence": [{"layer": 0, "part": "mlp"}]},
+        {"keep": [4, 1], "patch": [written]},
+        {},
+    ]
+    pixels = image_for(model.config).flatten().tolist()
+    asked = json.dumps([str(path), pixels, *options])
+    found = javascript(ONE_EMBEDDING, f"ask({asked})")
+    for of_tokens, of_pixels in found:
+        assert of_tokens == of_pixels
+    assert found[0] == found[-1] != found[1]
+
+
+def test_tokens_that_do_not_fit_are_named():
+    imports = 'import { encode } from "./vit.js";'
+    model = "{ config: { depth: 0, dim: 4 }, weights: {} }"
+    call = f"(() => {{ try {{ encode({model}, new Float64Array(6)); }}"
+    said = javascript(
+        imports, f"{call} catch ({{ message }}) {{ return message; }} }})()"
+    )
+    assert said == "tokens are 6 values, expected a multiple of 4"
 
 
 @torch.no_grad()

@@ -12,7 +12,7 @@
 //   std, weights}, where weights.blocks[0].norm1.weight is PyTorch's
 //   "blocks.0.norm1.weight". A batch norm is a scale and an offset: trained, it is no
 //   more than that.
-// forward(model, pixels, options): encode(model, embed(model, pixels, options), options)
+// forward(model, pixels, options): `encode` of what `embed` gives, with both's options.
 // embed(model, pixels, options): tokens (T, D), a Float64Array
 //   pixels     one picture as the model takes it, normalised: Float32Array (C, Y, X)
 // encode(model, tokens, options): {logits, attention, states}; the tokens stay as they
@@ -84,7 +84,7 @@ export function encode(model, tokens, { keep, silence = [], patch = [] } = {}) {
   const { config, weights } = model;
   const { depth, heads: H, dim: D, norm_eps: eps } = config;
   const fits = tokens.length % D === 0;
-  expect(fits, `tokens are ${tokens.length} values, expected ${D} for each`);
+  expect(fits, `tokens are ${tokens.length} values, expected a multiple of ${D}`);
   const x = keep ? select(tokens, keep, config) : new Float64Array(tokens);
   const T = x.length / D;
   checkInterventions(silence, patch, T, config);
@@ -308,7 +308,6 @@ function classify(model, x) {
 // The head: features (n, D), of any number of tokens, to logits (n, classes).
 function readHead({ config, weights: { head } }, features) {
   const n = features.length / config.dim;
-  if (n === 0) return new Float32Array(0); // no patch was kept
   return new Float32Array(linear(norm(features, head[0], config.norm_eps), n, head[1]));
 }
 
