@@ -8,7 +8,7 @@ decided how a few values in a million were rounded.
 
 import math
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -96,34 +96,89 @@ def _draw_stacks(
 ) -> tuple[Tensor, Tensor]:
     """Images (B, 3, Y, X) uint8 and masks (B, 2, Y, X) bool of the given classes."""
     count = len(labels)
-    size = STACKS_SIZE
-    gap = STACKS_GAP // 2
-    uniform = _uniform(count, generator)
+    chosen = choose_stacks(count, generator)
+    images, stack = paint_stacks(torch.tensor(STACKS)[labels], chosen)
+    discs = torch.zeros_like(stack)
+    for radius, share in DISCS[decoys]:
+        # they keep clear of the stack: nothing of it is painted over
+        disc = disc_mask(*choose_discs(chosen, radius, share, generator))
+        filling = (
+            _uniform(count, generator)(0.1, 0.9, 3, 1, 1)
+            if decoys == "plain"
+            else _slanted(count, generator)
+        )
+        images = torch.where(disc[:, None], _bytes(filling), images)
+        discs |= disc
+    return images, torch.stack([stack, discs], dim=1)
 
-    # Where: half the width of a tile, and the middle of the stack, in whole pixels.
+
+class ChosenStacks(NamedTuple):
+    """What is drawn at random of B stacks and of the background behind them; of two
+    tiles the upper one comes first.
+    """
+
+    half: Tensor  # half the width of a tile, in pixels: (B, 1)
+    across: Tensor  # the middle of the stack, in pixels: (B, 1)
+    down: Tensor  # (B, 1)
+    period: Tensor  # of a texture, in pixels: (B, 2, 1)
+    phase_x: Tensor  # in periods: (B, 2, 1)
+    phase_y: Tensor  # (B, 2, 1)
+    colour: Tensor  # a direction from grey, of any length: (B, 2, 3)
+    soft: Tensor  # shades of the background, spread over the image: (B, 3, 4, 4)
+
+    @property
+    def tall(self) -> Tensor:
+        """Half the height of the stack, in pixels: (B, 1)."""
+        return 2 * self.half + STACKS_GAP // 2
+
+
+def choose_stacks(count: int, generator: Generator) -> ChosenStacks:
+    """Draw where `count` stacks stand and how they look; all float32."""
+    size = STACKS_SIZE
+    uniform = _uniform(count, generator)
+    # in whole pixels
     half = uniform(12, 17, 1).floor()
     across = (half + uniform(0, 1, 1) * (size - 2 * half + 1)).floor()
-    tall = 2 * half + gap  # half the height of the stack
+    tall = 2 * half + STACKS_GAP // 2
     down = (tall + uniform(0, 1, 1) * (size - 2 * tall + 1)).floor()
+    return ChosenStacks(
+        half,
+        across,
+        down,
+        period=uniform(6, 8, 2, 1),
+        phase_x=uniform(0, 1, 2, 1),
+        phase_y=uniform(0, 1, 2, 1),
+        colour=uniform(-1, 1, 2, 3),
+        soft=uniform(0.35, 0.65, 1, 1, 1)
+        + uniform(-0.15, 0.15, 3, 1, 1)
+        + uniform(-0.15, 0.15, 3, 4, 4),
+    )
+
+
+def paint_stacks(textures: Tensor, chosen: ChosenStacks) -> tuple[Tensor, Tensor]:
+    """Images (B, 3, Y, X) uint8 of stacks of these textures (B, 2), without discs, and
+    their masks (B, Y, X) bool.
+    """
+    size = STACKS_SIZE
+    gap = STACKS_GAP // 2
     pixels = torch.arange(size) + 0.5
     # (B, X) and (B, Y), measured from the middle
-    x = pixels - across
-    y = pixels - down
-    stack = ((y.abs() > gap) & (y.abs() < tall))[:, :, None] & (x.abs() < half)[
-        :, None, :
-    ]
+    x = pixels - chosen.across
+    y = pixels - chosen.down
+    stack = ((y.abs() > gap) & (y.abs() < chosen.tall))[:, :, None] & (
+        x.abs() < chosen.half
+    )[:, None, :]
 
-    # What: period, phases and colours of both tiles; each row of pixels belongs to the
-    # top or to the bottom one.
-    period = uniform(6, 8, 2, 1).double()
+    # Each row of pixels belongs to the top or to the bottom tile.
+    period = chosen.period.double()
     # (B, 2, X)
-    wave_x = (2 * math.pi * (x[:, None] / period + uniform(0, 1, 2, 1))).cos()
+    wave_x = (2 * math.pi * (x[:, None] / period + chosen.phase_x)).cos()
     # (B, 2, Y)
-    wave_y = (2 * math.pi * (y[:, None] / period + uniform(0, 1, 2, 1))).cos()
-    colour = _contrasting(uniform(-1, 1, 2, 3).double())
-    terms = TEXTURE_TERMS[torch.tensor(STACKS)[labels]]  # (B, 2, 4)
+    wave_y = (2 * math.pi * (y[:, None] / period + chosen.phase_y)).cos()
+    colour = _contrasting(chosen.colour.double())
+    terms = TEXTURE_TERMS[textures]  # (B, 2, 4)
     row = (y > 0).long()  # 0 in the top tile, 1 in the bottom one: (B, Y)
-    each = torch.arange(count)[:, None]
+    each = torch.arange(len(textures))[:, None]
     a, b, c, d = terms[each, row].unbind(-1)  # (B, Y) each
     wy = wave_y.gather(1, row[:, None])[:, 0]
     pattern = torch.addcmul(
@@ -133,31 +188,13 @@ def _draw_stacks(
     # complementary: a + b = white
     tiles = 0.5 + colour[each, row].permute(0, 2, 1)[..., None] * pattern[:, None]
 
-    # Behind it: a soft background, and discs that keep clear of the stack.
-    soft = (
-        uniform(0.35, 0.65, 1, 1, 1)
-        + uniform(-0.15, 0.15, 3, 1, 1)
-        + uniform(-0.15, 0.15, 3, 4, 4)
-    )
-    # (4, X): bilinear is
+    # Behind it a soft background. (4, X): bilinear is
     wide = F.interpolate(
         torch.eye(4, dtype=torch.float64)[None], size=size, mode="linear"
     )[0]
     # linear along one axis, then along the other
-    images = _bytes(wide.T @ soft.double() @ wide)
-    discs = torch.zeros_like(stack)
-    for radius, share in DISCS[decoys]:
-        disc = _clear_disc((across, down), (half, tall), radius, share, generator)
-        filling = (
-            uniform(0.1, 0.9, 3, 1, 1)
-            if decoys == "plain"
-            else _slanted(count, generator)
-        )
-        images = torch.where(disc[:, None], _bytes(filling), images)
-        discs |= disc
-    return torch.where(stack[:, None], _bytes(tiles), images), torch.stack(
-        [stack, discs], dim=1
-    )
+    soft = _bytes(wide.T @ chosen.soft.double() @ wide)
+    return torch.where(stack[:, None], _bytes(tiles), soft), stack
 
 
 def _slanted(count: int, generator: Generator) -> Tensor:
@@ -193,34 +230,33 @@ def _bytes(values: Tensor) -> Tensor:
     return (255 * values).round_().to(torch.uint8)
 
 
-def _clear_disc(
-    middle: tuple[Tensor, Tensor],
-    half: tuple[Tensor, Tensor],
-    least: float,
-    share: float,
-    generator: Generator,
-) -> Tensor:
-    """A disc that does not touch the stack, in a `share` of the images: (B, Y, X) bool.
+def choose_discs(
+    chosen: ChosenStacks, least: float, share: float, generator: Generator
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Places for discs that do not touch the stacks: across, down and radius in pixels,
+    (B, 1) each, and whether there is one, (B, 1) bool, in a `share` of the images.
 
-    Its radius is `least` to `least` + 4 pixels; `middle` and `half` are the stack's,
-    across and down, (B, 1) each. Of 32 places drawn the first clear one is taken; an
-    image with none goes without.
+    A radius is `least` to `least` + 4 pixels. Of 32 places drawn the first clear one is
+    taken; an image with none goes without.
     """
-    count = len(half[0])
+    count = len(chosen.half)
     tries = 32
     radius = least + 4 * torch.rand(count, 1, generator=generator)
     x, y = radius + (STACKS_SIZE - 2 * radius) * torch.rand(
         2, count, tries, generator=generator
     )
-    clear = ((x - middle[0]).abs() > half[0] + radius + 1) | (
-        (y - middle[1]).abs() > half[1] + radius + 1
+    clear = ((x - chosen.across).abs() > chosen.half + radius + 1) | (
+        (y - chosen.down).abs() > chosen.tall + radius + 1
     )
     first = clear.int().argmax(1, keepdim=True)
-    x = x.gather(1, first)
-    y = y.gather(1, first)
     drawn = clear.any(1, keepdim=True) & (
         torch.rand(count, 1, generator=generator) < share
     )
+    return x.gather(1, first), y.gather(1, first), radius, drawn
+
+
+def disc_mask(x: Tensor, y: Tensor, radius: Tensor, drawn: Tensor) -> Tensor:
+    """Which pixels lie in a disc, if it is drawn: four (B, 1) to (B, Y, X) bool."""
     pixels = torch.arange(STACKS_SIZE) + 0.5
     squares = ((pixels - y) ** 2)[:, :, None] + ((pixels - x) ** 2)[:, None, :]
     return (squares < radius[..., None] ** 2) & drawn[..., None]
