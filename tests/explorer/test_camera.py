@@ -156,18 +156,22 @@ def test_a_refusal_is_told(launch, visit):
     expect(page.get_by_role("button", name="camera")).to_be_enabled()
 
 
-def test_no_camera_is_told(willing, visit):
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("NotFoundError", "No camera was found."),
+        ("AbortError", "The camera does not open: out of <b>order</b>."),
+    ],
+)
+def test_a_camera_that_fails_is_told(willing, visit, name, said):
     page = visit(willing)
-    page.evaluate("""navigator.mediaDevices.getUserMedia = () =>
-        Promise.reject(new DOMException("none", "NotFoundError"))""")
-    page.get_by_role("button", name="camera").click()
-    expect(page.get_by_role("alert")).to_have_text("No camera was found.")
-    page.evaluate("""navigator.mediaDevices.getUserMedia = () =>
-        Promise.reject(new DOMException("out of <b>order</b>", "AbortError"))""")
-    page.get_by_role("button", name="camera").click()
-    expect(page.get_by_role("alert")).to_have_text(
-        "The camera does not open: out of <b>order</b>."
+    page.evaluate(
+        """(name) => void (navigator.mediaDevices.getUserMedia = () =>
+            Promise.reject(new DOMException("out of <b>order</b>", name)))""",
+        name,
     )
+    page.get_by_role("button", name="camera").click()
+    expect(page.get_by_role("alert")).to_have_text(said)
 
 
 def test_there_is_no_button_where_the_browser_gives_no_camera(willing, visit):
