@@ -26,6 +26,8 @@ IMAGES = 2
 CLASSES = ("red", "green & <b>blue</b>", "</script><!--")
 MEAN = (0.5,) * 3
 STD = (0.25,) * 3
+SHARES = """all => all.map((i) => ["--share", "--before"].map((name) =>
+    parseFloat(i.style.getPropertyValue(name)) / 100))"""
 CENTRES = """(canvas, [rows, columns]) => {
     const {width, height} = canvas;
     const {data} = canvas.getContext("2d").getImageData(0, 0, width, height);
@@ -179,6 +181,27 @@ def assert_shown(
     assert (colours(shown, "overlay") - mixed).abs().max() <= 2
     kept = shown.locator(".kept").inner_text() if pool == "cls" else "0"
     assert float(kept.split()[-1]) == pytest.approx(1 - float(weights.sum()), abs=1e-3)
+
+
+def assert_lacking(
+    shown: Locator, model: VisionTransformer, image: Tensor, dropped: list[int]
+) -> None:
+    """Maps and bars are those of the image (C, Y, X) without its dropped patches, and
+    the bars' marks those of the whole one.
+    """
+    expect(shown).to_have_attribute("data-dropped", ",".join(map(str, dropped)))
+    state = read_state(shown)
+    shares, maps = see_without(model, image, dropped)
+    before, _ = see_without(model, image, [])
+    found = torch.tensor(shown.locator(".bars i").evaluate_all(SHARES))
+    assert (found - torch.stack([shares, before], dim=1)).abs().max() < 1e-3
+    weights, tolerance = wanted(maps, state, model.config.pool)
+    there = [patch for patch in range(GRID[0] * GRID[1]) if patch + 1 not in dropped]
+    if state["query"]:
+        there = [patch for patch in there if patch + 1 != state["query"]]
+    assert_weights(shown, weights, tolerance + 1e-4, there)
+    said = shown.get_by_role("status").inner_text()
+    assert f"{len(dropped)} of 24 patches dropped." in said
 
 
 def assert_thumbs(

@@ -17,7 +17,11 @@ import torch
 from explorers import (
     CLASSES,
     GRID,
+    MEAN,
     PATCH,
+    SHARES,
+    STD,
+    assert_lacking,
     assert_shown,
     assert_thumbs,
     assert_weights,
@@ -33,6 +37,7 @@ from playwright.sync_api import Locator, expect
 from torch import Tensor
 
 from vit_tutorial.data.image_files import read_image
+from vit_tutorial.data.images import normalise
 from vit_tutorial.explorer import html
 from vit_tutorial.explorer.html import page
 from vit_tutorial.explorer.widget import explore
@@ -43,8 +48,6 @@ guarded = browser.guarded
 opened = explorers.opened
 
 SIZE = (GRID[0] * PATCH, GRID[1] * PATCH)
-SHARES = """all => all.map((i) => ["--share", "--before"].map((name) =>
-    parseFloat(i.style.getPropertyValue(name)) / 100))"""
 # a pixel of the image is a square of the overlay
 PIXELS = """(canvas, [rows, columns]) => {
     const {width, height} = canvas;
@@ -75,27 +78,6 @@ def halved(*args, **sizes) -> VisionTransformer:
     for parameter in model.parameters():
         parameter.copy_(parameter.half().float())
     return model
-
-
-def assert_lacking(
-    shown: Locator, model: VisionTransformer, image: Tensor, dropped: list[int]
-) -> None:
-    """Maps and bars are those of the image (C, Y, X) without its dropped patches, and
-    the bars' marks those of the whole one.
-    """
-    expect(shown).to_have_attribute("data-dropped", ",".join(map(str, dropped)))
-    state = read_state(shown)
-    shares, maps = see_without(model, image, dropped)
-    before, _ = see_without(model, image, [])
-    found = torch.tensor(shown.locator(".bars i").evaluate_all(SHARES))
-    assert (found - torch.stack([shares, before], dim=1)).abs().max() < 1e-3
-    weights, tolerance = wanted(maps, state, model.config.pool)
-    there = [patch for patch in range(GRID[0] * GRID[1]) if patch + 1 not in dropped]
-    if state["query"]:
-        there = [patch for patch in there if patch + 1 != state["query"]]
-    assert_weights(shown, weights, tolerance + 1e-4, there)
-    said = shown.get_by_role("status").inner_text()
-    assert f"{len(dropped)} of 24 patches dropped." in said
 
 
 def drawn(shown: Locator) -> Tensor:
@@ -425,6 +407,13 @@ def test_a_page_carries_the_model_of_the_epoch_it_shows(monkeypatch):
     size = len(base64.b64decode(carried["weights"]))
     monkeypatch.setattr(html, "MOST_BYTES", size + 1000)
     assert model_on(explorer) is None
+
+
+def test_a_page_whose_images_are_not_their_pictures_does_not_compute():
+    """It would compute with the pictures, and they are coarser, or of other means."""
+    for images in (torch.rand(2, 3, *SIZE), normalise(draw_images(), (0.3,) * 3, STD)):
+        assert model_on(explore(build(), images)) is None
+    assert model_on(explore(build(), normalise(draw_images(), MEAN, STD))) is not None
 
 
 def test_weights_too_large_for_half_precision_stay_at_home():

@@ -6,6 +6,7 @@ import json
 import re
 import zlib
 
+import numpy as np
 import pytest
 import torch
 from explorers import (
@@ -27,7 +28,7 @@ from traitlets import TraitError
 import vit_tutorial.explorer.widget
 from vit_tutorial.config import ViTConfig
 from vit_tutorial.data.images import normalise
-from vit_tutorial.explorer.encoding import run_model
+from vit_tutorial.explorer.encoding import run_model, unpack
 from vit_tutorial.explorer.html import SCRIPT, STYLE, page
 from vit_tutorial.explorer.widget import MOST_BYTES, explore
 from vit_tutorial.interpret.attention import attention_maps, rollout
@@ -170,7 +171,7 @@ def test_dropping_what_the_model_needs_moves_the_prediction_and_back():
     assert (explorer.view()[0] - before).abs().max() > 0.01
     assert explorer.chosen()[0][1:].abs().max() == 0 and explorer.chosen()[0][0] > 0
     explorer.image = 1  # another image is whole
-    assert explorer.dropped == [] and explorer.masked == b""
+    assert explorer.dropped == []
     explorer.image = 0
     assert torch.equal(explorer.view()[0], before)
 
@@ -210,15 +211,87 @@ def test_a_picture_of_ones_own_comes_last_with_no_label():
 def test_what_the_browser_sends_is_added_or_answered(monkeypatch):
     explorer = explore(build(), draw_images())
     said = []
-    monkeypatch.setattr(explorer, "send", said.append)
+    monkeypatch.setattr(explorer, "send", lambda *parts: said.append(parts))
     sent = draw_images(3)[2].movedim(0, -1).contiguous().numpy().tobytes()
-    explorer._handle_custom_msg({"name": "cat.jpg"}, [memoryview(sent)])
-    assert explorer.image == 2 and said == []
+    question = {"number": "a-1", "kind": "picture", "name": "cat.jpg"}
+    explorer._handle_custom_msg(question, [memoryview(sent)])
+    assert explorer.image == 2 and said.pop() == ({"number": "a-1"}, [])
     assert explorer.pictures[2] == explore(build(), draw_images(3)).pictures[2]
-    explorer._handle_custom_msg({"name": "cat.jpg"}, [memoryview(sent[1:])])
-    assert explorer.image == 2 and said == [
-        {"problem": "cat.jpg did not arrive as 48 x 32 pixels"}
-    ]
+    explorer._handle_custom_msg(question, [memoryview(sent[1:])])
+    error = "cat.jpg did not arrive as 48 x 32 pixels"
+    assert explorer.image == 2
+    assert said == [({"number": "a-1", "error": error}, [])]
+
+
+def test_the_browser_is_sent_the_model_of_an_epoch_or_a_view(monkeypatch):
+    models = {epoch: build(seed=epoch) for epoch in (0, 5)}
+    explorer = explore(models[5], draw_images(), snapshots=models, mean=MEAN, std=STD)
+    said = []
+    monkeypatch.setattr(explorer, "send", lambda *parts: said.append(parts))
+    explorer._handle_custom_msg({"number": "a-1", "kind": "model", "epoch": 0}, [])
+    answer, (weights,) = said.pop()
+    about = answer["description"]
+    assert answer["number"] == "a-1" and len(weights) == about["bytes"]
+    assert (tuple(about["mean"]), tuple(about["std"])) == (MEAN, STD)
+    for name, tensor in models[0].state_dict().items():
+        found = about["tensors"][name]
+        values = np.frombuffer(weights, "<f4", tensor.numel(), found["offset"])
+        assert (values.reshape(found["shape"]) == tensor.numpy()).all()
+    asked = {"number": "a-2", "kind": "view", "image": 1, "epoch": 0, "dropped": [4]}
+    explorer._handle_custom_msg(asked, [])
+    explorer.image, explorer.epoch, explorer.dropped = 1, 0, [4]
+    answer, (view,) = said.pop()
+    f = explorer.metadata
+    sizes = [f[name] for name in ("outputs", "layers", "heads", "patches")]
+    found = unpack(view, *sizes, f["quantizationLevels"])
+    assert answer == {"number": "a-2"}
+    assert all(map(torch.equal, found, explorer.view()))
+    assert not torch.equal(found[0], explore(models[0], draw_images()).view()[0])
+
+
+def test_dropping_costs_nothing_before_it_is_asked_for(monkeypatch):
+    explorer = explore(build(), draw_images())
+    asked = []
+    compute = explorer.source.without
+
+    def without(*state):
+        asked.append(state)
+        return compute(*state)
+
+    monkeypatch.setattr(explorer.source, "without", without)
+    explorer.dropped = [1]
+    explorer.dropped = [1, 2]
+    explorer.query = 3
+    assert asked == []
+    assert explorer.chosen()[0][0] == 0
+    assert asked == [([1, 2], 0, None)]
+
+
+def own_class() -> VisionTransformer:
+    model = build()
+    model.__class__ = type("Mine", (VisionTransformer,), {})
+    return model
+
+
+@pytest.mark.parametrize(
+    "model, images, says",
+    [
+        (build(), normalise(draw_images(), MEAN, STD), None),
+        (build(), normalise(draw_images(), MEAN, STD).half(), None),
+        (build(channels=1), draw_images()[:, :1], None),
+        (own_class(), draw_images(), "the model is 'vit', the web format is of"),
+        (build(dim=384, depth=5), draw_images(), "9 million parameters, expected at"),
+        (build(), normalise(draw_images(), (0.3,) * 3, STD), "are not what their"),
+        (build(), torch.rand(2, 3, 32, 48), "are not what their pictures become"),
+    ],
+)
+def test_the_browser_computes_where_it_would_say_the_same(model, images, says):
+    channels = images.shape[1]
+    explorer = explore(model, images, mean=MEAN[:channels], std=STD[:channels])
+    assert explorer.in_browser is (says is None)
+    if says:
+        with pytest.raises(ValueError, match=says):
+            explorer.source.for_browser(None)
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,6 @@ class Choices(anywidget.AnyWidget):
     pictures, views = (
         traitlets.List(traitlets.Bytes()).tag(sync=True) for _ in range(2)
     )
-    masked = traitlets.Bytes().tag(sync=True)
 
     @traitlets.validate(*COUNTS, "epoch", "dropped")
     def _check(self, proposal: dict) -> int | list[int] | None:
@@ -50,6 +49,8 @@ class Choices(anywidget.AnyWidget):
     def view(self) -> tuple[Tensor, Tensor]:
         """What is known of the present image, without its dropped patches:
         `encoding.unpack`.
+
+        Where patches are dropped it is computed now, and raises what `run_model` does.
         """
         f = self.metadata
         at = self.image * len(self.metadata["epochs"]) + self.metadata["epochs"].index(
@@ -59,7 +60,12 @@ class Choices(anywidget.AnyWidget):
             f[name]
             for name in ("outputs", "layers", "heads", "patches", "quantizationLevels")
         )
-        return unpack(self.masked or self.views[at], *sizes)
+        view = (
+            self.source.without(self.dropped, self.image, self.epoch)
+            if self.dropped
+            else self.views[at]
+        )
+        return unpack(view, *sizes)
 
     def chosen(self) -> tuple[Tensor, float]:
         """The weights shown now, as the view decodes them: (N,) on the patches, and the

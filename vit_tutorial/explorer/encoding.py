@@ -4,17 +4,21 @@ browser and writes into pages.
 
 import zlib
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from vit_tutorial.convert.web import web_model
 from vit_tutorial.data.images import normalise
 from vit_tutorial.interpret.attention import evaluating, rollout
 from vit_tutorial.model import VisionTransformer
 
 MOST_BYTES = 3_000_000  # of data on a page, compressed: more opens slowly on a phone
+# a browser's engine takes a second for as many at 224 pixels, and they are 32 MB
+MOST_PARAMETERS = 8_000_000
 # a number from 0 to 1 is kept as its root in 16 bits: so small ones keep their digits
 ROOTS = 65_535
 # many tokens hardly repeat: then the second is shorter
@@ -145,7 +149,8 @@ class Source:
     """What the views come from: models by epoch (None where there is one), normalised
     images (B, C, Y, X), and how.
 
-    `quantization_levels` is that of `pack`.
+    `quantization_levels` is that of `pack`; `exact` is whether the images are what the
+    pictures of them, in 8 bits, become when normalised.
     """
 
     models: dict[int | None, VisionTransformer]
@@ -153,6 +158,30 @@ class Source:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     quantization_levels: int = 255
+    exact: bool = True
+
+    def for_browser(
+        self, epoch: int | None, dtype: Literal["float32", "mixed"] = "float32"
+    ) -> tuple[dict, bytes]:
+        """The model of an epoch, as the browser's engine computes with it: `web_model`.
+
+        Raises ValueError where the engine would say something else, or much later: what
+        `web_model` raises, for images that are not their pictures, and for a large
+        model.
+        """
+        model = self.models[epoch]
+        count = sum(parameter.numel() for parameter in model.parameters())
+        if count > MOST_PARAMETERS:
+            raise ValueError(
+                f"the model has {count / 1e6:.0f} million parameters, expected at most"
+                f" {MOST_PARAMETERS / 1e6:.0f} in a browser"
+            )
+        if not self.exact:
+            raise ValueError(
+                "the images are not what their pictures become by these means and"
+                " deviations"
+            )
+        return web_model(model, None, self.mean, self.std, dtype)
 
     def without(self, dropped: list[int], image: int, epoch: int | None) -> bytes:
         """The view of an image that lacks some patches (1 to N)."""

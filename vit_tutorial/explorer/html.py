@@ -11,7 +11,6 @@ import torch
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from vit_tutorial.convert.web import web_model
 from vit_tutorial.explorer.choices import Choices
 from vit_tutorial.explorer.encoding import MOST_BYTES, deflate
 from vit_tutorial.fonts import fitted, literal
@@ -69,10 +68,8 @@ def carried(explorer: Choices, room: int) -> dict | None:
     None where its weights take more than `room` bytes, or the browser's engine cannot
     compute it; then nothing can be dropped there.
     """
-    source = explorer.source
-    model = source.models[explorer.epoch]
     try:
-        about, weights = web_model(model, None, source.mean, source.std, "mixed")
+        about, weights = explorer.source.for_browser(explorer.epoch, "mixed")
     except ValueError:
         return None
     packed = deflate(weights)

@@ -29,6 +29,8 @@ from vit_tutorial.model import VisionTransformer
 MOST_IMAGES = 64
 # of all images, epochs, layers and heads: far more than a page can hold
 MOST_WEIGHTS = 24_000_000
+# how far a normalised image may be from its picture: a tenth of a shade or so
+SAME = 2e-3
 # steps from 0 to a row's largest weight: as many as fit a page
 QUANTIZATION_LEVELS = (255, 191, 127, 95, 63, 47, 31, 23, 15)
 # as pixels
@@ -42,6 +44,10 @@ COLOURS = (
 )
 
 
+# of a message to the view: what it says, and the bytes beside it
+Answer = tuple[dict, list[bytes]]
+
+
 class Explorer(Choices):
     """A map of attention for an image, a layer, a head (-1: their mean) and a query (0:
     class token, 1 to N: patches).
@@ -50,9 +56,12 @@ class Explorer(Choices):
     (through the layers up to `layer`), `epoch` that of the snapshot, `opacity` that of
     the weights on the image, `dropped` the patches the model does not get to see. These
     traits and the view follow each other. `views` holds `encoding.pack`, image by image
-    and in each epoch by epoch; `masked` is the same for the image without its dropped
-    patches.
+    and in each epoch by epoch. What is seen without the dropped patches, view and
+    kernel compute each for itself: the view by the engine that pages have
+    (`in_browser`), or else by asking the kernel.
     """
+
+    in_browser = traitlets.Bool().tag(sync=True)
 
     _esm = SCRIPT
     _css = STYLE
@@ -60,17 +69,11 @@ class Explorer(Choices):
     def __init__(self, source: Source, **traits) -> None:
         self.source = source
         super().__init__(**traits)
-        self.on_msg(lambda _widget, content, buffers: _receive(self, content, buffers))
+        self.on_msg(lambda _widget, content, buffers: _answer(self, content, buffers))
 
-    @traitlets.observe("image", "epoch", "dropped")
-    def _drop(self, change: dict) -> None:
-        if change["name"] == "image":
-            self.dropped = []  # another image is whole again
-        self.masked = (
-            self.source.without(self.dropped, self.image, self.epoch)
-            if self.dropped
-            else b""
-        )
+    @traitlets.observe("image")
+    def _restore(self, _change: dict) -> None:
+        self.dropped = []  # another image is whole again
 
     def add(self, picture: Tensor) -> None:
         """Append a picture (3, Y, X), uint8 RGB of the model's size, and move to it.
@@ -102,20 +105,51 @@ class Explorer(Choices):
         }, metadata
 
 
-def _receive(explorer: Explorer, content: dict, buffers: list[memoryview]) -> None:
-    """A picture from the browser, as RGB bytes. What is wrong with it is said in the
-    widget.
-    """
-    height, width = explorer.metadata["size"]
+def _in_browser(source: Source, epoch: int | None) -> bool:
+    """Whether the browser's engine can compute with the model of this epoch."""
     try:
-        if len(buffers) != 1 or len(buffers[0]) != 3 * height * width:
-            raise ValueError(
-                f"{content.get('name')} did not arrive as {width} x {height} pixels"
-            )
-        values = torch.from_numpy(np.frombuffer(buffers[0], np.uint8).copy())
-        explorer.add(values.reshape(height, width, 3).movedim(-1, 0))
-    except ValueError as error:
-        explorer.send({"problem": str(error)})
+        source.for_browser(epoch)
+    except ValueError:
+        return False
+    return True
+
+
+def _answer(explorer: Explorer, content: dict, buffers: list[memoryview]) -> None:
+    """Answer a question of the view (`js/explorer/kernel.js`) by its number, or say in
+    one line why not.
+    """
+    try:
+        said, sent = QUESTIONS[content["kind"]](explorer, content, buffers)
+    except (ValueError, RuntimeError) as error:  # the latter of a reader's own model
+        said, sent = {"error": str(error).partition("\n")[0]}, []
+    explorer.send({"number": content["number"], **said}, sent)
+
+
+def _take(explorer: Explorer, content: dict, buffers: list[memoryview]) -> Answer:
+    """Append a picture from the browser, RGB bytes."""
+    height, width = explorer.metadata["size"]
+    if len(buffers) != 1 or len(buffers[0]) != 3 * height * width:
+        raise ValueError(
+            f"{content.get('name')} did not arrive as {width} x {height} pixels"
+        )
+    values = torch.from_numpy(np.frombuffer(buffers[0], np.uint8).copy())
+    explorer.add(values.reshape(height, width, 3).movedim(-1, 0))
+    return {}, []
+
+
+def _send_model(explorer: Explorer, content: dict, _buffers: list) -> Answer:
+    """The model of an epoch, for the browser's engine."""
+    about, weights = explorer.source.for_browser(content["epoch"])
+    return {"description": about}, [weights]
+
+
+def _send_view(explorer: Explorer, content: dict, _buffers: list) -> Answer:
+    """The view of an image without some patches, where the engine cannot compute it."""
+    asked = (content[name] for name in ("dropped", "image", "epoch"))
+    return {}, [explorer.source.without(*asked)]
+
+
+QUESTIONS = {"picture": _take, "model": _send_model, "view": _send_view}
 
 
 def explore(
@@ -135,8 +169,9 @@ def explore(
     them, and they are shown in place of `model`, the last one first. A model with mean
     pooling has no class token: in its place stands the mean over queries. Dropped
     patches and own pictures are computed when asked for, with the models as they then
-    are. All models stay as they were. A page holds 3 MB; where much must fit, weights
-    are kept in fewer than 255 steps, and the view says so. Raises ValueError for
+    are; a browser that computes asks for a model once. All models stay as they were. A
+    page holds 3 MB; where much must fit, weights are kept in fewer than 255 steps, and
+    the view says so. Raises ValueError for
     images, names, labels or snapshots that do not fit the model or in number, for more
     than a page can hold (64 images at most), and for weights that are not finite.
     """
@@ -193,14 +228,21 @@ def explore(
         "labels": None if labels is None else [int(label) for label in labels],
         "colours": COLOURS,
     }
-    source = Source(models, images, mean, std, quantization_levels)
+    # half precision may round them; other means and deviations, or finer shades, differ
+    # by more
+    exact = torch.allclose(
+        normalise(shown, mean, std), images.float(), rtol=0, atol=SAME
+    )
+    source = Source(models, images, mean, std, quantization_levels, exact)
+    last = list(models)[-1]
     return Explorer(
         source,
         metadata=metadata,
         pictures=pictures,
         views=views,
         layer=c.depth - 1,
-        epoch=list(models)[-1],
+        epoch=last,
+        in_browser=_in_browser(source, last),
     )
 
 

@@ -1,9 +1,11 @@
-// What a page gives to its model, and the size it brings pictures to.
+// What is computed in the browser and when, what a model is given, and the size that
+// pictures are brought to.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { opaque } from "../../../vit_tutorial/explorer/js/explorer/carried.js";
 import {
-  normalised, opaque, others,
+  computing, normalised, others,
 } from "../../../vit_tutorial/explorer/js/explorer/computing.js";
 import {
   greyed, middle, taps,
@@ -39,4 +41,70 @@ test("a pixel of a small picture is made of all below it", () => {
 test("grey is weighed as the eye sees it", () => {
   const pixels = Uint8ClampedArray.from([255, 0, 0, 255, 10, 20, 30, 255]);
   assert.deepEqual([...greyed(pixels)], [76, 76, 76, 255, 18, 18, 18, 255]);
+});
+
+/** Computing whose answers are given by hand: what was asked, said and is known. */
+function byHand() {
+  const asked = [];
+  const said = [];
+  const data = { masked: null };
+  const view = (state) =>
+    new Promise((resolve, reject) => asked.push({ state, resolve, reject }));
+  const told = {
+    redraw: () => said.push("redraw"),
+    problem: (line) => said.push(line),
+    restore: () => said.push("restore"),
+  };
+  return { asked, said, data, changed: computing(data, view, told) };
+}
+const settle = () => new Promise(setImmediate);
+const whole = { image: 0, epoch: 5, dropped: [] };
+
+test("a view is asked for by image, epoch and patches, not by more", async () => {
+  const { asked, said, data, changed } = byHand();
+  changed({ ...whole, layer: 1 });
+  await settle();
+  assert.deepEqual([asked, said, data.masked], [[], [], null]);
+  const lacking = { ...whole, dropped: [2] };
+  changed({ ...lacking, layer: 1 });
+  assert.equal(data.masked, undefined); // it will arrive
+  await settle();
+  assert.deepEqual(asked[0].state, lacking);
+  asked[0].resolve("a view");
+  await settle();
+  assert.deepEqual([data.masked, said], ["a view", ["redraw"]]);
+  changed({ ...lacking, layer: 3 });
+  await settle();
+  assert.deepEqual([data.masked, asked.length], ["a view", 1]);
+  for (const other of [{ image: 1 }, { epoch: 0 }, { dropped: [2, 3] }]) {
+    changed({ ...lacking, ...other });
+    await settle();
+    assert.deepEqual(asked.at(-1).state, { ...lacking, ...other });
+    asked.at(-1).resolve(other);
+    await settle();
+    assert.equal(data.masked, other);
+  }
+  changed(whole);
+  assert.equal(data.masked, null);
+});
+
+test("what goes wrong is said, and the patches are put back", async () => {
+  const { asked, said, data, changed } = byHand();
+  changed({ ...whole, dropped: [1] });
+  await settle();
+  asked[0].reject(new Error("one line"));
+  await settle();
+  assert.deepEqual([said.slice(0, 2), data.masked], [["one line", "restore"], null]);
+});
+
+test("what goes wrong when nobody waits for it any more is not said", async () => {
+  const { asked, said, data, changed } = byHand();
+  changed({ ...whole, dropped: [1] });
+  await settle();
+  changed({ ...whole, dropped: [1, 2] });
+  asked[0].reject(new Error("one line"));
+  await settle();
+  asked[1].resolve("a view");
+  await settle();
+  assert.deepEqual([said, data.masked], [["redraw"], "a view"]);
 });

@@ -54,57 +54,73 @@ test("one that has begun is overtaken, and one after another all are answered",
 /** A worker in place of the browser's: it keeps what is posted to it. */
 class FakeWorker {
   posted = [];
+  ended = false;
   constructor() {
     FakeWorker.last = this;
   }
   postMessage(message) {
     this.posted.push(message);
   }
+  terminate() {
+    this.ended = true;
+  }
 }
 
-function start(t, weights) {
+function start(t) {
   globalThis.Worker = FakeWorker;
   globalThis.ENGINE_WORKER = "";
   t.after(() => {
     delete globalThis.Worker;
     delete globalThis.ENGINE_WORKER;
   });
-  return [startEngine(weights), FakeWorker.last];
+  return [startEngine(), FakeWorker.last];
 }
+const modelOf = (format) => ({ json: { format }, buffer: new ArrayBuffer(4) });
 
-test("the model is loaded before anything is asked; answers come by number",
+test("a model is loaded before it is asked, and only where it is another",
   async (t) => {
-    const buffer = new ArrayBuffer(4);
-    const [view, worker] = start(t, Promise.resolve({ json: {}, buffer }));
-    const [one, two] = [1, 2].map((size) =>
-      view(new Float32Array(size), {}, {}));
-    await settle();
-    assert.deepEqual(worker.posted.map(({ kind }) => kind), ["load"]);
-    worker.onmessage({ data: { number: 1, result: {} } });
-    await settle();
-    const numbers = worker.posted.map(({ number }) => number);
-    assert.deepEqual(numbers, [1, 2, 3]);
-    worker.onmessage({ data: { number: 3, result: "second" } });
-    worker.onmessage({ data: { number: 2, error: "one line" } });
-    assert.equal(await two, "second");
-    await assert.rejects(one, { message: "one line" });
+    const [engine, worker] = start(t);
+    const [first, other] = [modelOf(1), modelOf(1)];
+    for (const model of [first, first, other, first])
+      engine.view(model, new Float32Array(1), {}, {});
+    const kinds = worker.posted.map(({ kind }) => kind).join(" ");
+    assert.equal(kinds, "load view view load view load view");
+    const loads = worker.posted.filter(({ kind }) => kind === "load");
+    assert.deepEqual(loads.map(({ buffer }) => buffer),
+      [first.buffer, other.buffer, first.buffer]);
+    engine.stop();
+    assert.ok(worker.ended);
+  });
+
+test("answers come by number", async (t) => {
+  const [engine, worker] = start(t);
+  const model = modelOf(1);
+  const [one, two] = [1, 2].map((size) =>
+    engine.view(model, new Float32Array(size), {}, {}));
+  worker.onmessage({ data: { number: 1, result: {} } });
+  worker.onmessage({ data: { number: 3, result: "second" } });
+  worker.onmessage({ data: { number: 2, error: "one line" } });
+  assert.equal(await two, "second");
+  await assert.rejects(one, { message: "one line" });
+});
+
+test("of a model that is refused nothing is answered, though the last one is there",
+  async (t) => {
+    const [engine, worker] = start(t);
+    const model = modelOf(0);
+    const asked = [1, 2].map((size) =>
+      engine.view(model, new Float32Array(size), {}, {}));
+    worker.onmessage({ data: { number: 1, error: "of format 0" } });
+    for (const number of [2, 3])
+      worker.onmessage({ data: { number, result: "of another model" } });
+    for (const each of asked) await assert.rejects(each, { message: "of format 0" });
   });
 
 test("a worker that does not start is said", async (t) => {
-  const buffer = new ArrayBuffer(4);
-  const [view, worker] = start(t, Promise.resolve({ json: {}, buffer }));
-  const asked = view(new Float32Array(1), {}, {});
-  await settle();
+  const [engine, worker] = start(t);
+  const view = () => engine.view(modelOf(1), new Float32Array(1), {}, {});
+  const asked = view();
   worker.onerror();
   await assert.rejects(asked, /starts no worker/);
-  await assert.rejects(view(new Float32Array(1), {}, {}), /starts no worker/);
-});
-
-test("a worker that ends before it was asked is said, too", async (t) => {
-  const { promise, resolve } = Promise.withResolvers();
-  const [view, worker] = start(t, promise);
-  const asked = view(new Float32Array(1), {}, {});
-  worker.onerror();
-  resolve({ json: {}, buffer: new ArrayBuffer(4) });
-  await assert.rejects(asked, /starts no worker/);
+  await assert.rejects(view(), /starts no worker/);
 });

@@ -1,83 +1,57 @@
-// What a page computes by itself, with the model that it carries: the part of a kernel.
+// What is computed in the browser, on a page as in a notebook: an image without its
+// dropped patches, and a picture of the reader's own.
 
-import { inflate } from "../frame/page.js";
 import { latest, startEngine } from "./engine.js";
 
-/** Computing for `data` with `model`: {epoch, description (model.json), weights
- *  (model.bin, packed)}. `mounted` has show(part of a state) and problem(line).
- *  Returns changed(state) and upload(bytes), as `mount` calls them. */
-export function computing(data, model, mounted) {
+/** Models that compute in this browser; `weights(epoch)` promises one, {json, buffer}
+ *  as `load` of vit.js takes it, the same object whenever it is asked. Returns
+ *  view(picture, epoch, dropped), a promise of a view, and stop(). */
+export function modelsHere(data, weights) {
   const { layers, heads, patches, quantizationLevels, classToken } = data;
   const sizes = { layers, heads, patches, quantizationLevels, classToken };
-  const { mean, std } = model.description;
   let engine = null; // not before it is asked for
-  let lacking = ""; // which patches of which image are dropped
 
-  async function unpacked() {
-    const { buffer } = await inflate(model.weights);
-    return { json: model.description, buffer };
+  async function view(picture, epoch, dropped) {
+    const model = await weights(epoch);
+    engine ??= startEngine();
+    const { mean, std } = model.json;
+    const options = dropped.length ? { keep: others(dropped, patches) } : {};
+    return engine.view(model, normalised(picture, mean, std), options, sizes);
   }
 
-  function view(picture, options) {
-    engine ??= startEngine(unpacked());
-    return engine(normalised(picture, mean, std), options, sizes);
-  }
+  return { view, stop: () => engine?.stop() };
+}
 
-  const without = latest((image, dropped) =>
-    dropped.length
-      ? view(data.pictures[image], { keep: others(dropped, patches) })
-      : null);
+/** Keeps `data.masked` what belongs to the state: returns changed(state). `view(state)`
+ *  promises a view without the dropped patches. `told` has redraw(), and, for what goes
+ *  wrong, problem(line) and restore(), which puts all patches back. */
+export function computing(data, view, told) {
+  let lacking = ""; // which patches of which image at which epoch are dropped
+  const without = latest((state) => (state.dropped.length ? view(state) : null));
 
-  async function changed({ image, dropped }) {
-    const asked = dropped.length ? `${image}: ${dropped}` : "";
+  return async function changed(state) {
+    const { image, epoch, dropped } = state;
+    const asked = dropped.length ? `${image}, ${epoch}: ${dropped}` : "";
     if (asked === lacking) return;
     lacking = asked;
     data.masked = asked ? undefined : null;
     try {
-      const found = await without(image, dropped);
+      const found = await without({ image, epoch, dropped });
       if (found === undefined) return;
       data.masked = found;
-      mounted.show({});
+      told.redraw();
     } catch ({ message }) {
-      mounted.problem(message);
-      move({ dropped: [] });
+      if (asked !== lacking) return; // of what nobody waits for any more
+      told.problem(message);
+      changed({ ...state, dropped: [] });
+      told.restore();
     }
-  }
-
-  async function upload(bytes) {
-    try {
-      const picture = opaque(bytes);
-      const found = await view(picture, {});
-      const image = data.images++;
-      data.pictures[image] = picture;
-      const { epochs } = data;
-      data.views[image * epochs.length + epochs.indexOf(model.epoch)] = found;
-      data.labels?.push(null);
-      move({ image, epoch: model.epoch, dropped: [] });
-    } catch ({ message }) {
-      mounted.problem(message);
-    }
-  }
-
-  /** A move of ours; no patch is dropped any more. */
-  function move(part) {
-    changed(part);
-    mounted.show(part);
-  }
-
-  return { changed, upload };
+  };
 }
 
 /** The patches (from 0) that are not dropped (from 1). */
 export const others = (dropped, patches) =>
   [...Array(patches).keys()].filter((patch) => !dropped.includes(1 + patch));
-
-/** Pixels (n, 3) as they are drawn: (n, 4). */
-export function opaque(bytes) {
-  const pixels = new Uint8Array((bytes.length / 3) * 4).fill(255);
-  bytes.forEach((value, at) => (pixels[4 * Math.floor(at / 3) + (at % 3)] = value));
-  return pixels;
-}
 
 /** Pixels (n, 4) as the model takes them: (C, n), with a mean and a deviation a
  *  channel. */

@@ -3,17 +3,20 @@
 // ENGINE_WORKER is the text of engine_worker.js with all it imports, which the bundler
 // puts in: from the disk a page may start no worker of another file.
 
-/** An engine; `weights` promises its model, {json, buffer} as `load` of vit.js takes
- *  them. Returns view(pixels, options, sizes), a promise of what engine_worker.js
- *  answers; it rejects with one line. */
-export function startEngine(weights) {
+/** An engine, with stop() and view(model, pixels, options, sizes), a promise of what
+ *  engine_worker.js answers; it rejects with one line. `model`, {json, buffer} as `load`
+ *  of vit.js takes it, is loaded where it is another object than the last one. */
+export function startEngine() {
   const text = new Blob([ENGINE_WORKER], { type: "text/javascript" });
   const address = URL.createObjectURL(text);
   const worker = new Worker(address);
   const waiting = new Map(); // by number of the question
   let asked = 0;
   let broken = null; // why nothing is answered
+  let loaded = null; // a model
+  let loading = null; // the answer to it
   worker.onmessage = ({ data: { number, result, error } }) => {
+    URL.revokeObjectURL(address); // who answers has been read
     const { resolve, reject } = waiting.get(number);
     waiting.delete(number);
     if (error === undefined) resolve(result);
@@ -25,7 +28,7 @@ export function startEngine(weights) {
     waiting.clear();
   };
 
-  function ask(kind, asks, handedOver) {
+  function ask(kind, asks, handedOver = []) {
     if (broken) return Promise.reject(broken);
     return new Promise((resolve, reject) => {
       waiting.set(++asked, { resolve, reject });
@@ -33,13 +36,18 @@ export function startEngine(weights) {
     });
   }
 
-  const loaded = weights
-    .then(({ json, buffer }) => ask("load", { json, buffer }, [buffer]))
-    .finally(() => URL.revokeObjectURL(address));
-  return async function view(pixels, options, sizes) {
-    await loaded;
-    return ask("view", { pixels, options, sizes }, [pixels.buffer]);
-  };
+  async function view(model, pixels, options, sizes) {
+    if (model !== loaded) {
+      loaded = model;
+      loading = ask("load", model); // a copy: the model may be needed again
+    }
+    const asked = ask("view", { pixels, options, sizes }, [pixels.buffer]);
+    // in this order: what is wrong with the model is said first
+    const [, found] = await Promise.all([loading, asked]);
+    return found;
+  }
+
+  return { view, stop: () => worker.terminate() };
 }
 
 /** `ask`, of which only the latest call is answered: one that another overtakes gives

@@ -53,8 +53,8 @@ const LAYOUT = `
 <p class="tensor">as a tensor: <code></code></p>`;
 
 /** Draw the explorer into `element`. Where a model can be asked, `live` has
- *  changed(state), upload(bytes, name) and perhaps a note on it. Returns show(part of a state), arrived() for more data,
- *  problem(line) and stop(). */
+ *  changed(state), upload(bytes, name) and perhaps a note on it. Returns show(part of a
+ *  state), arrived() for more data, problem(line), note(line) and stop(). */
 export function mount(element, data, live = null) {
   const state = { ...data.state };
   const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -73,7 +73,7 @@ export function mount(element, data, live = null) {
   if (data.quantizationLevels < 255)
     find(".alone").textContent += `, in ${data.quantizationLevels} steps`;
   find(".tools").hidden = !live;
-  find(".note").textContent = live?.note ?? "";
+  note(live?.note ?? "");
 
   // ---- what the reader does
 
@@ -164,6 +164,10 @@ export function mount(element, data, live = null) {
     find(".problem").textContent = line;
   }
 
+  function note(line) {
+    find(".note").textContent = line;
+  }
+
   // ---- what is shown
 
   function show(part) {
@@ -213,5 +217,11 @@ export function mount(element, data, live = null) {
   }
 
   show({});
-  return { show, problem, stop: play.stop, arrived: () => missing && redraw(true) };
+  return {
+    show,
+    problem,
+    note,
+    stop: play.stop,
+    arrived: () => missing && redraw(true),
+  };
 }

@@ -1,7 +1,7 @@
 // The explorer on a page: its data come packed, and are unpacked one by one.
 
 import { inflate, takeNext } from "../frame/page.js";
-import { computing } from "./computing.js";
+import { carried } from "./carried.js";
 import { decode } from "./decode.js";
 import { mount } from "./mount.js";
 import { note } from "./sentences.js";
@@ -29,7 +29,7 @@ export async function mountNext() {
         show: (part) => mounted.show(part),
         problem: (line) => mounted.problem(line),
       };
-      const own = model && { ...computing(data, model, told), note: note(data) };
+      const own = model && { ...carried(data, model, told), note: note(data) };
       mounted = mount(element, data, own);
       element.dataset.loaded = "first";
     }

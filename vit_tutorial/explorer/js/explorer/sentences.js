@@ -88,6 +88,12 @@ export function note({ computed: { epoch } }) {
     `${model}: your picture never leaves this browser.`;
 }
 
+/** Which of the two computes in a live notebook. */
+export const liveNote = (inBrowser) =>
+  inBrowser
+    ? "Dropped patches are computed in this browser, own pictures by the kernel."
+    : "Dropped patches and own pictures are computed by the kernel.";
+
 /** What the keys do on a large map. */
 export const keys = (dropping) =>
   dropping
