@@ -174,7 +174,7 @@ def test_what_neither_can_compute_is_said_in_one_line_and_taken_back(live):
         return VisionTransformer.encode(model, tokens, return_attention)
 
     explorer = explore(model, draw_images(), CLASSES)
-    model.encode = encode  # type: ignore[method-assign]
+    model.encode = encode
     there = live(explorer)
     drop(there.shown, 1, 1)
     expect(there.shown.get_by_role("alert")).to_have_text(
