@@ -178,8 +178,8 @@ def explore(
     c = model.config
     mean = tuple(mean)
     std = tuple(std)
-    _check_images(c, images)
-    _check_names(c, len(images), classes, labels)
+    check_images(c, images)
+    check_names(c, len(images), classes, labels)
     if not len(mean) == len(std) == c.channels:
         raise ValueError(
             f"{len(mean)} means and {len(std)} deviations, expected {c.channels} of"
@@ -246,7 +246,7 @@ def explore(
     )
 
 
-def _check_images(config: ViTConfig, images: Tensor) -> None:
+def check_images(config: ViTConfig, images: Tensor) -> None:
     c = config
     expected = f"(B, {', '.join(map(str, (c.channels, *c.sides)))})"
     if not isinstance(images, Tensor):
@@ -272,7 +272,7 @@ def _check_images(config: ViTConfig, images: Tensor) -> None:
         raise ValueError(f"{len(images)} images, expected at most {MOST_IMAGES}")
 
 
-def _check_names(
+def check_names(
     config: ViTConfig,
     count: int,
     classes: Sequence | None,

@@ -82,7 +82,7 @@ test("a model is loaded before it is asked, and only where it is another",
     const [engine, worker] = start(t);
     const [first, other] = [modelOf(1), modelOf(1)];
     for (const model of [first, first, other, first])
-      engine.view(model, new Float32Array(1), {}, {});
+      engine.ask(model, "view", { pixels: new Float32Array(1) });
     const kinds = worker.posted.map(({ kind }) => kind).join(" ");
     assert.equal(kinds, "load view view load view load view");
     const loads = worker.posted.filter(({ kind }) => kind === "load");
@@ -96,7 +96,7 @@ test("answers come by number", async (t) => {
   const [engine, worker] = start(t);
   const model = modelOf(1);
   const [one, two] = [1, 2].map((size) =>
-    engine.view(model, new Float32Array(size), {}, {}));
+    engine.ask(model, "view", { pixels: new Float32Array(size) }));
   worker.onmessage({ data: { number: 1, result: {} } });
   worker.onmessage({ data: { number: 3, result: "second" } });
   worker.onmessage({ data: { number: 2, error: "one line" } });
@@ -109,7 +109,7 @@ test("of a model that is refused nothing is answered, though the last one is the
     const [engine, worker] = start(t);
     const model = modelOf(0);
     const asked = [1, 2].map((size) =>
-      engine.view(model, new Float32Array(size), {}, {}));
+      engine.ask(model, "view", { pixels: new Float32Array(size) }));
     worker.onmessage({ data: { number: 1, error: "of format 0" } });
     for (const number of [2, 3])
       worker.onmessage({ data: { number, result: "of another model" } });
@@ -118,7 +118,7 @@ test("of a model that is refused nothing is answered, though the last one is the
 
 test("a worker that does not start is said", async (t) => {
   const [engine, worker] = start(t);
-  const view = () => engine.view(modelOf(1), new Float32Array(1), {}, {});
+  const view = () => engine.ask(modelOf(1), "view", { pixels: new Float32Array(1) });
   const asked = view();
   worker.onerror();
   await assert.rejects(asked, /starts no worker/);

@@ -5,9 +5,11 @@
 //   load  {json, buffer}: the model for all that follows, as `load` of vit.js takes it
 //   view  {pixels, options, sizes}: `forward` of these, as `viewOf` shows it; its arrays
 //         are handed over, not copied
+//   answer, curve  as workbench/answers.js has them
 
 import { viewOf } from "./explorer/compute.js";
 import { forward, load } from "./vit.js";
+import { answer as answerOf, curve } from "./workbench/answers.js";
 
 let model = null;
 
@@ -19,6 +21,8 @@ const kinds = {
   view({ pixels, options, sizes }) {
     return viewOf(forward(model, pixels, options), sizes, options.keep);
   },
+  answer: (asked) => answerOf(model, asked),
+  curve: (asked) => curve(model, asked),
 };
 
 /** What a message asks for: what is sent back, and the buffers handed over with it. */

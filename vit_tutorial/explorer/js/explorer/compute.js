@@ -6,17 +6,19 @@ const rounded = (share) =>
   (Math.round(ROOTS * Math.sqrt(Math.min(1, share))) / ROOTS) ** 2;
 
 /** The view of one image, as `decode` gives it, of what `forward` returns. `keep`:
- *  which patches (from 0) the model saw, all of them where it is undefined. */
+ *  which patches (from 0) the model saw, all of them where it is undefined. With 1 as
+ *  quantizationLevels weights are exact shares of their row's largest, in no steps. */
 export function viewOf({ logits, attention }, sizes, keep) {
   const { layers, heads, patches, quantizationLevels, classToken } = sizes;
   const present = Array.from(keep ?? Array(patches).keys(), (patch) => 1 + patch);
   if (classToken) present.unshift(0);
+  const exact = quantizationLevels === 1;
   const rows = layers * (heads + 1) * (1 + patches);
   const view = {
     probabilities: softmax(logits),
     scales: new Float32Array(rows),
     kept: new Float32Array(rows),
-    weights: new Uint8Array(rows * patches),
+    weights: new (exact ? Float32Array : Uint8Array)(rows * patches),
   };
   const T = present.length;
   rollouts(attention, heads, T).forEach((joint, layer) => {
@@ -39,8 +41,8 @@ export function viewOf({ logits, attention }, sizes, keep) {
     if (classToken) view.kept[row] = rounded(weights[0]);
     const steps = quantizationLevels / Math.max(largest, 1e-30);
     present.slice(present.length - onPatches.length).forEach((patch, at) => {
-      const level = Math.round(onPatches[at] * steps);
-      view.weights[row * patches + patch - 1] = level;
+      const level = onPatches[at] * steps;
+      view.weights[row * patches + patch - 1] = exact ? level : Math.round(level);
     });
   }
 
@@ -88,7 +90,7 @@ function meanRow(weights, T) {
   return mean;
 }
 
-function softmax(logits) {
+export function softmax(logits) {
   const most = Math.max(...logits);
   const powers = Array.from(logits, (logit) => Math.exp(logit - most));
   const sum = powers.reduce((total, power) => total + power, 0);

@@ -16,7 +16,8 @@ export function modelsHere(data, weights) {
     engine ??= startEngine();
     const { mean, std } = model.json;
     const options = dropped.length ? { keep: others(dropped, patches) } : {};
-    return engine.view(model, normalised(picture, mean, std), options, sizes);
+    const pixels = normalised(picture, mean, std);
+    return engine.ask(model, "view", { pixels, options, sizes });
   }
 
   return { view, stop: () => engine?.stop() };

@@ -3,9 +3,10 @@
 // ENGINE_WORKER is the text of engine_worker.js with all it imports, which the bundler
 // puts in: from the disk a page may start no worker of another file.
 
-/** An engine, with stop() and view(model, pixels, options, sizes), a promise of what
- *  engine_worker.js answers; it rejects with one line. `model`, {json, buffer} as `load`
- *  of vit.js takes it, is loaded where it is another object than the last one. */
+/** An engine, with stop() and ask(model, kind, asked), a promise of what
+ *  engine_worker.js answers to a message of this kind, which takes over the memory of
+ *  asked.pixels; it rejects with one line. `model`, {json, buffer} as `load` of vit.js
+ *  takes it, is loaded where it is another object than the last one. */
 export function startEngine() {
   const text = new Blob([ENGINE_WORKER], { type: "text/javascript" });
   const address = URL.createObjectURL(text);
@@ -28,7 +29,7 @@ export function startEngine() {
     waiting.clear();
   };
 
-  function ask(kind, asks, handedOver = []) {
+  function send(kind, asks, handedOver = []) {
     if (broken) return Promise.reject(broken);
     return new Promise((resolve, reject) => {
       waiting.set(++asked, { resolve, reject });
@@ -36,18 +37,18 @@ export function startEngine() {
     });
   }
 
-  async function view(model, pixels, options, sizes) {
+  async function ask(model, kind, asks) {
     if (model !== loaded) {
       loaded = model;
-      loading = ask("load", model); // a copy: the model may be needed again
+      loading = send("load", model); // a copy: the model may be needed again
     }
-    const asked = ask("view", { pixels, options, sizes }, [pixels.buffer]);
+    const answer = send(kind, asks, [asks.pixels.buffer]);
     // in this order: what is wrong with the model is said first
-    const [, found] = await Promise.all([loading, asked]);
+    const [, found] = await Promise.all([loading, answer]);
     return found;
   }
 
-  return { view, stop: () => worker.terminate() };
+  return { ask, stop: () => worker.terminate() };
 }
 
 /** `ask`, of which only the latest call is answered: one that another overtakes gives

@@ -3,7 +3,7 @@
 import { clamp, onArrows } from "../frame/dom.js";
 
 /** Which of rows and columns lies under an event on a canvas: [row, column]. */
-function cellUnder({ offsetX, offsetY }, { clientWidth, clientHeight }, rows, columns) {
+export function cellUnder({ offsetX, offsetY }, { clientWidth, clientHeight }, rows, columns) {
   const at = (position, whole, count) =>
     clamp(Math.floor((position / whole) * count), 0, count - 1);
   return [at(offsetY, clientHeight, rows), at(offsetX, clientWidth, columns)];

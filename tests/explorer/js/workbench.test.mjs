@@ -1,0 +1,144 @@
+// What a reader changes on the workbench: kept in an address, and as the engine takes it.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  arrangement, changes, options, rearranged, shuffled,
+} from "../../../vit_tutorial/explorer/js/workbench/edits.js";
+import {
+  area, countsOf, gap, meanCurve, orderOf,
+} from "../../../vit_tutorial/explorer/js/workbench/faith.js";
+import { sentence } from "../../../vit_tutorial/explorer/js/workbench/sentences.js";
+import {
+  beginning, fromAddress, isChanged, toAddress, toggled, UNCHANGED,
+} from "../../../vit_tutorial/explorer/js/workbench/state.js";
+import { STEPS } from "../../../vit_tutorial/explorer/js/workbench/tour.js";
+
+const SUBJECT = {
+  name: "one", layers: 3, heads: 2, patches: 6, grid: [2, 3], size: [4, 6], channels: 3,
+  outputs: 2, classes: ["cat", "dog"], classToken: true, quantizationLevels: 255,
+  maps: ["raw", "rollout", "gradient x attention"], shared: 2,
+  pictures: [{ title: "first" }, { title: "second" }],
+};
+const SUBJECTS = [SUBJECT, { ...SUBJECT, name: "other", layers: 1, maps: ["raw"] }];
+const EVERYTHING = {
+  model: "one", picture: 1, map: "gradient x attention", layer: 0, head: 1, query: 4,
+  opacity: 0.25, hidden: [2, 6], shuffle: 17, swaps: [[1, 2], [3, 6]], positions: false,
+  silent: [{ layer: 1, head: 0 }, { layer: 2, part: "mlp" }],
+  copy: { from: 0, layer: 3, tokens: [0, 6] },
+};
+
+test("an address says a state, and nothing of what nobody chose", () => {
+  const words = toAddress(EVERYTHING, SUBJECT);
+  assert.match(words, /^[\w=&.%-]+$/); // no character that a link would lose
+  assert.deepEqual(fromAddress(`#${words}`, SUBJECTS), EVERYTHING);
+  assert.equal(toAddress(beginning(SUBJECT), SUBJECT), "model=one");
+  assert.deepEqual(fromAddress("", SUBJECTS), beginning(SUBJECT));
+  assert.deepEqual(fromAddress("#model=other", SUBJECTS), beginning(SUBJECTS[1]));
+});
+
+test("what an address says amiss is left out", () => {
+  const amiss = [
+    "picture=2", "picture=x", "map=none", "layer=3", "head=2", "head=-2", "query=7",
+    "opacity=2", "opacity=x", "hidden=7", "hidden=1.1", "hidden=1.2.3.4.5.6",
+    "shuffle=0.5", "swaps=1-1", "swaps=1-9", "swaps=1", "silent=3-0", "silent=0-2",
+    "silent=0-head", "silent=0", "copy=2-0-0", "copy=0-4-0", "copy=0-0-7", "copy=x",
+    "nothing=1", "model=none", "__proto__=1",
+  ];
+  for (const words of amiss)
+    assert.deepEqual(fromAddress(`#${words}`, SUBJECTS), beginning(SUBJECT), words);
+  const { layer, hidden } = fromAddress("#layer=1&hidden=9&head=0", SUBJECTS);
+  assert.deepEqual([layer, hidden], [1, []]); // the rest holds
+});
+
+test("a state is changed by what changes the answer, and put back", () => {
+  for (const name in UNCHANGED)
+    assert.ok(isChanged({ ...UNCHANGED, [name]: EVERYTHING[name] }), name);
+  assert.ok(!isChanged({ ...EVERYTHING, ...UNCHANGED }));
+  assert.deepEqual(toggled([{ layer: 1, head: 0 }], { layer: 1, head: 0 }), []);
+  assert.deepEqual(toggled([1], 2), [1, 2]);
+});
+
+test("patches are shuffled first and swapped then", () => {
+  const order = shuffled(6, 17);
+  assert.deepEqual([...order].sort(), [0, 1, 2, 3, 4, 5]);
+  assert.deepEqual(order, shuffled(6, 17)); // a link shows everybody the same
+  assert.notDeepEqual(order, shuffled(6, 18));
+  const swapped = arrangement({ shuffle: 17, swaps: [[1, 2], [2, 6]] }, 6);
+  const [one, two, ...rest] = order;
+  assert.deepEqual(swapped, [two, rest[3], ...rest.slice(0, 3), one]);
+});
+
+test("every order is as likely as every other", () => {
+  const firsts = Array.from({ length: 600 }, (_, seed) => shuffled(3, seed + 1).join(""));
+  const counts = Object.values(Object.groupBy(firsts, (order) => order));
+  assert.equal(counts.length, 6);
+  for (const { length } of counts) assert.ok(length > 60 && length < 140, `${length}`);
+});
+
+test("pixels go with their patches", () => {
+  const picture = Uint8Array.from({ length: 4 * 6 * 4 }, (_, at) => at);
+  const same = rearranged(picture, [0, 1, 2, 3, 4, 5], SUBJECT);
+  assert.deepEqual(same, picture);
+  const moved = rearranged(picture, [5, 1, 2, 3, 4, 0], SUBJECT);
+  const pixel = (bytes, y, x) => [...bytes.slice(4 * (6 * y + x), 4 * (6 * y + x) + 4)];
+  assert.deepEqual(pixel(moved, 0, 1), pixel(picture, 2, 5));
+  assert.deepEqual(pixel(moved, 3, 4), pixel(picture, 1, 0));
+  assert.deepEqual(pixel(moved, 1, 2), pixel(picture, 1, 2));
+});
+
+test("the engine is told what is left", () => {
+  const asked = options({ ...EVERYTHING }, SUBJECT);
+  assert.deepEqual(asked, {
+    keep: [0, 2, 3, 4], positions: false, silence: EVERYTHING.silent,
+  });
+  assert.ok(!("keep" in options(UNCHANGED, SUBJECT)));
+});
+
+test("changes are said in words, before and after in a sentence", () => {
+  assert.deepEqual(changes(EVERYTHING, SUBJECT), [
+    "all patches shuffled", "2 pairs of patches swapped", "2 of 6 patches hidden",
+    "no positions", "head 0 of layer 2 silent", "MLP of layer 3 silent",
+    "2 states copied from first after layer 3",
+  ]);
+  const before = { probabilities: Float32Array.from([0.9, 0.1]) };
+  const after = { probabilities: Float32Array.from([0.2, 0.8]) };
+  const whole = { ...EVERYTHING, ...UNCHANGED, picture: 0 };
+  const alone = sentence(SUBJECT, whole, { before, after: before });
+  assert.equal(alone, "first: cat, 90 %.");
+  const hidden = { ...whole, hidden: [1] };
+  assert.equal(sentence(SUBJECT, hidden, { before, after }),
+    "first: cat, 90 %. With 1 of 6 patches hidden: now dog, 80 %.");
+  assert.match(sentence(SUBJECT, hidden, { before, after: before }), /: still cat/);
+});
+
+test("curves are those of Python", () => {
+  assert.deepEqual(orderOf([0.1, 0.5, 0.1, 0.7]), [3, 1, 0, 2]);
+  const python = { // torch.linspace(first, patches, 13).round().unique()
+    "6 true": [0, 1, 2, 3, 4, 5, 6],
+    "36 true": [0, 3, 6, 9, 12, 15, 18, 21, 24, 27, 30, 33, 36],
+    "36 false": [1, 4, 7, 10, 13, 16, 18, 21, 24, 27, 30, 33, 36],
+    "1 false": [1],
+  };
+  for (const [words, counts] of Object.entries(python)) {
+    const [patches, token] = words.split(" ");
+    const found = countsOf({ patches: Number(patches), classToken: token === "true" });
+    assert.deepEqual(found, counts, words);
+  }
+  assert.equal(area([0, 1, 1], [0, 1, 4]), (0.5 + 3) / 4);
+  assert.equal(area([0.3], [1]), 0.3);
+  const [one, two] = [[0, 1], [1, 1]].map((curve) => Float32Array.from(curve));
+  assert.equal(gap({ deletion: one, insertion: two }, [0, 2]), 0.5);
+  const mean = meanCurve([{ deletion: one, insertion: two },
+    { deletion: two, insertion: two }]);
+  assert.deepEqual([...mean.deletion, ...mean.insertion], [0.5, 1, 1, 1]);
+});
+
+test("a tour has eight to ten steps, none done before it is begun", () => {
+  assert.ok(STEPS.length >= 8 && STEPS.length <= 10);
+  for (const { sets, done, title } of STEPS) {
+    const part = typeof sets === "function" ? sets(SUBJECT) : sets;
+    const state = { ...beginning(SUBJECT), ...UNCHANGED, ...part };
+    assert.ok(!done(state, state), title);
+  }
+});

@@ -1,0 +1,5 @@
+// What is bundled of the workbench: it fills the page that holds one.
+
+import { mountNext } from "./workbench/page.js";
+
+mountNext();

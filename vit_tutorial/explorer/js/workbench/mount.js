@@ -1,0 +1,219 @@
+// The workbench, put together: a model and its pictures, what it says of them, and what
+// it says when something is changed.
+//
+// subjects: see state.js; each has also colours (256 of viridis, each a pixel of four
+//   bytes as one number), outputs, classes (null when not given), quantizationLevels,
+//   channels, title, bytes, model or address (see models.js), and pictures: {title,
+//   pixels (Y, X, 4), label (null: not known), scores: maps that came with it, by name,
+//   (patches)}; paints: whether a reader can paint more of them.
+
+import { classBars } from "../explorer/bars.js";
+import { weightsOf } from "../explorer/decode.js";
+import { place } from "../explorer/sentences.js";
+import { frame } from "../frame/dom.js";
+import { believing } from "./believing.js";
+import { changing } from "./changing.js";
+import { choosing } from "./choosing.js";
+import { arrangement, rearranged } from "./edits.js";
+import { LAYOUT } from "./layout.js";
+import { lens } from "./lens.js";
+import { computer } from "./models.js";
+import { pictures } from "./pictures.js";
+import { guess, MAPS, sentence } from "./sentences.js";
+import { drawPane, onTouches } from "./stage.js";
+import { beginning, fromAddress, isChanged, toAddress } from "./state.js";
+import { tour } from "./tour.js";
+
+/** Fill `element` with the workbench on `subjects`. */
+export function mount(element, subjects) {
+  const find = frame(element, "vit-workbench", LAYOUT);
+  const computers = new Map(); // by subject, from when it is first asked
+  let state = fromAddress(location.hash, subjects);
+  let tool = "look";
+  let cursor = null; // the patch that the keys have gone to
+  let known = {}; // answers {before, after}, and the picture they are of
+
+  const subjectNow = () => subjects.find(({ name }) => name === state.model);
+  const computerNow = () => {
+    const subject = subjectNow();
+    if (!computers.has(subject)) computers.set(subject, computer(subject));
+    return computers.get(subject);
+  };
+
+  // ---- what the reader does
+
+  const drawChoices = choosing(find, subjects, {
+    move,
+    subject: (name) => go(beginning(subjects.find((one) => one.name === name))),
+  });
+  const board = changing(find, {
+    move,
+    tool(name) {
+      tool = name;
+      for (const canvas of panes) canvas.style.touchAction = tool === "hide" ? "none" : "";
+      draw();
+    },
+  });
+  const drawPictures = pictures(element, find, {
+    chosen: (picture) => move({ picture }),
+    added(picture) {
+      const at = subjectNow().pictures.push(picture) - 1;
+      move({ picture: at });
+      return at;
+    },
+    changed(at, picture) {
+      subjectNow().pictures[at] = picture;
+      move({ picture: at });
+    },
+    problem,
+  });
+  const panes = ["before", "after"].map((name) => find(`.${name} canvas`));
+  for (const canvas of panes)
+    onTouches(canvas, () => subjectNow().grid, {
+      touched: board.touched,
+      at(patch) {
+        cursor = patch;
+        draw();
+      },
+      paints: () => tool === "hide",
+    });
+  const drawLens = lens(find);
+  const drawCurves = believing(find);
+  find(".curves").addEventListener("toggle", draw);
+  const guide = tour(find, move);
+  find(".guide").addEventListener("click", () => guide.start(context()));
+  find(".reset").addEventListener("click", () => go(beginning(subjectNow())));
+  find(".link").addEventListener("click", copyLink);
+  addEventListener("hashchange", () => {
+    if (!location.hash.includes("model=")) return; // a place on the page
+    element.scrollIntoView();
+    go(fromAddress(location.hash, subjects));
+  });
+
+  function move(part) {
+    go({ ...state, ...part });
+  }
+
+  function problem(line) {
+    find(".problem").textContent = line;
+  }
+
+  async function copyLink() {
+    const said = find(".said");
+    const { shared } = subjectNow();
+    try {
+      await navigator.clipboard.writeText(location.href);
+      said.textContent = state.picture < shared
+        ? "copied" : "copied; your own picture stays here, the link does not have it";
+    } catch {
+      said.textContent = "this browser does not let it be copied: it is in the address";
+    }
+  }
+
+  // ---- what follows
+
+  /** Go to a state: show it, say it in the address, and ask for its answers. */
+  async function go(next) {
+    state = next;
+    const subject = subjectNow();
+    const { scores } = subject.pictures[state.picture];
+    if (!(state.map in MAPS || state.map in scores)) state.map = "raw";
+    const own = state.picture >= subject.shared;
+    const said = toAddress(own ? { ...state, picture: 0 } : state, subject);
+    history.replaceState(null, "", `#${said}`);
+    find(".said").textContent = "";
+    draw();
+    await ask(subject);
+  }
+
+  async function ask(subject) {
+    const picture = subject.pictures[state.picture];
+    const waits = !computers.has(subject) && subject.address;
+    element.ariaBusy = "true";
+    if (waits) say(`The model is loaded, ${(subject.bytes / 1e6).toFixed(1)} MB ...`);
+    try {
+      const answers = await computerNow().answer(state);
+      if (!answers) return; // a later one is on its way
+      known = { picture, answers };
+      say("");
+      element.ariaBusy = "false";
+      draw();
+    } catch ({ message }) {
+      computers.get(subject)?.stop();
+      computers.delete(subject); // to be loaded again
+      say("");
+      problem(message);
+    }
+  }
+
+  const say = (line) => (find(".busy").textContent = line);
+
+  /** What is drawn: answers only of the present picture. */
+  function context() {
+    const subject = subjectNow();
+    const current = known.picture === subject.pictures[state.picture];
+    return { subject, state, tool, answers: current ? known.answers : null };
+  }
+
+  function draw() {
+    const now = context();
+    drawChoices(now);
+    drawPictures(now);
+    board.draw(now);
+    drawPanes(now);
+    if (now.answers) drawAnswers(now);
+    guide.draw(now);
+  }
+
+  function drawPanes({ subject, state, answers }) {
+    const { pixels, scores } = subject.pictures[state.picture];
+    const changed = rearranged(pixels, arrangement(state, subject.patches), subject);
+    const { opacity, hidden, query, map } = state;
+    const framed = [...new Set([query, cursor, ...board.framed(context())])]
+      .filter(Boolean);
+    const look = (answer) => {
+      if (map in scores) return { weights: scores[map], largest: 255 };
+      return answer ? mapOf(answer, subject, state) : { weights: null };
+    };
+    const [before, after] = panes;
+    find(".after").hidden = !isChanged(state);
+    drawPane(before, pixels, subject,
+      { ...look(answers?.before), opacity, hidden: [], framed });
+    drawPane(after, changed, subject,
+      { ...(map in scores ? { weights: null } : look(answers?.after)), opacity, hidden,
+        framed });
+  }
+
+  function drawAnswers({ subject, state, answers }) {
+    const { before, after } = answers;
+    const whole = isChanged(state) ? before : after;
+    find(".before b").textContent = guess(subject, before);
+    find(".after b").textContent = guess(subject, after);
+    find(".reminder").hidden = before === after;
+    const { classes } = subject;
+    const { label } = subject.pictures[state.picture];
+    const labels = [isChanged(state) ? null : label]; // another picture by now
+    classBars(find, { classes, labels })({ image: 0 }, after, whole);
+    const line = sentence(subject, state, answers);
+    find(".sentence").textContent = line;
+    const at = cursor ? ` The cursor is on patch ${place(cursor, subject)}.` : "";
+    for (const canvas of panes)
+      canvas.ariaLabel = `${line}${at} Arrow keys move a cursor, space is a click.`;
+    drawLens(subject, before, after);
+    if (find(".curves").open) {
+      const { weights } = state.map in MAPS
+        ? mapOf(before, subject, state)
+        : { weights: subject.pictures[state.picture].scores[state.map] };
+      const picture = subject.pictures[state.picture];
+      drawCurves(subject, computerNow(), picture, weights, before);
+    }
+  }
+
+  draw();
+  ask(subjectNow());
+}
+
+/** The weights of the chosen map of an answer: {weights, largest}. */
+function mapOf(answer, subject, { map, layer, head, query }) {
+  return weightsOf(answer, subject, { mode: map, layer, head }, query);
+}

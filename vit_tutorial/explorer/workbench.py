@@ -1,0 +1,146 @@
+"""The workbench: models and pictures on a page where a reader changes something and
+sees the answer change. Nothing but the browser computes.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from vit_tutorial.convert.web import web_model
+from vit_tutorial.data.images import normalise
+from vit_tutorial.explorer.encoding import deflate, pixels
+from vit_tutorial.explorer.html import text
+from vit_tutorial.explorer.widget import COLOURS, check_images, check_names
+from vit_tutorial.interpret.attribution import ATTRIBUTIONS
+from vit_tutorial.model import VisionTransformer
+
+SCRIPT, STYLE = (
+    (Path(__file__).parent / name).read_text(encoding="utf-8")
+    for name in ("bundle/workbench.js", "workbench.css")
+)
+# a browser computes no gradients: these maps come with a picture
+GRADIENT_MAPS = ("gradient x attention", "input gradient")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model and pictures for it: images (B, C, Y, X), uint8, of its size.
+
+    `name` stands in links to the page, `title` and the images' `titles` are what a
+    reader sees; classes, labels, mean and std are those of `explore`. Where the model
+    lies beside the page, `address` is that of the script with it (`model_script`),
+    relative to the page. With `paints` a reader can paint stacks for it.
+
+    Raises ValueError for images, titles, names or labels that do not fit the model or
+    in number.
+    """
+
+    name: str
+    title: str
+    model: VisionTransformer
+    images: Tensor
+    titles: Sequence[str]
+    classes: Sequence[str] | None = None
+    labels: Sequence[int] | None = None
+    mean: Sequence[float] = (0.5,) * 3
+    std: Sequence[float] = (0.25,) * 3
+    address: str | None = None
+    paints: bool = False
+
+    def __post_init__(self) -> None:
+        check_images(self.model.config, self.images)
+        check_names(self.model.config, len(self.images), self.classes, self.labels)
+        if self.images.dtype != torch.uint8:
+            raise ValueError(f"images are of {self.images.dtype}, expected uint8")
+        if len(self.titles) != len(self.images):
+            raise ValueError(
+                f"{len(self.titles)} titles, expected {len(self.images)}, one an image"
+            )
+
+
+def workbench(subjects: Sequence[Subject]) -> str:
+    """The workbench as one piece of HTML: data, script and style inline, and every
+    model that has no address of its own.
+    """
+    data = json.dumps(
+        {"colours": COLOURS, "subjects": [described(each) for each in subjects]},
+        separators=(",", ":"),
+    ).replace("<", "\\u003c")  # a class may be called </script>
+    return (
+        f'<style>{STYLE}</style><div class="vit-workbench"><script'
+        f' type="application/json">{data}</script><noscript>The workbench needs'
+        " JavaScript.</noscript></div>\n"
+        f'<script type="module">\n{SCRIPT}</script>'
+    )
+
+
+def described(subject: Subject) -> dict:
+    """What the page knows of a subject."""
+    c = subject.model.config
+    model = packed_model(subject)
+    return {
+        "name": subject.name,
+        "title": subject.title,
+        "layers": c.depth,
+        "heads": c.heads,
+        "patches": c.grid[0] * c.grid[1],
+        "grid": c.grid,
+        "size": c.sides,
+        "channels": c.channels,
+        "outputs": c.classes,
+        "classes": None if subject.classes is None else list(subject.classes),
+        "classToken": c.pool == "cls",
+        "bytes": len(model["weights"]),
+        "address": subject.address,
+        "paints": subject.paints,
+        "model": None if subject.address else model,
+        "pictures": pictures(subject),
+    }
+
+
+def packed_model(subject: Subject) -> dict:
+    """A model in half precision, but for its vectors. Raises ValueError for one that
+    the browser's engine does not know.
+    """
+    about, weights = web_model(subject.model, None, subject.mean, subject.std, "mixed")
+    return {"description": about, "weights": text(deflate(weights))}
+
+
+def model_script(subject: Subject) -> str:
+    """The script at a subject's address: a page from the disk may load a script, and
+    fetch nothing.
+    """
+    name = json.dumps(subject.name)
+    content = json.dumps(packed_model(subject), separators=(",", ":"))
+    return f"(globalThis.vitModels ??= {{}})[{name}] = {content};\n"
+
+
+def pictures(subject: Subject) -> list[dict]:
+    """Each picture's title, pixels and label, and the maps of what its class rests on,
+    (N,) from 0 to 255.
+    """
+    images = normalise(subject.images, subject.mean, subject.std)
+    scores = {
+        name: ATTRIBUTIONS[name](subject.model, images).clamp(min=0)
+        for name in GRADIENT_MAPS
+    }
+    levels = {
+        name: (255 * score / score.amax(dim=1, keepdim=True)).round().int().tolist()
+        for name, score in scores.items()
+    }
+    labels = [None] * len(images) if subject.labels is None else subject.labels
+    return [
+        {
+            "title": title,
+            "pixels": text(deflate(shown)),
+            "label": None if label is None else int(label),
+            "scores": {name: levels[name][at] for name in levels},
+        }
+        for at, (title, shown, label) in enumerate(
+            zip(subject.titles, pixels(subject.images), labels, strict=True)
+        )
+    ]
