@@ -216,11 +216,12 @@ def run(data, tmp_path):
 def test_attend_shows_the_pixels_of_training(data, run, tmp_path):
     model, record = run
     path = next(Path(data.root).glob("cat/*.png"))
-    images, lines = attend.read_all([str(path)], record.config)
-    assert torch.equal(images[0], read_image(path, (16, 32))) and not lines
+    images, read, lines = attend.read_all([str(path)], record.config)
+    assert torch.equal(images[0], read_image(path, (16, 32)))
+    assert read == [str(path)] and not lines
     data = replace(data, image_size=(64, 128))
     train(MODEL, data, TRAIN, tmp_path / "large")
-    images, _ = attend.read_all(
+    images, *_ = attend.read_all(
         [str(path)], load_checkpoint(tmp_path / "large")[1].config
     )
     assert torch.equal(images, resize(read_image(path, (64, 128))[None], (16, 32)))
@@ -256,6 +257,30 @@ def test_attend_leaves_out_what_it_cannot_read(pets, run, tmp_path, capsys):
         "none of 3 pictures can be read; the first: left out: "
         in capsys.readouterr().err
     )
+
+
+def test_a_workbench_holds_the_model_and_what_can_be_read(pets, run, tmp_path, capsys):
+    (pets / "notes.txt").write_text("no picture", encoding="utf-8")
+    right = [str(path) for path in sorted(pets.glob("cat/*.png"))[:2]]
+    out = tmp_path / "page.html"
+    command = ["workbench", "--checkpoint", str(tmp_path / "run"), "--out", str(out)]
+    assert main([*command, right[0], str(pets / "notes.txt"), right[1]]) == 0
+    said = capsys.readouterr()
+    assert said.out.startswith(f"{out}: 2 pictures and the model, ")
+    assert said.err.startswith("left out: ") and "notes.txt" in said.err
+    page = out.read_text(encoding="utf-8")
+    data = page.partition('type="application/json">')[2].partition("</script>")[0]
+    (subject,) = json.loads(data)["subjects"]
+    assert [each["title"] for each in subject["pictures"]] == [
+        Path(path).name for path in right
+    ]
+    assert subject["classes"] == list(run[1].classes) and subject["model"]
+    out.unlink()
+    assert main([*command, "nothing.png"]) == 2 and not out.exists()
+    elsewhere = [*command[:-1], str(tmp_path / "none" / "page.html")]
+    capsys.readouterr()
+    assert main([*elsewhere, right[0]]) == 2
+    assert "but there is no folder" in capsys.readouterr().err
 
 
 def test_attend_says_how_many_pictures_fit(run):

@@ -32,8 +32,11 @@ GAP = 4
 OPACITY = 0.6  # of the attention over a picture
 
 
-def read_all(paths: Sequence[str], config: RunConfig) -> tuple[Tensor, list[str]]:
-    """Pictures as in training, (n, C, Y, X) uint8; a line for each that is no picture.
+def read_all(
+    paths: Sequence[str], config: RunConfig
+) -> tuple[Tensor, list[str], list[str]]:
+    """Pictures as in training, (n, C, Y, X) uint8, and their paths; a line for each
+    that is no picture.
 
     Raises what reading the only picture raises, and ValueError when none of several can
     be read, or when they are too many for a figure.
@@ -48,6 +51,7 @@ def read_all(paths: Sequence[str], config: RunConfig) -> tuple[Tensor, list[str]
     assert size is not None  # sized_for has said it
     sides = sides_of(size)
     images = []
+    read = []
     lines = []
     for path in paths:
         try:
@@ -58,11 +62,12 @@ def read_all(paths: Sequence[str], config: RunConfig) -> tuple[Tensor, list[str]
             lines.append(f"left out: {error}")
         else:
             images.append(resize(image[None], model.sides)[0])
+            read.append(path)
     if not images:
         raise ValueError(
             f"none of {len(paths)} pictures can be read; the first: {lines[0]}"
         )
-    return torch.stack(images), lines
+    return torch.stack(images), read, lines
 
 
 def check_choice(

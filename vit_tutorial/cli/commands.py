@@ -103,7 +103,7 @@ def run_attend(settings: Namespace) -> None:
     model, run = load_checkpoint(settings.checkpoint)
     choice = (settings.layer, settings.head, settings.rollout)
     check_choice(model.config, *choice)
-    images, lines = read_all(settings.images, run.config)
+    images, _, lines = read_all(settings.images, run.config)
     weights, titles = look_at(model, images, run, *choice)
     name = name_of(model.config, *choice)
     figure = draw_attention(images, weights, model.config.grid, titles, name)
@@ -113,6 +113,34 @@ def run_attend(settings: Namespace) -> None:
     for line in lines:
         note(line)
     say(f"{settings.out}: {name}, over {len(images)} image{'s' * (len(images) > 1)}")
+
+
+def run_workbench(settings: Namespace) -> None:
+    # no other command needs what an explorer needs
+    from vit_tutorial.explorer.workbench import Subject, workbench
+
+    out = Path(settings.out)
+    if not out.parent.is_dir():
+        raise ValueError(f"--out is {out}, but there is no folder {out.parent}")
+    model, run = load_checkpoint(settings.checkpoint)
+    images, paths, lines = read_all(settings.images, run.config)
+    subject = Subject(
+        name="model",
+        title=settings.checkpoint,
+        model=model,
+        images=images,
+        titles=[Path(path).name for path in paths],
+        classes=run.classes,
+        mean=run.mean,
+        std=run.std,
+    )
+    write_file(out, workbench([subject]).encode())
+    for line in lines:
+        note(line)
+    say(
+        f"{out}: {len(images)} picture{'s' * (len(images) > 1)} and the model,"
+        f" {out.stat().st_size / 1e6:.1f} MB; open it in a browser"
+    )
 
 
 def run_export(settings: Namespace) -> None:

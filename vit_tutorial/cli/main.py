@@ -1,5 +1,5 @@
-"""The command line: train, evaluate, attend, export, download. A user's mistake is one
-line and exit code 2.
+"""The command line: train, evaluate, attend, workbench, export, download. A user's
+mistake is one line and exit code 2.
 """
 
 import argparse
@@ -107,6 +107,19 @@ def make_parser(defaults: dict) -> Parser:
         "--rollout", action="store_true", help="through all layers, instead of one"
     )
     commands.add_subcommand("attend", command, help="draw attention over pictures")
+
+    command = Parser(
+        description=(
+            "Write a page that holds the model and these pictures: there patches can be"
+            " hidden, heads silenced and states copied, in any browser, offline."
+        )
+    )
+    command.add_argument("images", nargs="+", type=str, help="files of images")
+    command.add_argument("--checkpoint", **checkpoint)
+    command.add_argument("--out", type=str, required=True, help="file of the page")
+    commands.add_subcommand(
+        "workbench", command, help="take a model apart in a browser"
+    )
 
     command = Parser(
         description=(
@@ -250,5 +263,5 @@ def run_command(name: str, settings: Namespace) -> None:
 
 COMMANDS = {
     name: partial(run_command, name)
-    for name in ("train", "evaluate", "attend", "export", "download")
+    for name in ("train", "evaluate", "attend", "workbench", "export", "download")
 }
