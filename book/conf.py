@@ -148,12 +148,14 @@ def lead_to_index(app: Sphinx, exception: Exception | None) -> None:
         )
 
 
-def write_landing(app: Sphinx) -> None:
-    """What the landing page includes: the explorer, and a number from a record."""
+def write_parts(app: Sphinx) -> None:
+    """What pages include: the explorer, a number from a record, the workbench."""
     # torch is needed for the website alone, not for every use of this file
     import landing
+    import try_it
 
     landing.write(ROOT / "book" / "_build" / "landing")
+    try_it.write(ROOT / "book" / "_build")
 
 
 def leave_out_widgets(app: Sphinx, pagename: str, *_: object) -> None:
@@ -167,7 +169,7 @@ def setup(app: Sphinx) -> None:
     from code_lines import LineFormatter  # found through the path that is set above
 
     PygmentsBridge.html_formatter = LineFormatter
-    app.connect("builder-inited", write_landing)
+    app.connect("builder-inited", write_parts)
     app.connect("env-before-read-docs", remember_read)
     app.connect("env-get-updated", write_all_again)
     app.connect("source-read", say_start)
