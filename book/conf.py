@@ -51,6 +51,7 @@ language = "en"
 
 extensions = ["myst_nb", "sphinx_design", "sphinx_copybutton", "sphinxcontrib.bibtex"]
 root_doc = "book/index"
+templates_path = ["templates"]
 include_patterns = ["book/*.md", "notebooks/*.ipynb"]
 exclude_patterns = [".*", "lab", "data", "runs", "book/_build", "book/node_modules"]
 bibtex_bibfiles = ["references.bib"]
