@@ -166,6 +166,18 @@ def leave_out_widgets(app: Sphinx, pagename: str, *_: object) -> None:
     NbMetadataCollector.get_js_files(app.env, pagename).clear()
 
 
+def list_sources(
+    app: Sphinx, pagename: str, templatename: str, context: dict, *_: object
+) -> None:
+    """The sources as items of their list; the role that docutils gives them is
+    deprecated and leaves the list without any.
+    """
+    if "body" in context:
+        context["body"] = context["body"].replace(
+            'role="doc-biblioentry"', 'role="listitem"'
+        )
+
+
 def setup(app: Sphinx) -> None:
     from code_lines import LineFormatter  # found through the path that is set above
 
@@ -178,5 +190,6 @@ def setup(app: Sphinx) -> None:
     app.connect("doctree-read", say_seconds)
     # before myst-nb's own, which adds it
     app.connect("html-page-context", leave_out_widgets, priority=400)
+    app.connect("html-page-context", list_sources)
     app.connect("build-finished", say_unchanged)
     app.connect("build-finished", lead_to_index)
