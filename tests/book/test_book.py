@@ -21,6 +21,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import browser
+import npm
 import pytest
 import torch
 from explorers import colours, read_state, wanted
@@ -46,6 +47,15 @@ WITH_SLIDERS = ["book/index"] + [
     f"notebooks/{path.stem}"
     for path in SOURCES
     if "explore(" in path.read_text(encoding="utf-8")
+]
+# each in the light; in the dark those with parts that move, and one chapter
+LOOKS = [
+    (str(path.relative_to(ROOT).with_suffix("")), scheme)
+    for path in SOURCES
+    for scheme in ("light", "dark")
+    if scheme == "light"
+    or path.stem in ("index", "calculator", "try_it", "06_training")
+    or re.search(r"\b(explore|drag_tokens)\(", path.read_text(encoding="utf-8"))
 ]
 MOST_BYTES = 3_000_000  # of a page, compressed
 
@@ -122,6 +132,22 @@ CUT_OFF = """(columns) => {
       .filter(shifted).map((line) => line.textContent),
   };
 }"""
+
+# what axe-core calls serious or critical, a line each; it would fetch style sheets,
+# which the disk refuses, for a rule that is not among the default ones
+FINDINGS = """async () => {
+  const options = { preload: false, resultTypes: ["violations"] };
+  const { violations } = await axe.run(options);
+  return violations.filter(({ impact }) => ["serious", "critical"].includes(impact))
+    .map(({ id, impact, help, nodes }) =>
+      `${id}, ${impact}: ${help}: ${nodes.map(({ target }) => target).join("; ")}`);
+}"""
+
+# parts of pages that are not filled yet
+EMPTY = (
+    ".vit-explorer:not([data-loaded=all]), .vit-workbench:not([aria-busy=false]),"
+    " .vit-tokens:not(:has(td)), .vit-calculator:not(:has(td))"
+)
 
 
 @pytest.fixture(scope="session")
@@ -399,5 +425,26 @@ def test_the_first_screen_of_the_landing_page_holds_it_all(chromium, site, schem
         "mean"
     ]
     assert f"{100 * share:.1f} %" in article.locator(".landing-number").inner_text()
+    guarded.assert_clean()
+    guarded.page.context.close()
+
+
+def findings(page: Page) -> list[str]:
+    """What keeps people out of a page, with all that is folded away opened."""
+    page.evaluate(
+        "document.querySelectorAll('details').forEach((part) => part.open = true)"
+    )
+    page.add_script_tag(path=npm.fetch("axe-core") / "axe.min.js")
+    return page.evaluate(FINDINGS)
+
+
+@pytest.mark.parametrize(("name", "scheme"), LOOKS)
+def test_a_page_keeps_nobody_out(chromium, site, name, scheme):
+    guarded = browser.open_guarded(
+        chromium, viewport={"width": 1280, "height": 900}, color_scheme=scheme
+    )
+    visit(guarded.page, (site / f"{name}.html").as_uri())
+    expect(guarded.page.locator(EMPTY)).to_have_count(0)
+    assert findings(guarded.page) == []
     guarded.assert_clean()
     guarded.page.context.close()
