@@ -110,6 +110,7 @@ def test_patches_are_dropped_and_put_back_by_mouse_and_keys(opened, pool, scheme
     shown.get_by_label("mode", exact=True).press("ArrowDown")
     assert_lacking(shown, model, image, [8, 15])
     shown.get_by_role("button", name="put all back").press("Enter")
+    expect(drop).to_be_focused()
     drop.click()
     assert_shown(shown, model, dropped=[], query=1, mode="rollout")
     # of another image, which is whole when one comes to it

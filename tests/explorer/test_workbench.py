@@ -377,6 +377,26 @@ def test_a_finger_hides_patches_and_a_phone_is_wide_enough(chromium, tmp_path):
     guarded.page.context.close()
 
 
+def test_the_focus_moves_on_when_what_has_it_goes(opened):
+    shown = opened(subject(halved()), state="#model=small&hidden=1")
+    shown.get_by_label("hides it").check()
+    shown.locator(".after canvas").press(" ")
+    expect(shown.locator(".after")).to_be_hidden()
+    expect(shown.locator(".before canvas")).to_be_focused()
+    shown.locator(".before canvas").press(" ")
+    shown.get_by_role("button", name="put everything back").press("Enter")
+    expect(shown.get_by_role("button", name="no positions")).to_be_focused()
+
+
+def test_a_link_on_the_page_takes_the_keys_to_the_workbench(opened):
+    shown = opened(subject(halved()))
+    shown.evaluate("() => (location.hash = 'model=small&positions=off')")
+    expect(shown.get_by_role("button", name="put everything back")).to_be_enabled()
+    expect(shown).to_be_focused()
+    shown.press("Tab")
+    expect(shown.get_by_role("button", name="guided tour")).to_be_focused()
+
+
 def test_the_tour_leads_through_every_step_and_out_again(opened):
     shown = opened(subject(halved()))
     shown.get_by_role("button", name="guided tour").click()

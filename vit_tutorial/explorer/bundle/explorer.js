@@ -419,7 +419,10 @@ function controls2(find, data, hear) {
   }
   function addTools() {
     addButton("drop", "drop patches", find(".tools"), hear.drop);
-    addButton("back", "put all back", find(".tools"), hear.restore);
+    addButton("back", "put all back", find(".tools"), () => {
+      hear.restore();
+      buttons.drop.focus();
+    });
     const file = find("input[type=file]");
     file.addEventListener("change", async () => {
       if (file.files.length) await hear.file(file.files[0]);

@@ -554,7 +554,10 @@ function changing(find, hear) {
   const switches = find(".switches");
   button(switches, "shuffle the patches", () => hear.move({ shuffle: 1 + Math.floor(Math.random() * SEEDS2) }));
   const places = button(switches, "no positions", () => hear.move({ positions: !now.state.positions }));
-  const back = button(switches, "put everything back", () => hear.move(UNCHANGED));
+  const back = button(switches, "put everything back", () => {
+    hear.move(UNCHANGED);
+    places.focus();
+  });
   const drawSilences = silences(find(".heads"), (silent) => hear.move({ silent }));
   const copying = find(".copying");
   const setDonor = choice(copying, "copy states from", (value) => {
@@ -1848,6 +1851,8 @@ function tour(find, move) {
 // workbench/mount.js
 function mount(element, subjects) {
   const find = frame(element, "vit-workbench", LAYOUT);
+  element.setAttribute("role", "region");
+  Object.assign(element, { ariaLabel: "workbench", tabIndex: -1 });
   const computers = /* @__PURE__ */ new Map();
   let state = fromAddress(location.hash, subjects);
   let tool = "look";
@@ -1904,6 +1909,7 @@ function mount(element, subjects) {
   addEventListener("hashchange", () => {
     if (!location.hash.includes("model=")) return;
     element.scrollIntoView();
+    element.focus({ preventScroll: true });
     go(fromAddress(location.hash, subjects));
   });
   function move(part) {
@@ -1969,6 +1975,8 @@ function mount(element, subjects) {
     guide.draw(now);
   }
   function drawPanes({ subject, state: state2, answers }) {
+    const [before, after] = panes;
+    if (!isChanged(state2) && document.activeElement === after) before.focus();
     const { pixels, scores } = subject.pictures[state2.picture];
     const changed = rearranged(pixels, arrangement(state2, subject.patches), subject);
     const { opacity, hidden, query, map } = state2;
@@ -1977,7 +1985,6 @@ function mount(element, subjects) {
       if (map in scores) return { weights: scores[map], largest: 255 };
       return answer ? mapOf(answer, subject, state2) : { weights: null };
     };
-    const [before, after] = panes;
     find(".after").hidden = !isChanged(state2);
     drawPane(
       before,

@@ -29,7 +29,10 @@ export function changing(find, hear) {
     hear.move({ shuffle: 1 + Math.floor(Math.random() * SEEDS) }));
   const places = button(switches, "no positions", () =>
     hear.move({ positions: !now.state.positions }));
-  const back = button(switches, "put everything back", () => hear.move(UNCHANGED));
+  const back = button(switches, "put everything back", () => {
+    hear.move(UNCHANGED);
+    places.focus(); // of the keys: a disabled button has none
+  });
   const drawSilences = silences(find(".heads"), (silent) => hear.move({ silent }));
   const copying = find(".copying");
   const setDonor = choice(copying, "copy states from", (value) => {

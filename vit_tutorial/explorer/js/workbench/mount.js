@@ -27,6 +27,8 @@ import { tour } from "./tour.js";
 /** Fill `element` with the workbench on `subjects`. */
 export function mount(element, subjects) {
   const find = frame(element, "vit-workbench", LAYOUT);
+  element.setAttribute("role", "region");
+  Object.assign(element, { ariaLabel: "workbench", tabIndex: -1 });
   const computers = new Map(); // by subject, from when it is first asked
   let state = fromAddress(location.hash, subjects);
   let tool = "look";
@@ -87,6 +89,7 @@ export function mount(element, subjects) {
   addEventListener("hashchange", () => {
     if (!location.hash.includes("model=")) return; // a place on the page
     element.scrollIntoView();
+    element.focus({ preventScroll: true }); // the keys go on here, not at the link
     go(fromAddress(location.hash, subjects));
   });
 
@@ -166,6 +169,9 @@ export function mount(element, subjects) {
   }
 
   function drawPanes({ subject, state, answers }) {
+    const [before, after] = panes;
+    // what is hidden has no focus
+    if (!isChanged(state) && document.activeElement === after) before.focus();
     const { pixels, scores } = subject.pictures[state.picture];
     const changed = rearranged(pixels, arrangement(state, subject.patches), subject);
     const { opacity, hidden, query, map } = state;
@@ -175,7 +181,6 @@ export function mount(element, subjects) {
       if (map in scores) return { weights: scores[map], largest: 255 };
       return answer ? mapOf(answer, subject, state) : { weights: null };
     };
-    const [before, after] = panes;
     find(".after").hidden = !isChanged(state);
     drawPane(before, pixels, subject,
       { ...look(answers?.before), opacity, hidden: [], framed });
