@@ -39,6 +39,17 @@ TITLES = ["one", "</script>two"]
 SHARES = """all => all.map((i) => ["--share", "--before"].map((name) =>
     parseFloat(i.style.getPropertyValue(name)) / 100))"""
 
+# of what has the focus: itself where its middle lies under the tour, "" where it does
+# not, null where it is no part of the workbench
+UNDER_THE_TOUR = """shown => {
+  const focused = document.activeElement;
+  if (!shown.contains(focused)) return null;
+  const { left, top, width, height } = focused.getBoundingClientRect();
+  const there = document.elementFromPoint(left + width / 2, top + height / 2);
+  const tour = shown.querySelector(".tour");
+  return tour.contains(there) && !tour.contains(focused) ? focused.outerHTML : "";
+}"""
+
 
 @torch.no_grad()
 def halved(*args, **sizes) -> VisionTransformer:
@@ -395,6 +406,20 @@ def test_a_link_on_the_page_takes_the_keys_to_the_workbench(opened):
     expect(shown).to_be_focused()
     shown.press("Tab")
     expect(shown.get_by_role("button", name="guided tour")).to_be_focused()
+
+
+@pytest.mark.parametrize("height", [450, 256])  # 900 pixels, twice as large or more
+def test_the_tour_lies_on_nothing_that_has_the_focus(opened, height):
+    shown = opened(subject(halved()))
+    shown.page.set_viewport_size({"width": 640, "height": height})
+    shown.get_by_role("button", name="guided tour").press("Enter")
+    shown.locator("button").first.focus()
+    found = []
+    while (under := shown.evaluate(UNDER_THE_TOUR)) is not None:
+        found.append(under)
+        shown.page.keyboard.press("Tab")
+    assert len(found) > 30
+    assert not any(found), found
 
 
 def test_the_tour_leads_through_every_step_and_out_again(opened):

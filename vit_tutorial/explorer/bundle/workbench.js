@@ -1788,7 +1788,7 @@ var STEPS2 = [
 ];
 function tour(find, move) {
   const panel = find(".tour");
-  const title = make("h3", { tabIndex: -1 });
+  const title = make("h2", { tabIndex: -1 });
   const [text2, task] = [make("p"), make("p")];
   const buttons = make("p");
   let at = null;
@@ -1797,6 +1797,7 @@ function tour(find, move) {
   const back = button(buttons, "back", () => go(at - 1));
   const next = button(buttons, "next", () => go(at + 1));
   button(buttons, "leave the tour", leave);
+  task.setAttribute("role", "status");
   panel.append(title, text2, task, buttons);
   panel.ariaLabel = "guided tour";
   panel.setAttribute("role", "region");

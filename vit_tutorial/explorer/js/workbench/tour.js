@@ -153,7 +153,7 @@ export const STEPS = [
  *  start(context) and draw(context), which words the present step anew. */
 export function tour(find, move) {
   const panel = find(".tour");
-  const title = make("h3", { tabIndex: -1 });
+  const title = make("h2", { tabIndex: -1 });
   const [text, task] = [make("p"), make("p")];
   const buttons = make("p");
   let at = null; // which step, null: none
@@ -162,6 +162,7 @@ export function tour(find, move) {
   const back = button(buttons, "back", () => go(at - 1));
   const next = button(buttons, "next", () => go(at + 1));
   button(buttons, "leave the tour", leave);
+  task.setAttribute("role", "status"); // says when it is done
   panel.append(title, text, task, buttons);
   panel.ariaLabel = "guided tour";
   panel.setAttribute("role", "region");
