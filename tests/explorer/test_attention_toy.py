@@ -251,6 +251,9 @@ def test_a_phone_and_a_dark_page_can_read_it(opened, theme):
         cells = shown.locator(".weights td[data-value]")
         assert min(cells.evaluate_all(CONTRASTS)) >= 4.5
         scale.press("ArrowLeft")
+    # four times as large on a screen of 1280
+    shown.page.set_viewport_size({"width": 320, "height": 800})
+    assert shown.page.evaluate("document.documentElement.scrollWidth") <= 320
 
 
 def test_a_live_widget_and_its_view_follow_each_other(opened):
