@@ -98,7 +98,7 @@ const STYLE = `
 .vit-calculator label { display: block; margin: 0; font-size: 0.9em; }
 .vit-calculator :is(input, select) { display: block; width: 100%; padding: 0.25rem 0.45rem; border-radius: 4px;
   font: inherit; color: inherit; background: transparent;
-  border: 1px solid color-mix(in srgb, currentColor 45%, transparent); }
+  border: 1px solid color-mix(in srgb, currentColor 55%, transparent); }
 .vit-calculator option { color: black; background: white; }
 .vit-calculator [aria-invalid=true] { border-color: #D55E00; box-shadow: 0 0 0 1px #D55E00; }
 .vit-calculator :focus-visible { outline: 2px solid #0072B2; outline-offset: 1px; }
