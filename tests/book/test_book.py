@@ -448,3 +448,26 @@ def test_a_page_keeps_nobody_out(chromium, site, name, scheme):
     assert findings(guarded.page) == []
     guarded.assert_clean()
     guarded.page.context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_changed_workbench_keeps_nobody_out(chromium, site, scheme):
+    """With something of each kind changed, own curves, and the tour under way."""
+    guarded = browser.open_guarded(
+        chromium, viewport={"width": 640, "height": 900}, color_scheme=scheme
+    )
+    changed = "hidden=1&swaps=3-4&positions=off&silent=0-0.1-mlp&copy=2-2-0"
+    page = (site / "book" / "try_it.html").as_uri()
+    guarded.page.goto(f"{page}#model=stacks&{changed}")
+    shown = guarded.page.locator(".vit-workbench[aria-busy=false]")
+    shown.get_by_role("button", name="guided tour").click()
+    guarded.page.evaluate(
+        "(changed) => (location.hash = changed)", f"model=stacks&{changed}"
+    )
+    expect(shown.locator(".tour")).to_be_visible()
+    expect(shown.locator(".after")).to_be_visible()
+    shown.locator(".curves summary").click()
+    expect(shown.locator(".verdict")).to_contain_text("the mean of")
+    assert findings(guarded.page) == []
+    guarded.assert_clean()
+    guarded.page.context.close()
