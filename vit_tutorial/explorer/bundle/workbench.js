@@ -1907,12 +1907,16 @@ function mount(element, subjects) {
   find(".guide").addEventListener("click", () => guide.start(context()));
   find(".reset").addEventListener("click", () => go(beginning(subjectNow())));
   find(".link").addEventListener("click", copyLink);
-  addEventListener("hashchange", () => {
+  addEventListener("hashchange", open);
+  document.addEventListener("click", ({ target }) => {
+    if (target.closest?.("a[href]")?.href === location.href) open();
+  });
+  function open() {
     if (!location.hash.includes("model=")) return;
     element.scrollIntoView();
     element.focus({ preventScroll: true });
     go(fromAddress(location.hash, subjects));
-  });
+  }
   function move(part) {
     go({ ...state, ...part });
   }

@@ -86,12 +86,19 @@ export function mount(element, subjects) {
   find(".guide").addEventListener("click", () => guide.start(context()));
   find(".reset").addEventListener("click", () => go(beginning(subjectNow())));
   find(".link").addEventListener("click", copyLink);
-  addEventListener("hashchange", () => {
+  addEventListener("hashchange", open);
+  document.addEventListener("click", ({ target }) => {
+    // a link to what is shown already changes no address
+    if (target.closest?.("a[href]")?.href === location.href) open();
+  });
+
+  /** Go to the state that the address says. */
+  function open() {
     if (!location.hash.includes("model=")) return; // a place on the page
     element.scrollIntoView();
     element.focus({ preventScroll: true }); // the keys go on here, not at the link
     go(fromAddress(location.hash, subjects));
-  });
+  }
 
   function move(part) {
     go({ ...state, ...part });
