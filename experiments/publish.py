@@ -1,7 +1,7 @@
 """Put a finished run into the package, to be loaded by name: its config, its history,
 its weights in half precision.
 
-    python experiments/publish.py runs/stl10-small-0 stl10-small
+    python experiments/publish.py runs/stl10-0 stl10
 
 Prints the accuracy on the validation images that the run's config names, before and
 after halving.
@@ -13,6 +13,7 @@ from pathlib import Path
 from safetensors.torch import save
 
 from experiments.results import run, strip_paths
+from vit_tutorial.data.config import DataConfig
 from vit_tutorial.data.datasets import load_split
 from vit_tutorial.files import user_path, write_file
 from vit_tutorial.training.checkpoint import SHIPPED, halved, load_checkpoint
@@ -44,7 +45,8 @@ def publish(source: Path, name: str, root: str = "data") -> None:
             f" most {LARGEST}"
         )
     data = made.config.data
-    config = replace(made.config, data=replace(data, root=strip_paths(data.root)))
+    # where a reader's data lie, not those of this machine
+    config = replace(made.config, data=replace(data, root=DataConfig().root))
     folder = SHIPPED / name
     folder.mkdir(parents=True, exist_ok=True)
     write_file(folder / "model.safetensors", content)
