@@ -3,10 +3,9 @@ time.
 
     python benchmarks/engine.py    30 pictures a model, into results/engine.json
 
-The models: two that are shipped, and one of the size of the photograph model with
-random weights, which take the same time. "first" is the first picture, before the
-browser has compiled the code; "fastest" is the one that other work on the machine
-disturbed least.
+The models: two that are shipped, of drawn stacks and of photographs. "first" is the
+first picture, before the browser has compiled the code; "fastest" is the one that other
+work on the machine disturbed least.
 """
 
 import base64
@@ -21,20 +20,13 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.explorer_render import find_browser
 from experiments.results import ROOT, environment_info, run, write_result
-from vit_tutorial.config import ViTConfig
 from vit_tutorial.convert.web import export_web
-from vit_tutorial.data.config import DataConfig
-from vit_tutorial.data.images import Normalization
 from vit_tutorial.model import VisionTransformer, count_parameters
 from vit_tutorial.training.checkpoint import load_checkpoint
-from vit_tutorial.training.config import TrainConfig
-from vit_tutorial.training.run import Run, RunConfig
+from vit_tutorial.training.run import Run
 
 SOURCE = ROOT / "vit_tutorial" / "explorer" / "js" / "vit.js"
-SHIPPED = ("stacks", "stl10-small")
-PHOTOGRAPHS = ViTConfig(
-    image_size=96, patch_size=8, dim=128, depth=4, heads=4, embedder="hybrid"
-)
+SHIPPED = ("stacks", "stl10")
 TIME = """async ([source, json, weights, count, pictures]) => {
   const { load, forward } = await import("data:text/javascript;base64," + source);
   const bytes = Uint8Array.from(atob(weights), (one) => one.charCodeAt(0));
@@ -62,7 +54,6 @@ def engine(pictures: int = 30, out: Path = ROOT / "results" / "engine.json") -> 
     if pictures < 2:
         raise ValueError(f"pictures is {pictures}, expected at least 2")
     models = {name: load_checkpoint(name) for name in SHIPPED}
-    models["photographs"] = untrained(PHOTOGRAPHS)
     rows = {}
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
@@ -77,14 +68,6 @@ def engine(pictures: int = 30, out: Path = ROOT / "results" / "engine.json") -> 
     result = environment_info("cpu", "playwright")
     result |= {"browser": f"Chromium {version}, headless", "pictures": pictures}
     write_result(out, result | {"models": rows})
-
-
-def untrained(config: ViTConfig) -> tuple[VisionTransformer, Run]:
-    """A model with random weights, and the run it would be of."""
-    torch.manual_seed(0)
-    classes = tuple(map(str, range(config.classes)))
-    described = RunConfig(config, DataConfig(), TrainConfig(), classes, Normalization())
-    return VisionTransformer(config).eval(), Run(described)
 
 
 def timed(page: Page, model: VisionTransformer, trained: Run, pictures: int) -> dict:

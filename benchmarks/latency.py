@@ -1,7 +1,7 @@
 """How long a trained model takes for one image: on the CPU with one thread, and on a
 GPU where there is one.
 
-    python benchmarks/latency.py '[stacks, stl10-small]'    shipped names, or the
+    python benchmarks/latency.py '[stacks, stl10]'    shipped names, or the
         folders of runs; into results/latency.json
 
 An image starts as uint8 on its device and ends as logits, normalised on the way, in

@@ -20,7 +20,7 @@ BOOK = Path(__file__).resolve().parent
 # those of chapters 01 and 08, one of them with each kind of pair
 DRAWN = 8
 SEED = 12
-PHOTOGRAPHS = "stl10-small"
+PHOTOGRAPHS = "stl10"
 SCRIPT = f"models/{PHOTOGRAPHS}.js"  # among the static files of the site
 # nothing stands beside the workbench, which needs the width
 STYLE = """<style>

@@ -5,7 +5,7 @@ an untrained model's maps.
         runs/stacks-2]'
     python experiments/faithfulness.py --checkpoint '[runs/stacks-decoys-0,
         runs/stacks-decoys-1, runs/stacks-decoys-2]'
-    python experiments/faithfulness.py --checkpoint stl10-small --root DIR
+    python experiments/faithfulness.py --checkpoint stl10 --root DIR
         photographs: STL-10 lies in DIR
 
 Patches leave as tokens (`vit_tutorial.interpret.faithfulness.faithfulness`); what is

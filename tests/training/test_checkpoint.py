@@ -254,21 +254,22 @@ def test_the_shipped_stacks_model_brings_its_snapshots():
     assert right[0] < 30 and 50 < right[3] < 80 < right[6] and right[7] > 95
 
 
-def test_the_shipped_stl10_small_model_fits_a_browser():
+def test_the_shipped_photograph_model_fits_a_browser():
     """At most 8 MB and 1.2 GFLOP an image; its history ends where the record of its
     seed ends.
     """
-    path = SHIPPED / "stl10-small" / "model.safetensors"
-    model, record = load_checkpoint("stl10-small")
-    assert path.stat().st_size <= 8e6 and {
-        weight.dtype for weight in load_file(path).values()
-    } == {torch.float16}
+    path = SHIPPED / "stl10" / "model.safetensors"
+    model, record = load_checkpoint("stl10")
+    assert path.stat().st_size <= 8e6
+    # whole numbers count the batches of a batch norm
+    numbers = [one for one in load_file(path).values() if one.is_floating_point()]
+    assert {weight.dtype for weight in numbers} == {torch.float16}
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         logits, weights = model(torch.zeros(1, 3, 96, 96), return_attention=True)
     assert logits.isfinite().all() and counter.get_total_flops() <= 1.2e9
-    assert model.config.pool == "cls" and weights[0].shape == (1, 4, 65, 65)
+    assert model.config.pool == "cls" and weights[0].shape == (1, 4, 145, 145)
     run = json.loads(
-        (Path(__file__).parents[2] / "results" / "stl10-small.json").read_text(
+        (Path(__file__).parents[2] / "results" / "stl10.json").read_text(
             encoding="utf-8"
         )
     )["runs"][0]
