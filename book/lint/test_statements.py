@@ -109,6 +109,7 @@ def test_figures_on_the_pages_are_those_of_the_records():
         "troubleshooting"
     )
     assert f"`stl10-laptop` reaches {mean('stl10-laptop')} %" in flat("troubleshooting")
+    assert f"from a small CNN, {mean('stl10')} %" in flat("troubleshooting")
     assert f"with 500 stacks from {few} to {augmented} %" in flat("troubleshooting")
     assert (
         f"compare with: {block} %, where thinking before talking reached {positions} %"
