@@ -2,6 +2,7 @@
 records say.
 """
 
+import math
 import re
 from functools import cache
 
@@ -143,12 +144,13 @@ def test_only_the_first_layer_looks_early_as_it_does_in_the_end():
 def test_heads_look_less_far_on_photographs():
     found = recorded("faithfulness-stl10")["distance"]
     drawn = recorded("faithfulness-stacks")["distance"]
-    nearest = min(min(layer) for layer in found["heads"])
+    nearest, *others = sorted(head for layer in found["heads"] for head in layer)
     assert all(
         abs(head - drawn["even"]) < 4 for layer in drawn["heads"] for head in layer
     )
-    assert nearest < found["even"] - 8
-    assert f"comes down to {nearest:.0f} pixels" in MAPS
+    assert nearest in found["heads"][0]
+    assert f"one head of layer 1 comes down to {nearest:.0f} pixels" in MAPS
+    assert all(abs(head - found["even"]) < 3 for head in others)
 
 
 @pytest.mark.parametrize(
@@ -217,8 +219,8 @@ def test_on_photographs_both_areas_say_what_their_difference_hides():
         gap["low"] < 0 < gap["high"] and deletion["high"] < 0 and insertion["high"] < 0
     )
     assert (
-        f"larger by {-gap['mean']:.3f}, with a band from {-gap['high']:.3f} to"
-        f" {-gap['low']:.3f}" in TRIAL
+        f"larger than the random order's by {gap['mean']:.3f}, with a band from"
+        f" {gap['low']:.3f} to {gap['high']:.3f}" in TRIAL
     )
     for part, word in ((deletion, "better* than chance"), (insertion, "worse*")):
         said = (
@@ -234,17 +236,15 @@ def test_on_photographs_both_areas_say_what_their_difference_hides():
     ]
     assert (
         beats == ["gradient x attention"]
-        and "the only score that beats contrast in both areas" in TRIAL
+        and "the only score that beats contrast." in TRIAL
     )
-    for part in ("deletion_area", "insertion_area", "saco"):
-        equal = over("stl10", "rollout", "input gradient", part)
-        assert equal["low"] < 0 < equal["high"]
     for score in ("rollout", "input gradient"):
-        assert over("stl10", score, CONTRAST, "deletion_area")["low"] > 0
-        assert over("stl10", score, CONTRAST, "insertion_area")["low"] > 0
+        for part in ("deletion_area", "insertion_area"):
+            equal = over("stl10", score, CONTRAST, part)
+            assert equal["low"] < 0 < equal["high"]
     insertion = record["scores"]["gradient x attention"]["insertion"]["mean"]
-    most = insertion[record["kept"].index(round(2 / 3 * record["patches"]))]
-    assert f"than with all, {most:.2f} against {insertion[-1]:.2f}" in TRIAL
+    assert record["kept"][1] == 12 and record["patches"] == 144
+    assert f"than with all, {insertion[1]:.2f} against {insertion[-1]:.2f}" in TRIAL
     assert (
         f"is right on {100 * record['models'][0]['accuracy']:.0f} % of that split"
         in TRIAL
@@ -278,9 +278,9 @@ def test_what_maps_keep_while_the_model_forgets():
     )
     for name in ("gradient x attention", "input gradient", "rollout"):
         assert f"{name} {kept[name]}" in TRIAL
-    order = photographs["sanity"]["rollout"]["ranks"]["mean"][4]
+    order = photographs["sanity"]["rollout"]["ranks"]["mean"][3]
     assert (
-        f"rollout keeps its order ({order:.2f}) when the head and the last three of six"
+        f"rollout keeps its order ({order:.2f}) when the head and the last two of four"
         " layers" in TRIAL
     )
     # with all parts random a map is hardly more alike than chance has it
@@ -312,3 +312,15 @@ def test_no_untrained_map_is_worth_anything_on_a_drawn_set():
 
 def test_every_number_of_the_prose_is_filled_in():
     assert not re.search("[«»]", TRIAL + MAPS) and "FREE" not in TRIAL
+
+
+def test_a_token_of_the_photographs_model_has_seen_far_beyond_its_patch():
+    model, _ = load_checkpoint("stl10")
+    images = torch.rand(1, 3, *model.config.sides, requires_grad=True)
+    middle = 1 + math.prod(model.config.grid) // 2 + model.config.grid[1] // 2
+    (gradient,) = torch.autograd.grad(model.embed(images)[0, middle].sum(), images)
+    seen = gradient.abs().sum(dim=(0, 1)).nonzero()
+    wide = 1 + seen.amax(dim=0) - seen.amin(dim=0)
+    assert f"each has seen {wide[0]} pixels a side" in TRIAL and wide[0] == wide[1]
+    page = (ROOT / "book" / "try_it.md").read_text(encoding="utf-8")
+    assert f"has seen {wide[0]} pixels a side" in " ".join(page.split())
