@@ -189,8 +189,8 @@ def test_who_is_surer_than_right():
 @pytest.mark.parametrize(
     ("name", "place"),
     [
-        ("stl10-laptop", "runs/stl10-laptop-1"),
-        ("stl10-small", "stl10-small"),
+        ("stl10-laptop", "runs/stl10-laptop-0"),
+        ("stl10-small", "runs/stl10-small-0"),
         ("stl10", "stl10"),
     ],
 )
