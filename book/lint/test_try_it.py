@@ -3,6 +3,7 @@ links set what its text says.
 """
 
 import re
+from html import unescape
 from urllib.parse import parse_qs
 
 from written import ROOT, recorded
@@ -54,7 +55,7 @@ def test_what_each_layer_says():
 
 def test_each_link_sets_what_stands_beside_it():
     links = re.findall(r'<a href="#([^"]+)">([^<]+)</a>', TEXT)
-    states = {words: parse_qs(link) for link, words in links}
+    states = {words: parse_qs(unescape(link)) for link, words in links}
     assert all(state["model"] == ["stacks"] for state in states.values())
     for layer, name in enumerate(["the first", "the second", "the third", "the last"]):
         assert states[name]["silent"] == [f"{layer}-attention"]
