@@ -101,6 +101,8 @@ test("changes are said in words, before and after in a sentence", () => {
     "no positions", "head 0 of layer 2 silent", "MLP of layer 3 silent",
     "2 states copied from first after layer 3",
   ]);
+  const none = { ...EVERYTHING, copy: { from: 0, layer: 1, tokens: [] } };
+  assert.equal(changes(none, SUBJECT).length, 6); // of a copy of nothing, nothing
   const before = { probabilities: Float32Array.from([0.9, 0.1]) };
   const after = { probabilities: Float32Array.from([0.2, 0.8]) };
   const whole = { ...EVERYTHING, ...UNCHANGED, picture: 0 };

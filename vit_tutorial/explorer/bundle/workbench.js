@@ -264,7 +264,7 @@ function changes({ hidden, shuffle, swaps, positions, silent, copy }, subject) {
     const what = part === void 0 ? `head ${head}` : { attention: "attention", mlp: "MLP" }[part];
     lines.push(`${what} of layer ${layer + 1} silent`);
   }
-  if (copy) {
+  if (copy?.tokens.length) {
     const from = subject.pictures[copy.from].title;
     const when = copy.layer ? `after layer ${copy.layer}` : "before the first layer";
     lines.push(`${counted(copy.tokens.length, "state")} copied from ${from} ${when}`);
