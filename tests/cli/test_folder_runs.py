@@ -269,6 +269,7 @@ def test_a_workbench_holds_the_model_and_what_can_be_read(pets, run, tmp_path, c
     assert said.out.startswith(f"{out}: 2 pictures and the model, ")
     assert said.err.startswith("left out: ") and "notes.txt" in said.err
     page = out.read_text(encoding="utf-8")
+    assert page.startswith("<!doctype html>") and 'name="viewport"' in page
     data = page.partition('type="application/json">')[2].partition("</script>")[0]
     (subject,) = json.loads(data)["subjects"]
     assert [each["title"] for each in subject["pictures"]] == [
@@ -281,6 +282,14 @@ def test_a_workbench_holds_the_model_and_what_can_be_read(pets, run, tmp_path, c
     capsys.readouterr()
     assert main([*elsewhere, right[0]]) == 2
     assert "but there is no folder" in capsys.readouterr().err
+    for wrong, message in [
+        ("", "--out is ''"),
+        (str(tmp_path), "expected the file of the page"),
+        (right[0], "which is one of the pictures"),
+    ]:
+        assert main([*command[:-1], wrong, right[0]]) == 2
+        assert message in capsys.readouterr().err
+    assert read_image(right[0], (16, 32)).any()  # it is there still
 
 
 def test_attend_says_how_many_pictures_fit(run):

@@ -449,9 +449,17 @@ def test_the_tour_leads_through_every_step_and_out_again(opened):
     expect(tour).to_be_hidden()
     # what a step changed does not stay for the next one
     expect(shown.get_by_role("button", name="put everything back")).to_be_disabled()
+    # the reader's own changes wait for the end of a tour
+    shown.get_by_role("button", name="no positions").click()
     shown.get_by_role("button", name="guided tour").click()
+    expect(shown.get_by_role("button", name="no positions")).to_have_attribute(
+        "aria-pressed", "false"
+    )
     tour.get_by_role("button", name="leave the tour").click()
     expect(tour).to_be_hidden()
+    expect(shown.get_by_role("button", name="no positions")).to_have_attribute(
+        "aria-pressed", "true"
+    )
 
 
 def test_a_model_beside_the_page_is_loaded_when_it_is_chosen(opened, tmp_path, guarded):
@@ -474,11 +482,81 @@ def test_a_model_beside_the_page_is_loaded_when_it_is_chosen(opened, tmp_path, g
 def test_a_model_that_is_not_there_is_said_in_one_line(chromium, tmp_path):
     guarded = browser.open_guarded(chromium)
     page = tmp_path / "page.html"
-    page.write_text(workbench([subject(halved(), address="gone.js")]), encoding="utf-8")
+    model = halved()
+    gone = subject(halved(seed=3), name="gone", address="gone.js")
+    page.write_text(workbench([gone, subject(model, name="here")]), encoding="utf-8")
     guarded.page.goto(page.as_uri())
-    problem = guarded.page.get_by_role("alert")
+    shown = guarded.page.locator(".vit-workbench")
+    problem = shown.locator(".problem")
     expect(problem).to_have_text("gone.js could not be loaded")
+    ready(shown)
+    # and left again; nothing of one model is said of another
+    assert shown.locator(".bars i").count() == 0
+    shown.get_by_label("model", exact=True).select_option("here")
+    assert_answers(shown, shares(model, inputs()))
+    expect(problem).to_have_text("")
     guarded.page.context.close()
+
+
+def test_models_that_are_switched_in_a_hurry_stay_apart(opened):
+    models = [halved(seed=seed) for seed in (0, 3)]
+    shown = opened(subject(models[0]), subject(models[1], name="other"))
+    shown.evaluate("""shown => {
+        const select = shown.querySelector(".subject select");
+        for (const value of ["other", "small", "other", "small"]) {
+            select.value = value;
+            select.dispatchEvent(new Event("input", {bubbles: true}));
+        }
+    }""")
+    assert_answers(shown, shares(models[0], inputs()))
+    # also what comes after the last answer is of the model shown
+    shown.page.wait_for_timeout(300)
+    assert_answers(shown, shares(models[0], inputs()))
+    maps = attention_maps(models[0], inputs())[3][0].mean(dim=0)[0, 1:]
+    shown.get_by_label("opacity").press("End")
+    assert_map(shown, maps)
+
+
+def test_nothing_is_said_of_a_change_before_it_is_answered(opened):
+    """Between a change and its answer the old sentence stays; no mixture is said."""
+    model = halved()
+    shown = opened(subject(model))
+    said = shown.evaluate("""shown => new Promise((found) => {
+        const all = [];
+        const watch = new MutationObserver(() => {
+            all.push(shown.querySelector(".sentence").textContent);
+            if (shown.ariaBusy === "false") setTimeout(() => found(all));
+        });
+        watch.observe(shown, {subtree: true, childList: true, characterData: true,
+            attributes: true});
+        for (const button of shown.querySelectorAll(".switches button"))
+            if (button.textContent === "no positions") button.click();
+    })""")
+    with without_positions(model):
+        after = shares(model, inputs()).argmax()
+    lines = dict.fromkeys(said)
+    assert len(lines) == 2 and f"{CLASSES[after]}" in list(lines)[1]
+
+
+def test_of_many_maps_in_a_hurry_the_last_ones_curves_are_shown(opened):
+    model = halved()
+    shown = opened(subject(model))
+    shown.locator(".curves summary").click()
+    expect(shown.locator(".verdict")).to_contain_text("the mean of 3")
+    shown.evaluate("""shown => {
+        const slider = [...shown.querySelectorAll(".controls label")]
+            .find((label) => label.textContent === "query").nextElementSibling;
+        for (let query = 1; query <= 24; query++) {
+            slider.value = query;
+            slider.dispatchEvent(new Event("input", {bubbles: true}));
+        }
+    }""")
+    expect(shown.locator(".curves")).to_have_attribute("aria-busy", "true")
+    expect(shown.locator(".verdict")).to_contain_text("the mean of 3")
+    scores = attention_maps(model, inputs())[3].mean(dim=1)[:, 24, 1:]
+    deletion, insertion = faithfulness(model, inputs(), scores).auc()
+    said = re.search(r"this map (-?[\d.]+)", shown.locator(".verdict").inner_text())
+    assert float(said[1]) == pytest.approx(float(insertion - deletion), abs=0.006)
 
 
 def test_own_pictures_join_the_row_and_stay_out_of_the_address(opened, tmp_path):

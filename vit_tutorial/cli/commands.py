@@ -117,9 +117,13 @@ def run_attend(settings: Namespace) -> None:
 
 def run_workbench(settings: Namespace) -> None:
     # no other command needs what an explorer needs
-    from vit_tutorial.explorer.workbench import Subject, workbench
+    from vit_tutorial.explorer.workbench import Subject, document, workbench
 
     out = Path(settings.out)
+    if not settings.out or out.is_dir():
+        raise ValueError(f"--out is {settings.out!r}, expected the file of the page")
+    if out.resolve() in [Path(path).resolve() for path in settings.images]:
+        raise ValueError(f"--out is {out}, which is one of the pictures")
     if not out.parent.is_dir():
         raise ValueError(f"--out is {out}, but there is no folder {out.parent}")
     model, run = load_checkpoint(settings.checkpoint)
@@ -134,7 +138,8 @@ def run_workbench(settings: Namespace) -> None:
         mean=run.mean,
         std=run.std,
     )
-    write_file(out, workbench([subject]).encode())
+    page = document(f"{settings.checkpoint}: workbench", workbench([subject]))
+    write_file(out, page.encode())
     for line in lines:
         note(line)
     say(

@@ -5,6 +5,7 @@ sees the answer change. Nothing but the browser computes.
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 
 import torch
@@ -76,6 +77,21 @@ def workbench(subjects: Sequence[Subject]) -> str:
         " JavaScript.</noscript></div>\n"
         f'<script type="module">\n{SCRIPT}</script>'
     )
+
+
+def document(title: str, content: str) -> str:
+    """A page of its own, which follows the reader's theme."""
+    return f"""<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{escape(title)}</title>
+<style>
+:root {{ color-scheme: light dark; font-family: system-ui, sans-serif; }}
+body {{ max-width: 64rem; margin: 1rem auto; padding: 0 1rem; }}
+</style>
+{content}
+"""
 
 
 def described(subject: Subject) -> dict:

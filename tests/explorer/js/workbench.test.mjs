@@ -10,7 +10,7 @@ import {
 } from "../../../vit_tutorial/explorer/js/workbench/faith.js";
 import { sentence } from "../../../vit_tutorial/explorer/js/workbench/sentences.js";
 import {
-  beginning, fromAddress, isChanged, toAddress, toggled, UNCHANGED,
+  beginning, fromAddress, isChanged, isOwn, toAddress, toggled, UNCHANGED,
 } from "../../../vit_tutorial/explorer/js/workbench/state.js";
 import { STEPS } from "../../../vit_tutorial/explorer/js/workbench/tour.js";
 
@@ -40,15 +40,26 @@ test("an address says a state, and nothing of what nobody chose", () => {
 test("what an address says amiss is left out", () => {
   const amiss = [
     "picture=2", "picture=x", "map=none", "layer=3", "head=2", "head=-2", "query=7",
-    "opacity=2", "opacity=x", "hidden=7", "hidden=1.1", "hidden=1.2.3.4.5.6",
+    "opacity=2", "opacity=x", "opacity=", "silent=0-0.0-0", "copy=0-2-", "hidden=7", "hidden=1.1", "hidden=1.2.3.4.5.6",
     "shuffle=0.5", "swaps=1-1", "swaps=1-9", "swaps=1", "silent=3-0", "silent=0-2",
     "silent=0-head", "silent=0", "copy=2-0-0", "copy=0-4-0", "copy=0-0-7", "copy=x",
     "nothing=1", "model=none", "__proto__=1",
   ];
   for (const words of amiss)
     assert.deepEqual(fromAddress(`#${words}`, SUBJECTS), beginning(SUBJECT), words);
+  // nor is a state of another model any of this one's
+  assert.deepEqual(fromAddress("#model=none&layer=1", SUBJECTS), beginning(SUBJECT));
   const { layer, hidden } = fromAddress("#layer=1&hidden=9&head=0", SUBJECTS);
   assert.deepEqual([layer, hidden], [1, []]); // the rest holds
+});
+
+test("a link has nothing of a picture that only one reader has", () => {
+  const own = { ...beginning(SUBJECT), picture: 2, layer: 1 };
+  assert.ok(isOwn(own, SUBJECT) && !isOwn(beginning(SUBJECT), SUBJECT));
+  assert.equal(toAddress(own, SUBJECT), "model=one&layer=1");
+  const donor = { ...EVERYTHING, picture: 0, copy: { from: 2, layer: 0, tokens: [0] } };
+  assert.ok(isOwn(donor, SUBJECT));
+  assert.equal(fromAddress(toAddress(donor, SUBJECT), SUBJECTS).copy, null);
 });
 
 test("a state is changed by what changes the answer, and put back", () => {

@@ -1,6 +1,7 @@
 // The curves of the chosen map beside those of random orders, computed as they are
 // looked at.
 
+import { latest } from "../explorer/engine.js";
 import { chart } from "./charts.js";
 import { shuffled } from "./edits.js";
 import { countsOf, gap, meanCurve, orderOf } from "./faith.js";
@@ -11,34 +12,40 @@ const SEEDS = [1, 2, 3]; // of random orders: their mean is the line to beat
  *  map the weights (patches) and `before` the answer for the whole picture. */
 export function believing(find) {
   const known = new WeakMap(); // by picture: its curves, by the order of the patches
-  let wanted = null; // the curve that is awaited now
+  let wanted = null; // whose curves are shown, or awaited
 
-  return async function draw(subject, compute, picture, map, before) {
+  const work = latest(async (job) => {
+    const { subject, compute, picture, order, label } = job;
     const counts = countsOf(subject);
-    const label = before.probabilities.indexOf(Math.max(...before.probabilities));
     if (!known.has(picture)) known.set(picture, new Map());
     const curves = known.get(picture);
-    const curve = (order) => {
-      const key = `${order}`;
+    const curve = async (along) => {
+      const key = `${along}`;
       if (!curves.has(key))
-        curves.set(key, compute.curve(picture, order, counts, label));
+        curves.set(key, await compute.curve(picture, along, counts, label));
       return curves.get(key);
     };
-    const own = curve(orderOf(map));
-    if (wanted === own) return; // it is drawn, or will be
-    wanted = own;
+    const own = await curve(order);
     const random = [];
-    try {
-      for (const seed of [null, ...SEEDS]) {
-        if (seed) random.push(await curve(shuffled(subject.patches, seed)));
-        const mine = await own;
-        if (wanted !== own) return; // another map by now
-        show(find, counts, mine, random);
-      }
-    } catch ({ message }) {
-      known.delete(picture); // to be asked again
-      find(".verdict").textContent = message;
+    for (const seed of [null, ...SEEDS]) {
+      if (wanted !== job) return; // another map by now
+      if (seed) random.push(await curve(shuffled(subject.patches, seed)));
+      if (wanted === job) show(find, counts, own, random);
     }
+  });
+
+  return function draw(subject, compute, picture, map, before) {
+    const order = orderOf(map);
+    if (wanted?.picture === picture && `${wanted.order}` === `${order}`) return;
+    const label = before.probabilities.indexOf(Math.max(...before.probabilities));
+    const job = (wanted = { subject, compute, picture, order, label });
+    find(".curves").ariaBusy = "true";
+    find(".verdict").textContent = "The curves of this map are being computed ...";
+    work(job).catch(({ message }) => {
+      if (wanted !== job) return;
+      wanted = null; // to be asked again
+      find(".verdict").textContent = message;
+    });
   };
 }
 
@@ -46,6 +53,7 @@ function show(find, counts, own, curves) {
   const random = curves.length ? meanCurve(curves) : null;
   const charts = ["deletion", "insertion"].map((name) => chart(name, counts, own, random));
   find(".charts").replaceChildren(...charts);
+  find(".curves").ariaBusy = "false";
   const height = gap(own, counts).toFixed(2);
   const rest = random
     ? `; random orders ${gap(random, counts).toFixed(2)}, the mean of ${curves.length}.`

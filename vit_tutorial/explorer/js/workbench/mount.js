@@ -21,7 +21,9 @@ import { computer } from "./models.js";
 import { pictures } from "./pictures.js";
 import { guess, MAPS, sentence } from "./sentences.js";
 import { drawPane, onTouches } from "./stage.js";
-import { beginning, fromAddress, isChanged, toAddress } from "./state.js";
+import {
+  beginning, fromAddress, isChanged, isOwn, sameChanges, toAddress,
+} from "./state.js";
 import { tour } from "./tour.js";
 
 /** Fill `element` with the workbench on `subjects`. */
@@ -33,7 +35,8 @@ export function mount(element, subjects) {
   let state = fromAddress(location.hash, subjects);
   let tool = "look";
   let cursor = null; // the patch that the keys have gone to
-  let known = {}; // answers {before, after}, and the picture they are of
+  let known = {}; // answers {before, after}, the picture and the state they are of
+  let asked = 0; // how often answers were asked for
 
   const subjectNow = () => subjects.find(({ name }) => name === state.model);
   const computerNow = () => {
@@ -94,7 +97,8 @@ export function mount(element, subjects) {
 
   /** Go to the state that the address says. */
   function open() {
-    if (!location.hash.includes("model=")) return; // a place on the page
+    // a place on the page; without one it is the address of the beginning
+    if (location.hash && !location.hash.includes("model=")) return;
     element.scrollIntoView();
     element.focus({ preventScroll: true }); // the keys go on here, not at the link
     go(fromAddress(location.hash, subjects));
@@ -110,11 +114,12 @@ export function mount(element, subjects) {
 
   async function copyLink() {
     const said = find(".said");
-    const { shared } = subjectNow();
+    const subject = subjectNow();
     try {
-      await navigator.clipboard.writeText(location.href);
-      said.textContent = state.picture < shared
-        ? "copied" : "copied; your own picture stays here, the link does not have it";
+      const link = new URL(`#${toAddress(state, subject)}`, location.href);
+      await navigator.clipboard.writeText(link.href);
+      said.textContent = isOwn(state, subject)
+        ? "copied; your own picture stays here, the link does not have it" : "copied";
     } catch {
       said.textContent = "this browser does not let it be copied: it is in the address";
     }
@@ -125,44 +130,59 @@ export function mount(element, subjects) {
   /** Go to a state: show it, say it in the address, and ask for its answers. */
   async function go(next) {
     state = next;
+    problem("");
     const subject = subjectNow();
     const { scores } = subject.pictures[state.picture];
     if (!(state.map in MAPS || state.map in scores)) state.map = "raw";
-    const own = state.picture >= subject.shared;
-    const said = toAddress(own ? { ...state, picture: 0 } : state, subject);
-    history.replaceState(null, "", `#${said}`);
+    try {
+      history.replaceState(null, "", `#${toAddress(state, subject)}`);
+    } catch { // some browsers take so many a minute; a copied link is right all the same
+    }
     find(".said").textContent = "";
     draw();
     await ask(subject);
   }
 
   async function ask(subject) {
+    const mine = ++asked;
+    const of = state;
     const picture = subject.pictures[state.picture];
     const waits = !computers.has(subject) && subject.address;
     element.ariaBusy = "true";
     if (waits) say(`The model is loaded, ${(subject.bytes / 1e6).toFixed(1)} MB ...`);
     try {
       const answers = await computerNow().answer(state);
-      if (!answers) return; // a later one is on its way
-      known = { picture, answers };
-      say("");
-      element.ariaBusy = "false";
+      if (mine !== asked) return; // a later one is on its way
+      known = { picture, of, answers };
       draw();
     } catch ({ message }) {
       computers.get(subject)?.stop();
       computers.delete(subject); // to be loaded again
-      say("");
+      if (mine !== asked) return;
+      clear();
       problem(message);
     }
+    say("");
+    element.ariaBusy = "false";
+  }
+
+  /** Nothing is known of what is shown. */
+  function clear() {
+    for (const part of [".bars", ".readings", ".legend", ".charts"])
+      find(part).replaceChildren();
+    for (const part of [".prediction b", ".prediction span", ".before b", ".after b",
+      ".sentence", ".verdict"])
+      find(part).textContent = "";
   }
 
   const say = (line) => (find(".busy").textContent = line);
 
-  /** What is drawn: answers only of the present picture. */
+  /** What is drawn; `answers` only to the present state, `before` to its picture. */
   function context() {
     const subject = subjectNow();
-    const current = known.picture === subject.pictures[state.picture];
-    return { subject, state, tool, answers: current ? known.answers : null };
+    const here = known.picture === subject.pictures[state.picture];
+    const answers = here && sameChanges(known.of, state) ? known.answers : null;
+    return { subject, state, tool, answers, before: here ? known.answers.before : null };
   }
 
   function draw() {
@@ -175,10 +195,10 @@ export function mount(element, subjects) {
     guide.draw(now);
   }
 
-  function drawPanes({ subject, state, answers }) {
-    const [before, after] = panes;
+  function drawPanes({ subject, state, answers, before }) {
+    const [left, right] = panes;
     // what is hidden has no focus
-    if (!isChanged(state) && document.activeElement === after) before.focus();
+    if (!isChanged(state) && document.activeElement === right) left.focus();
     const { pixels, scores } = subject.pictures[state.picture];
     const changed = rearranged(pixels, arrangement(state, subject.patches), subject);
     const { opacity, hidden, query, map } = state;
@@ -189,9 +209,8 @@ export function mount(element, subjects) {
       return answer ? mapOf(answer, subject, state) : { weights: null };
     };
     find(".after").hidden = !isChanged(state);
-    drawPane(before, pixels, subject,
-      { ...look(answers?.before), opacity, hidden: [], framed });
-    drawPane(after, changed, subject,
+    drawPane(left, pixels, subject, { ...look(before), opacity, hidden: [], framed });
+    drawPane(right, changed, subject,
       { ...(map in scores ? { weights: null } : look(answers?.after)), opacity, hidden,
         framed });
   }

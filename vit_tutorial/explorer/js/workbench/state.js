@@ -24,8 +24,11 @@ export const beginning = ({ name, layers, maps }) => ({
   opacity: 0.6, ...UNCHANGED,
 });
 
-export const isChanged = (state) =>
-  Object.keys(UNCHANGED).some((name) => written(name, state) !== written(name, UNCHANGED));
+/** Whether two states change the same. */
+export const sameChanges = (one, other) =>
+  Object.keys(UNCHANGED).every((name) => written(name, one) === written(name, other));
+
+export const isChanged = (state) => !sameChanges(state, UNCHANGED);
 
 /** `list` with an item more or, where it is there already, less. */
 export function toggled(list, item) {
@@ -37,7 +40,7 @@ export function toggled(list, item) {
 // ---- the address
 
 const numbers = (text) => text.split(".").filter(Boolean).map(Number);
-const number = { write: String, read: Number };
+const number = { write: String, read: (word) => (word ? Number(word) : NaN) };
 const text = { write: String, read: String };
 const list = { write: (all) => all.join("."), read: numbers };
 const FIELDS = {
@@ -78,10 +81,20 @@ const FIELDS = {
 
 const written = (name, state) => FIELDS[name].write(state[name]);
 
-/** The part of an address behind # that says where `state` differs from the beginning;
- *  "" where it does not. */
-export function toAddress(state, subject) {
+/** Whether a state needs a picture that only this reader has. */
+export const isOwn = ({ picture, copy }, { shared }) =>
+  picture >= shared || copy?.from >= shared;
+
+/** The part of an address behind # that says where `state` differs from the beginning,
+ *  without the reader's own pictures. */
+export function toAddress(whole, subject) {
   const start = beginning(subject);
+  const { shared } = subject;
+  const state = {
+    ...whole,
+    picture: whole.picture < shared ? whole.picture : start.picture,
+    copy: whole.copy?.from < shared ? whole.copy : null,
+  };
   const names = Object.keys(FIELDS).filter((name) =>
     name !== "model" && written(name, state) !== written(name, start));
   const said = [["model", state.model], ...names.map((name) => [name, written(name, state)])];
@@ -94,6 +107,7 @@ export function fromAddress(hash, subjects) {
   const said = new URLSearchParams(hash.replace(/^#/, ""));
   const subject = subjects.find(({ name }) => name === said.get("model")) ?? subjects[0];
   const state = beginning(subject);
+  if (said.has("model") && said.get("model") !== subject.name) return state;
   for (const name in FIELDS) {
     if (name === "model" || !said.has(name)) continue;
     const value = FIELDS[name].read(said.get(name));
@@ -121,10 +135,10 @@ function fits(name, value, { layers, heads, patches, classToken, maps, shared })
     swaps: () => value.every((pair) => pair.length === 2 && different(pair) &&
       pair.every((patch) => among(patch, 1, patches))),
     positions: () => true,
-    silent: () => value.every(({ layer, head, part }) => among(layer, 0, layers - 1) &&
+    silent: () => different(value.map((one) => JSON.stringify(one))) && value.every(({ layer, head, part }) => among(layer, 0, layers - 1) &&
       (part ? ["attention", "mlp"].includes(part) : among(head, 0, heads - 1))),
     copy: () => value === null || among(value.from, 0, shared - 1) &&
-      among(value.layer, 0, layers) && different(value.tokens) &&
+      among(value.layer, 0, layers) && value.tokens.length && different(value.tokens) &&
       value.tokens.every((token) => among(token, 0, tokens - 1)),
   }[name]();
 }

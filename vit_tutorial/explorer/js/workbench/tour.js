@@ -8,11 +8,13 @@ import { UNCHANGED } from "./state.js";
 
 const RAW = { map: "raw", head: -1, query: 0 };
 
-/** What the answer for the whole picture has become: "dog 83 %, now 12 %". */
+/** What the answer for the whole picture is, or has become: "The answer: dog 83 %, now
+ *  12 %." */
 function chance({ subject, answers: { before, after } }) {
   const index = guessOf(before);
   const [was, is] = [before, after].map(({ probabilities }) => percent(probabilities[index]));
-  return `${className(subject, index)} ${was}${before === after ? "" : `, now ${is}`}`;
+  const name = className(subject, index);
+  return `The answer: ${name} ${was}${before === after ? "" : `, now ${is}`}.`;
 }
 
 function shown({ subject, state, answers: { before } }) {
@@ -85,7 +87,8 @@ export const STEPS = [
   {
     title: "Attention knows no order",
     says: (context) =>
-      `Without positions the tokens are a bag of patches: ${chance(context)}.`,
+      "To attention the tokens are a bag of patches; only positions tell their order. " +
+      chance(context),
     task: "Press “no positions”.",
     done: ({ positions }) => !positions,
     at: ".switches",
@@ -94,7 +97,8 @@ export const STEPS = [
   {
     title: "So places must be told",
     says: (context) =>
-      `The same patches in other places, the positions back: ${chance(context)}.`,
+      "With positions each patch says where it lies; shuffled, it says another place. " +
+      chance(context),
     task: "Press “shuffle the patches”, more than once.",
     done: ({ shuffle }) => shuffle > 0,
     at: ".switches",
@@ -103,8 +107,8 @@ export const STEPS = [
   {
     title: "Hide what is bright",
     says: (context) =>
-      `A hidden patch becomes no token at all: ${chance(context)}. A bright patch whose ` +
-      "leaving changes nothing was looked at and not needed.",
+      "A hidden patch becomes no token at all. A bright patch whose leaving changes " +
+      `nothing was looked at and not needed. ${chance(context)}`,
     task: "Let a click hide patches, and hide the brightest ones.",
     done: ({ hidden }) => hidden.length > 0,
     at: ".tools",
@@ -112,7 +116,8 @@ export const STEPS = [
   },
   {
     title: "Silence a head",
-    says: (context) => `What this head would have added is left out: ${chance(context)}.`,
+    says: (context) =>
+      `What a silent head would have added is left out. ${chance(context)}`,
     task: "Press heads, all attention of a layer, or an MLP.",
     done: ({ silent }) => silent.length > 0,
     at: ".heads",
@@ -159,6 +164,7 @@ export function tour(find, move) {
   let at = null; // which step, null: none
   let was = null; // the state it began with
   let now = null; // what was drawn
+  let mine = null; // the reader's state before the tour
   const back = button(buttons, "back", () => go(at - 1));
   const next = button(buttons, "next", () => go(at + 1));
   button(buttons, "leave the tour", leave);
@@ -179,13 +185,14 @@ export function tour(find, move) {
     mark(true);
     move(was);
     title.focus({ preventScroll: true });
-    place.scrollIntoView({ block: "nearest" });
+    place.scrollIntoView(); // at the top, for the tour stands at the bottom
   }
 
   function leave() {
     mark(false);
     at = null;
     panel.hidden = true;
+    move(mine);
     find(".guide").focus();
   }
 
@@ -211,6 +218,7 @@ export function tour(find, move) {
     draw,
     start(context) {
       now = context;
+      if (at === null) mine = context.state;
       go(0);
     },
   };
