@@ -21,7 +21,7 @@ from vit_tutorial.interpret.interventions import patched, silenced, without_posi
 from vit_tutorial.interpret.lens import logit_lens, residual_states
 from vit_tutorial.training.checkpoint import load_checkpoint
 
-SEED = 12  # of the images in chapters 01 and 08, too
+SEED = 12  # not that of training, nor of validation
 
 
 @torch.no_grad()

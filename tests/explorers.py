@@ -60,6 +60,15 @@ def build(pool: str = "cls", seed: int = 0, **sizes) -> VisionTransformer:
     return model.eval()
 
 
+@torch.no_grad()
+def halved(*args, **sizes) -> VisionTransformer:
+    """A model whose weights are numbers of half precision: a page changes none."""
+    model = build(*args, **sizes)
+    for parameter in model.parameters():
+        parameter.copy_(parameter.half().float())
+    return model
+
+
 def draw_images(count: int = IMAGES) -> Tensor:
     generator = torch.Generator().manual_seed(1)
     return torch.randint(

@@ -27,6 +27,7 @@ from explorers import (
     assert_weights,
     build,
     draw_images,
+    halved,
     middle,
     read_state,
     see_without,
@@ -69,15 +70,6 @@ HAND_OVER = """(element, [kind, name, type, base64]) => {
         : new DragEvent(kind, {...options, dataTransfer: data});
     return element.dispatchEvent(event);
 }"""
-
-
-@torch.no_grad()
-def halved(*args, **sizes) -> VisionTransformer:
-    """A model whose weights are numbers of half precision: a page changes none."""
-    model = build(*args, **sizes)
-    for parameter in model.parameters():
-        parameter.copy_(parameter.half().float())
-    return model
 
 
 def drawn(shown: Locator) -> Tensor:

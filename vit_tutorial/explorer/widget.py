@@ -171,9 +171,9 @@ def explore(
     patches and own pictures are computed when asked for, with the models as they then
     are; a browser that computes asks for a model once. All models stay as they were. A
     page holds 3 MB; where much must fit, weights are kept in fewer than 255 steps, and
-    the view says so. Raises ValueError for
-    images, names, labels or snapshots that do not fit the model or in number, for more
-    than a page can hold (64 images at most), and for weights that are not finite.
+    the view says so. Raises ValueError for images, names, labels or snapshots that do
+    not fit the model or in number, for more than a page can hold (64 images at most),
+    and for weights that are not finite.
     """
     c = model.config
     mean = tuple(mean)

@@ -329,9 +329,9 @@ function believing(find) {
     const own = await curve(order);
     const random = [];
     for (const seed of [null, ...SEEDS]) {
-      if (wanted !== job) return;
       if (seed) random.push(await curve(shuffled(subject.patches, seed)));
-      if (wanted === job) show(find, counts, own, random);
+      if (wanted !== job) return;
+      show(find, counts, own, random);
     }
   });
   return function draw(subject, compute, picture, map, before) {

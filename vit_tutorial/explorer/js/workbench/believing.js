@@ -28,9 +28,9 @@ export function believing(find) {
     const own = await curve(order);
     const random = [];
     for (const seed of [null, ...SEEDS]) {
-      if (wanted !== job) return; // another map by now
       if (seed) random.push(await curve(shuffled(subject.patches, seed)));
-      if (wanted === job) show(find, counts, own, random);
+      if (wanted !== job) return; // another map by now
+      show(find, counts, own, random);
     }
   });
 
