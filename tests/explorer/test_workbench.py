@@ -48,6 +48,16 @@ PATCHES = GRID[0] * GRID[1]
 # what a click has changed is painted in the next frame
 BYTES = """canvas => new Promise((read) => requestAnimationFrame(() => setTimeout(() =>
     read([...canvas.getContext("2d").getImageData(0, 0, 96, 96).data]))))"""
+# of a line in a chart: shares of patches and of certainty, both from 0 to 1
+POINTS = """all => all.map((line) => {
+    const [bottom, , top] = [...line.parentElement.querySelectorAll("line")].map(
+        (one) => ["x1", "x2", "y1"].map((name) => Number(one.getAttribute(name))));
+    const [left, right] = bottom;
+    return line.getAttribute("points").split(" ").map((pair) => {
+        const [x, y] = pair.split(",").map(Number);
+        return [(x - left) / (right - left), (y - bottom[2]) / (top[2] - bottom[2])];
+    });
+})"""
 TITLES = ["one", "</script>two"]
 
 # of what has the focus: itself where its middle lies under the tour, "" where it does
@@ -318,6 +328,14 @@ def test_the_lens_reads_every_layer(opened):
     said = shown.locator(".legend").inner_text()
     for name, count in zip(CLASSES, named.tolist(), strict=True):
         assert (f"{name} {count}" in said) == (count > 0)
+    # with a change: of the class that is named now, and what it was before
+    shown.get_by_role("button", name="no positions").click()
+    with without_positions(model):
+        now = logit_lens(model, inputs())[:, 0].softmax(dim=1)
+    bars = ready(shown).locator(".readings i").evaluate_all(SHARES)
+    final = now[-1].argmax()
+    both = torch.stack([now[:, final], read[:, final]], dim=1)
+    assert (torch.tensor(bars) - both).abs().max() < 1e-4
 
 
 @pytest.mark.parametrize("pool", ["cls", "mean"])
@@ -328,10 +346,19 @@ def test_curves_are_those_of_python(opened, pool):
     expect(shown.locator(".verdict")).to_contain_text("the mean of 3")
     rows = attention_maps(model, inputs(1))[3][:, 1]
     scores = rows[:, 0, 1:] if pool == "cls" else rows.mean(dim=1)
-    deletion, insertion = faithfulness(model, inputs(1), scores).auc()
+    curves = faithfulness(model, inputs(1), scores)
+    deletion, insertion = curves.auc()
     said = re.search(r"this map (-?[\d.]+)", shown.locator(".verdict").inner_text())
     assert float(said[1]) == pytest.approx(float(insertion - deletion), abs=0.006)
-    assert shown.locator(".charts polyline").count() == 4
+    assert shown.locator(".charts .random").count() == 2
+    drawn = shown.locator(".charts .map").evaluate_all(POINTS)
+    kept = curves.kept / PATCHES
+    for points, curve, x in [
+        (drawn[0], curves.deletion[0], 1 - kept),
+        (drawn[1], curves.insertion[0], kept),
+    ]:
+        expected = torch.stack([x, curve], dim=1)
+        assert (torch.tensor(points) - expected).abs().max() < 0.01
 
 
 def test_a_link_brings_back_all_that_was_changed(opened):

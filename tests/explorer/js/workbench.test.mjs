@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { believing } from "../../../vit_tutorial/explorer/js/workbench/believing.js";
 import {
   arrangement, changes, options, rearranged, shuffled,
 } from "../../../vit_tutorial/explorer/js/workbench/edits.js";
@@ -145,6 +146,36 @@ test("curves are those of Python", () => {
   const mean = meanCurve([{ deletion: one, insertion: two },
     { deletion: two, insertion: two }]);
   assert.deepEqual([...mean.deletion, ...mean.insertion], [0.5, 1, 1, 1]);
+});
+
+test("a map that is left is not judged when its curve comes", async (context) => {
+  const element = () => ({ prepend() {}, replaceChildren() {}, textContent: "" });
+  globalThis.document = { createElement: element };
+  context.after(() => delete globalThis.document);
+  const parts = {};
+  const find = (selector) => (parts[selector] ??= element());
+  const asked = [];
+  const compute = {
+    curve: (picture, order, counts) => new Promise((resolve) =>
+      asked.push((height) => {
+        const curve = (value) => new Float32Array(counts.length).fill(value);
+        resolve({ deletion: curve(0), insertion: curve(height) });
+      })),
+  };
+  const turn = () => new Promise((go) => setTimeout(go));
+  const draw = believing(find);
+  const before = { probabilities: [0.1, 0.9] };
+  const picture = {};
+  draw(SUBJECT, compute, picture, [6, 5, 4, 3, 2, 1], before);
+  await turn();
+  draw(SUBJECT, compute, picture, [1, 2, 3, 4, 5, 6], before);
+  asked[0](0.25);
+  await turn();
+  assert.match(find(".verdict").textContent, /are being computed/);
+  assert.equal(asked.length, 2); // and no random order for the first
+  asked[1](0.75);
+  await turn();
+  assert.match(find(".verdict").textContent, /this map 0.75/);
 });
 
 test("a tour has eight to ten steps, none done before it is begun", () => {
