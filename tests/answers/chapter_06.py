@@ -430,7 +430,7 @@ WRONG = {
         (yielded, "returned a generator, a number was expected"),
     ],
     "smoothed": [
-        (softening(target=ten_classes), "the values are not"),
+        (softening(target=ten_classes), "not always 10"),
         (softening(reduce=as_a_float), "returned a float, a tensor"),
         (classes_from_the_labels, "classes_from_the_labels raised RuntimeError"),
         (softening(logs=bounded_logarithm), "take log_softmax instead of a log of it"),
