@@ -28,20 +28,27 @@ class AtResolution(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         model = self.model
-        embedder = model.embedder
-        side = embedder.patch_size
-        rows, columns = images.shape[-2:]
-        if rows % side or columns % side:
-            raise ValueError(
-                f"images of {rows} x {columns} pixels are not filled by patches of side"
-                f" {side}"
-            )
-        grid = (rows // side, columns // side)
-        positions: Tensor = embedder.positions
-        if grid != model.config.grid:
-            positions = interpolate_positions(positions, model.config.grid, grid)
-        tokens = embedder.place(embedder.project(images), positions)
+        patches = model.embedder.project(images)
+        tokens = model.embedder.place(patches, positions_for(model, images))
         return model.classify(cast("Tensor", model.encode(tokens)))
+
+
+def positions_for(model: VisionTransformer, images: Tensor) -> Tensor:
+    """A model's positions (1, T, D), stretched over the patches of images (B, C, Y, X).
+    Raises ValueError for images that patches do not fill.
+    """
+    side = model.embedder.patch_size
+    rows, columns = images.shape[-2:]
+    if rows % side or columns % side:
+        raise ValueError(
+            f"images of {rows} x {columns} pixels are not filled by patches of side"
+            f" {side}"
+        )
+    grid = (rows // side, columns // side)
+    positions: Tensor = model.embedder.positions
+    if grid == model.config.grid:
+        return positions
+    return interpolate_positions(positions, model.config.grid, grid)
 
 
 def at_any_resolution(model: nn.Module) -> nn.Module:

@@ -23,6 +23,7 @@ ORDER = [
     "resolution",
     "data",
     "augment",
+    "selfsup",
     "training",
     "interpret",
     "convert",

@@ -94,7 +94,8 @@ def look_at(
     head: int | None,
     through: bool,
 ) -> tuple[Tensor, list[str]]:
-    """The attention asked for, (n, N), and what each picture is taken for, in words.
+    """The attention asked for, (n, N), and what each picture is taken for, in words;
+    of a model that was trained without labels nothing.
 
     Without a class token it is the mean over queries.
     """
@@ -103,7 +104,8 @@ def look_at(
     for part in images.split(BATCH):
         logits, maps = model(run.normalization(part), return_attention=True)
         for share, label in zip(*logits.softmax(dim=1).max(dim=1), strict=True):
-            titles.append(f"{run.classes[label]}\n{share:.0%}")
+            named = not run.config.training.self_supervised
+            titles.append(f"{run.classes[label]}\n{share:.0%}" if named else "")
         chosen = select_attention(maps, layer, head, through)
         weights.append(patch_relevance(model, chosen))
     return torch.cat(weights), titles
@@ -161,6 +163,8 @@ def draw_attention(
                 Image.fromarray(shown).resize(size, Image.Resampling.NEAREST)
             )
             left += width
+        if not titles[place]:
+            continue
         corner = (left - 0.96 * width) / wide, 1 - (top + 0.95 * height) / tall
         text = figure.text(*corner, literal(titles[place]), **look)
         own = (

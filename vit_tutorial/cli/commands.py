@@ -27,6 +27,7 @@ from vit_tutorial.training.checkpoint import load_checkpoint, shipped_names
 from vit_tutorial.training.distributed import pick_device, rank
 from vit_tutorial.training.loop import train
 from vit_tutorial.training.metrics import evaluate
+from vit_tutorial.training.run import Run
 
 
 def note(line: str) -> None:
@@ -55,14 +56,28 @@ def run_train(settings: Namespace) -> None:
         if settings.out in shipped_names()
         else settings.out
     )
+    measure = "probe" if run.config.training.self_supervised else "evaluate"
     say(
-        f"Measure it with: {PROGRAM} evaluate --checkpoint {shlex.quote(place)}"
+        f"Measure it with: {PROGRAM} {measure} --checkpoint {shlex.quote(place)}"
         " --split val"
     )
 
 
+def refuse_nameless(checkpoint: str, run: Run) -> None:
+    """Raise ValueError for a run without labels, whose head has never learned to name a
+    class.
+    """
+    objective = run.config.training.objective
+    if run.config.training.self_supervised:
+        raise ValueError(
+            f"{checkpoint} was trained by {objective!r}, without labels, and names no"
+            f" classes: measure it with '{PROGRAM} probe', or train it on with --init"
+        )
+
+
 def run_evaluate(settings: Namespace) -> None:
     model, run = load_checkpoint(settings.checkpoint, pick_device(settings.device))
+    refuse_nameless(settings.checkpoint, run)
     config = sized_for(settings.data, model.config)
     data = load_split(config, settings.split)
     if data.classes != run.classes:
@@ -127,6 +142,7 @@ def run_workbench(settings: Namespace) -> None:
     if not out.parent.is_dir():
         raise ValueError(f"--out is {out}, but there is no folder {out.parent}")
     model, run = load_checkpoint(settings.checkpoint)
+    refuse_nameless(settings.checkpoint, run)
     images, paths, lines = read_all(settings.images, run.config)
     subject = Subject(
         name="model",

@@ -9,6 +9,7 @@ from argparse import ArgumentError
 
 PROGRAM = "python -m vit_tutorial"
 LONGEST = 600  # characters of an error
+SHORT = {"val_knn_accuracy": "k-NN"}
 
 
 def say(line: str, file: str = "stdout") -> None:
@@ -34,10 +35,13 @@ def hush(file: str) -> None:
 
 
 def print_row(row: dict) -> None:
-    parts = [
-        f"{part} loss {row[part + '_loss']:.3f} accuracy {row[part + '_accuracy']:6.1%}"
-        for part in ("train", "val")
-    ]
+    parts = []
+    for part in ("train", "val"):
+        words = [f"{part} loss {row[part + '_loss']:.3f}"]
+        for name, value in row.items():
+            if name.startswith(f"{part}_") and not name.endswith("_loss"):
+                words.append(f"{SHORT.get(name, name[len(part) + 1 :])} {value:6.1%}")
+        parts.append(" ".join(words))
     say(
         f"epoch {row['epoch']:3}: {', '.join(parts)}, rate {row['learning_rate']:.1e},"
         f" {row['seconds']:.0f} s"

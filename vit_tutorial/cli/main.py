@@ -21,6 +21,7 @@ from vit_tutorial.cli.parser import ConfigFile, Parser, packaged_configs
 from vit_tutorial.config import ViTConfig
 from vit_tutorial.data.config import DataConfig
 from vit_tutorial.files import user_word
+from vit_tutorial.selfsup.config import DINOConfig, MaskingConfig
 from vit_tutorial.training.config import TrainConfig
 
 EXPLAINED = {  # the groups of flags, and whose docstring explains them
@@ -29,6 +30,8 @@ EXPLAINED = {  # the groups of flags, and whose docstring explains them
     "training": TrainConfig,
     "training.augment": AugmentConfig,
     "training.mixing": MixingConfig,
+    "training.masking": MaskingConfig,
+    "training.dino": DINOConfig,
 }
 
 

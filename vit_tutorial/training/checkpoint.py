@@ -25,6 +25,7 @@ from vit_tutorial.model import VisionTransformer
 from vit_tutorial.models import build_model, is_transformer
 from vit_tutorial.settings import shown
 from vit_tutorial.training.ema import Ema
+from vit_tutorial.training.learners import kept
 from vit_tutorial.training.memory import matrix_values
 from vit_tutorial.training.migrate import migrate_state
 from vit_tutorial.training.run import (
@@ -250,7 +251,7 @@ def save_run(
     anew when it resumes, so a kill between two files does no harm.
     """
     live = _tensors(model)
-    weights = _tensors(ema.averaged(model)) if ema else live
+    weights = _tensors(kept(ema.averaged(model) if ema else model))
     if len(run.history) in run.config.training.snapshots:
         path = folder / "snapshots" / f"epoch-{len(run.history):03}.safetensors"
         path.parent.mkdir(exist_ok=True)

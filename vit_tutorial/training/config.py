@@ -5,6 +5,7 @@ from typing import Literal
 
 from vit_tutorial.augment.config import AugmentConfig, MixingConfig
 from vit_tutorial.data.config import MOST, MOST_SEEDS
+from vit_tutorial.selfsup.config import DINOConfig, MaskingConfig
 from vit_tutorial.settings import coerce_fields, expect_between
 
 # what settings were called in runs of schema 1, and are called now
@@ -39,6 +40,9 @@ class TrainConfig:
     the other for equal parts of the run; by default the side the model is judged at.
     `teacher`: the run of a model to learn from as well, with the part `teacher_weight`
     of the loss, at `teacher_temperature` (see `objectives.Distillation`).
+    `objective`: to name classes, or what is learned without labels, by "simmim" and
+    "mae" as `masking` says, by "dino" as `dino` says; such a run is watched by k-NN
+    every `knn_every` epochs and after the last (0: never).
     Raises ValueError with the value found and what was expected.
     """
 
@@ -66,6 +70,10 @@ class TrainConfig:
     teacher_temperature: float = 1.0
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     mixing: MixingConfig = field(default_factory=MixingConfig)
+    objective: Literal["classification", "simmim", "mae", "dino"] = "classification"
+    masking: MaskingConfig = field(default_factory=MaskingConfig)
+    dino: DINOConfig = field(default_factory=DINOConfig)
+    knn_every: int = 1
 
     def __post_init__(self) -> None:
         coerce_fields(self)
@@ -76,6 +84,7 @@ class TrainConfig:
             MOST,
             "warmup_epochs",
             "mixup_off_epochs",
+            "knn_every",
             "weight_decay",
             "grad_clip_norm",
         )
@@ -99,6 +108,31 @@ class TrainConfig:
                 f"resolution is {self.resolution}, expected sides in pixels, at most"
                 f" {MOST:,}"
             )
+        if self.self_supervised:
+            self._refuse_labels()
+
+    def _refuse_labels(self) -> None:
+        """Raise ValueError for a setting that only an objective with labels has."""
+        for name, off in {
+            "label_smoothing": 0,
+            "teacher": "",
+            "mixing": MixingConfig(),
+        }.items():
+            if getattr(self, name) != off:
+                raise ValueError(
+                    f"objective {self.objective!r} sees no labels, but {name} is"
+                    f" {getattr(self, name)}"
+                )
+        if self.objective == "dino" and self.ema_decay:
+            raise ValueError(
+                f"ema_decay is {self.ema_decay}, expected 0: the teacher of objective"
+                " 'dino' is a moving average already"
+            )
+
+    @property
+    def self_supervised(self) -> bool:
+        """Whether the run learns without labels."""
+        return self.objective != "classification"
 
     def image_size(
         self, epoch: int, size: int | tuple[int, int]

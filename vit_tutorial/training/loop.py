@@ -1,5 +1,6 @@
 """Learning: one step, one epoch, the whole run."""
 
+import itertools
 import math
 import time
 from collections.abc import Callable, Iterable
@@ -23,8 +24,9 @@ from vit_tutorial.data.images import ImageSet, Normalization
 from vit_tutorial.files import user_path
 from vit_tutorial.models import build_model, is_transformer
 from vit_tutorial.resolution import AtResolution, at_any_resolution
+from vit_tutorial.selfsup.learner import Learner
 from vit_tutorial.training.allocator import keep_freed_memory
-from vit_tutorial.training.batches import batches, epoch_generator
+from vit_tutorial.training.batches import epoch_generator
 from vit_tutorial.training.checkpoint import (
     load_checkpoint,
     load_run,
@@ -41,9 +43,20 @@ from vit_tutorial.training.distributed import (
     wrap_ddp,
 )
 from vit_tutorial.training.ema import Ema
+from vit_tutorial.training.learners import (
+    epoch_batches,
+    kept,
+    make_learner,
+    validate_learner,
+    watched,
+)
 from vit_tutorial.training.memory import refuse_too_large
 from vit_tutorial.training.metrics import evaluate
-from vit_tutorial.training.objectives import Classification, Distillation
+from vit_tutorial.training.objectives import (
+    Classification,
+    Distillation,
+    without_labels,
+)
 from vit_tutorial.training.optimizers import make_optimizers
 from vit_tutorial.training.progress import Progress, stop_if_not_finite
 from vit_tutorial.training.run import History, Run, RunConfig
@@ -141,7 +154,8 @@ def run_epoch(
     ema: Ema | None = None,
     objective: Objective | None = None,
 ) -> dict[str, float]:
-    """An epoch of a run: its mean loss and accuracy, and its last learning rate.
+    """An epoch of a run: its mean loss and accuracy, or what else its objective
+    watches, and its last learning rate.
 
     Order, augmentation and dropout follow from the seed and the number of the epoch
     alone, so that a resumed run goes on as if it had never stopped, on the same machine
@@ -157,28 +171,38 @@ def run_epoch(
         config.augment, config.mixing if mixed else MixingConfig()
     )
     generator = epoch_generator(config.seed, epoch)
-    lrs = epoch_learning_rates(config, epoch, len(data) // size)
-    shuffled = batches(
+    steps = len(data) // size
+    lrs = epoch_learning_rates(config, epoch, steps)
+    device = next(model.parameters()).device
+    shuffled = epoch_batches(
         data,
-        size,
-        config.image_size(epoch, model.config.image_size),
+        config,
+        epoch,
+        model.config.image_size,
         augmentation,
         normalization,
         generator,
         shard(size),
     )
+    # a memory map stays where it is
+    there = ((images.to(device), labels.to(device)) for images, labels in shuffled)
     # a model that is not wrapped yet, as `wrapped` wraps it
     learner = at_any_resolution(model) if config.resolution else model
-    with Progress(epoch, config.epochs, lrs) as progress:
+    names = watched(unwrapped(model))
+    done = itertools.count(steps * (epoch - 1) + 1)
+    with Progress(epoch, config.epochs, lrs, names) as progress:
 
-        def after_step(loss: Tensor, accuracy: Tensor) -> None:
+        def after_step(loss: Tensor, values: Tensor) -> None:
+            inner = unwrapped(model)
+            if isinstance(inner, Learner):
+                inner.after_step(next(done) / (steps * config.epochs), all_reduce_mean)
             if ema:
-                ema.update(unwrapped(model))
-            progress.update(loss, accuracy)
+                ema.update(inner)
+            progress.update(loss, values)
 
-        losses, accuracies = train_epoch(
+        losses, values = train_epoch(
             learner,
-            shuffled,
+            there,
             objective or Classification(config.label_smoothing),
             optimizers,
             lrs,
@@ -186,13 +210,13 @@ def run_epoch(
             after_step,
         )
     losses = all_reduce_mean(losses)
-    accuracies = all_reduce_mean(accuracies)
+    means = all_reduce_mean(values).view(steps, -1).mean(dim=0).tolist()
     stop_if_not_finite(losses, epoch)
-    return {
-        "train_loss": losses.mean().item(),
-        "train_accuracy": accuracies.mean().item(),
-        "learning_rate": lrs[-1],
-    }
+    return (
+        {"train_loss": losses.mean().item()}
+        | {f"train_{name}": mean for name, mean in zip(names, means, strict=True)}
+        | {"learning_rate": lrs[-1]}
+    )
 
 
 def wrapped(model: nn.Module, config: TrainConfig) -> nn.Module:
@@ -250,7 +274,7 @@ def train(
     # a broken picture, too, is refused before anything is written
     data = val if sized.drawn else load_on(device, sized, "train")
     torch.manual_seed(10_000 * config.seed)
-    model = build_model(model_config).to(device)
+    model = make_learner(build_model(model_config), config).to(device)
     optimizers = make_optimizers(model, config)
     ema = Ema(model, config.ema_decay) if config.ema_decay else None
     images = {"train": data.origin, "val": val.origin} if val.origin else {}
@@ -284,14 +308,14 @@ def train(
                 ema,
                 objective,
             )
-            row |= validate(eval_model(model, ema), val, normalization, epoch)
+            row |= validate(eval_model(model, ema), val, run_config, epoch)
             history.append(row | {"seconds": round(time.perf_counter() - began, 2)})
             if writes:
-                kept = epoch in (config.epochs, *config.snapshots)
-                if kept or epoch % config.save_every == 0:
+                stays = epoch in (config.epochs, *config.snapshots)
+                if stays or epoch % config.save_every == 0:
                     save_run(out, model, optimizers, ema, run)
                 report(history[-1])
-    return eval_model(model, ema).eval(), run
+    return kept(eval_model(model, ema)).eval(), run
 
 
 def make_objective(
@@ -303,6 +327,8 @@ def make_objective(
     """What a run makes smaller. Raises ValueError for a teacher that cannot be loaded,
     or is of other classes or another normalisation.
     """
+    if config.self_supervised:
+        return without_labels
     if not config.teacher:
         return Classification(config.label_smoothing)
     teacher, run = load_checkpoint(config.teacher, device)
@@ -348,17 +374,23 @@ def refuse_what_does_not_fit(
 
 
 def validate(
-    model: nn.Module, val: ImageSet, normalization: Normalization, epoch: int
+    model: nn.Module, val: ImageSet, run: RunConfig, epoch: int
 ) -> dict[str, float]:
-    """The validation loss and accuracy of an epoch. Raises FloatingPointError when the
-    loss is not finite.
+    """What a row of the history says of the validation images after an epoch. Raises
+    FloatingPointError when the loss is not finite.
     """
-    scores = evaluate(model, val, normalization)
+    if isinstance(model, Learner):
+        every = run.training.knn_every
+        due = every and (epoch % every == 0 or epoch == run.training.epochs)
+        bank = load_on(val.images.device, run.data, "train") if due else None
+        scores = validate_learner(model, bank, val, run.training, run.normalization)
+    else:
+        scores = evaluate(model, val, run.normalization)
     if not math.isfinite(scores["loss"]):
         raise FloatingPointError(
             f"the validation loss is {scores['loss']} after epoch {epoch}"
         )
-    return {f"val_{name}": scores[name] for name in ("loss", "accuracy")}
+    return {f"val_{name}": value for name, value in scores.items() if name != "n"}
 
 
 def eval_model(model: nn.Module, ema: Ema | None) -> nn.Module:

@@ -1,7 +1,7 @@
 """What a step of training makes smaller: a loss of a model and a batch.
 
 An objective is called with a model, images and labels, and returns the loss and a
-second number to watch. The loop knows no more of it.
+second number to watch, or several in one tensor. The loop knows no more of it.
 """
 
 from dataclasses import dataclass
@@ -59,3 +59,10 @@ class Distillation:
             logits / self.temperature, targets
         )
         return torch.lerp(true, taught, self.weight), hit_rate(logits, labels)
+
+
+def without_labels(
+    learner: nn.Module, images: Tensor, others: Tensor
+) -> tuple[Tensor, Tensor]:
+    """What a learner without labels makes smaller is its own loss; see `selfsup`."""
+    return learner(images, others)

@@ -107,7 +107,7 @@ def hidden_matrices(model: nn.Module) -> list[nn.Parameter]:
     found = [
         weight
         for name, weight in model.named_parameters()
-        if name.startswith("blocks.") and weight.ndim == 2
+        if "blocks." in name and weight.ndim == 2 and weight.requires_grad
     ]
     for part in model.modules():
         if isinstance(part, ResidualNetwork):

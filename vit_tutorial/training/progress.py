@@ -25,7 +25,14 @@ def stop_if_not_finite(losses: Tensor, epoch: int) -> None:
 class Progress:
     """A bar for an epoch, of the process that reports; use it in a `with`."""
 
-    def __init__(self, epoch: int, epochs: int, lrs: list[float]) -> None:
+    def __init__(
+        self,
+        epoch: int,
+        epochs: int,
+        lrs: list[float],
+        names: tuple[str, ...] = ("accuracy",),
+    ) -> None:
+        self.names = names
         self.epoch = epoch
         self.lrs = lrs
         self.steps: list[tuple[Tensor, Tensor]] = []
@@ -42,18 +49,24 @@ class Progress:
     def __exit__(self, *error: object) -> None:
         self.bar.close()
 
-    def update(self, loss: Tensor, accuracy: Tensor) -> None:
-        """Take in a step. Raises FloatingPointError for a loss that is not finite."""
-        self.steps.append((loss, accuracy))
+    def update(self, loss: Tensor, values: Tensor) -> None:
+        """Take in a step: its loss and the values that `names` name. Raises
+        FloatingPointError for a loss that is not finite.
+        """
+        self.steps.append((loss, values))
         # true a few times a second: reading a number makes us wait for the device
         if self.bar.update():
-            losses, accuracies = (
+            losses, watched = (
                 torch.stack(each) for each in zip(*self.steps, strict=True)
             )
             stop_if_not_finite(losses, self.epoch)
+            means = watched[-WINDOW:].mean(dim=0).view(-1)
+            shown = (
+                f" {name} {mean:.1%},"
+                for name, mean in zip(self.names, means, strict=True)
+            )
             said = (
-                f"loss {losses[-WINDOW:].mean():.3f},"
-                f" accuracy {accuracies[-WINDOW:].mean():.1%},"
+                f"loss {losses[-WINDOW:].mean():.3f},{''.join(shown)}"
                 f" lr {self.lrs[len(self.steps) - 1]:.1e}"
             )
             self.bar.set_postfix_str(said, refresh=False)

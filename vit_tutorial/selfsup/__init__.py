@@ -1,0 +1,1 @@
+"""Learning without labels, and measuring what was learned: an objective a module."""
