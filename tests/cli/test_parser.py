@@ -40,6 +40,7 @@ def test_a_value_is_named_with_what_was_expected(flag, value, tmp_path, capsys):
         ("attend", ["images", "checkpoint", "out"]),
         ("attend image.png --checkpoint stacks", ["out"]),
         ("evaluate", ["checkpoint"]),
+        ("probe", ["checkpoint"]),
         ("download", ["name"]),
     ],
 )
@@ -133,7 +134,11 @@ def test_out_that_is_a_file_or_nowhere_is_named(tmp_path, capsys):
 
 @pytest.mark.parametrize(
     ("command", "explained"),
-    [("train", ["grad_clip_norm", "root", "crop", "mixup"]), ("evaluate", ["root"])],
+    [
+        ("train", ["grad_clip_norm", "root", "crop", "mixup"]),
+        ("evaluate", ["root"]),
+        ("probe", ["root"]),
+    ],
 )
 def test_help_explains_the_settings(command, explained, capsys):
     with pytest.raises(SystemExit) as done:

@@ -5,7 +5,10 @@ import json
 import math
 import os
 import shlex
+import warnings
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from jsonargparse import Namespace
 
@@ -18,11 +21,14 @@ from vit_tutorial.cli.attend import (
 )
 from vit_tutorial.cli.console import PROGRAM, print_row, say
 from vit_tutorial.convert.web import export_web
+from vit_tutorial.data.config import DataConfig
 from vit_tutorial.data.datasets import describe, load_split, sized_for
 from vit_tutorial.data.folder_layout import other_classes, some
+from vit_tutorial.data.images import ImageSet
 from vit_tutorial.data.stl10_download import download_stl10
 from vit_tutorial.files import write_file
 from vit_tutorial.model import count_parameters
+from vit_tutorial.selfsup.probes import probe
 from vit_tutorial.training.checkpoint import load_checkpoint, shipped_names
 from vit_tutorial.training.distributed import pick_device, rank
 from vit_tutorial.training.loop import train
@@ -80,21 +86,9 @@ def run_evaluate(settings: Namespace) -> None:
     refuse_nameless(settings.checkpoint, run)
     config = sized_for(settings.data, model.config)
     data = load_split(config, settings.split)
-    if data.classes != run.classes:
-        known = (
-            "the model was trained for"
-            f" {some(run.classes)}{other_classes(data.classes, run.classes)}"
-        )
-        raise ValueError(f"the data have classes {some(data.classes)}, {known}")
-    if data.origin:
-        note(describe(config))
-        unknown = "pictures that it does not name"
-        was = run.config.images.get(settings.split, unknown)
-        if was != data.origin and settings.split != "test":
-            note(
-                f"the run's {settings.split} split was {was!s:.60}, this is"
-                f" {data.origin}: some may have trained it"
-            )
+    if other := other_data(data, run):
+        raise ValueError(other)
+    describe_folder(config, data, run, settings.split)
     scores = evaluate(model, data, run.normalization)
     if not math.isfinite(scores["loss"]):
         raise FloatingPointError(
@@ -105,6 +99,56 @@ def run_evaluate(settings: Namespace) -> None:
         "checkpoint": settings.checkpoint,
         "data": settings.data.name,
         "split": settings.split,
+    }
+    say(json.dumps(scores | about | {"epochs": len(run.history)}))
+
+
+def other_data(data: ImageSet, run: Run) -> str:
+    """In which classes the data differ from those of the run; "" where they do not."""
+    if data.classes == run.classes:
+        return ""
+    known = (
+        "the model was trained for"
+        f" {some(run.classes)}{other_classes(data.classes, run.classes)}"
+    )
+    return f"the data have classes {some(data.classes)}, {known}"
+
+
+def describe_folder(config: DataConfig, data: ImageSet, run: Run, split: str) -> None:
+    """Note what a folder was taken for, and whether the run may have trained on it."""
+    if not data.origin:
+        return
+    note(describe(config))
+    was = run.config.images.get(split, "pictures that it does not name")
+    if was != data.origin and split != "test":
+        note(
+            f"the run's {split} split was {was!s:.60}, this is"
+            f" {data.origin}: some may have trained it"
+        )
+
+
+def run_probe(settings: Namespace) -> None:
+    model, run = load_checkpoint(settings.checkpoint, pick_device(settings.device))
+    config = sized_for(settings.data, model.config)
+    if getattr(config, "unlabelled", False):
+        labelled: dict[str, Any] = {"unlabelled": False}
+        config = replace(config, **labelled)
+    bank = load_split(config, "train")
+    queries = load_split(config, settings.split)
+    if other := other_data(queries, run):
+        note(f"{other}; the probes learn those of the data")
+    describe_folder(config, queries, run, settings.split)
+    with warnings.catch_warnings(record=True) as caught:
+        scores = probe(
+            model, run.normalization, bank, queries, settings.k, settings.tokens
+        )
+    for warning in caught:
+        note(str(warning.message))
+    about = {
+        "checkpoint": settings.checkpoint,
+        "data": settings.data.name,
+        "split": settings.split,
+        "tokens": settings.tokens or model.config.pool,
     }
     say(json.dumps(scores | about | {"epochs": len(run.history)}))
 

@@ -1,5 +1,5 @@
-"""The command line: train, evaluate, attend, workbench, export, download. A user's
-mistake is one line and exit code 2.
+"""The command line: train, evaluate, probe, attend, workbench, export, download. A
+user's mistake is one line and exit code 2.
 """
 
 import argparse
@@ -82,6 +82,28 @@ def make_parser(defaults: dict) -> Parser:
     explain(command)
     command.set_defaults({"data": defaults.get("data", {})})
     commands.add_subcommand("evaluate", command, help="measure a model's accuracy")
+
+    command = Parser(
+        description=(
+            "Measure frozen features: a k-NN and a linear classifier learn from those"
+            " of the training split. The last line is a JSON object. --data defaults to"
+            " that of the run."
+        )
+    )
+    command.add_argument("--checkpoint", **checkpoint)
+    command.add_argument("--split", choices=["val", "test"], default="val")
+    command.add_argument("--k", type=int, default=20, help="neighbours that vote")
+    command.add_argument(
+        "--tokens",
+        choices=["cls", "mean"],
+        default=None,
+        help="whose features; default: as the model pools",
+    )
+    command.add_argument("--device", type=str, default="auto")
+    command.add_class_arguments(DataConfig, "data")
+    explain(command)
+    command.set_defaults({"data": defaults.get("data", {})})
+    commands.add_subcommand("probe", command, help="measure a model's features")
 
     command = Parser(
         description=(
@@ -171,13 +193,13 @@ def preparse(argv: list[str]) -> argparse.Namespace:
 
 
 def known_settings(argv: list[str]) -> dict:
-    """The settings of the run that is resumed or evaluated, the defaults of everything
+    """The settings of the run that is resumed or measured, the defaults of everything
     not said. What computes is imported only where there is such a run.
     """
     known = preparse(argv)
-    evaluated = known.checkpoint if argv[:1] == ["evaluate"] else None
+    measured = known.checkpoint if argv[:1] in (["evaluate"], ["probe"]) else None
     resumed = known.out if argv[:1] == ["train"] and known.resume else None
-    if not evaluated and not resumed:
+    if not measured and not resumed:
         return {}
     from vit_tutorial.training.checkpoint import find_weights, read_state
     from vit_tutorial.training.run import PARTS, read_run
@@ -185,7 +207,7 @@ def known_settings(argv: list[str]) -> dict:
     if resumed:
         run = read_state(Path(resumed))
     else:
-        run = read_run(find_weights(str(evaluated)).parent)
+        run = read_run(find_weights(str(measured)).parent)
     return {name: run.config[name] for name in PARTS}
 
 
@@ -266,5 +288,13 @@ def run_command(name: str, settings: Namespace) -> None:
 
 COMMANDS = {
     name: partial(run_command, name)
-    for name in ("train", "evaluate", "attend", "workbench", "export", "download")
+    for name in (
+        "train",
+        "evaluate",
+        "probe",
+        "attend",
+        "workbench",
+        "export",
+        "download",
+    )
 }

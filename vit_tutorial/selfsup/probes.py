@@ -13,13 +13,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vit_tutorial.data.folder_layout import other_classes, some
 from vit_tutorial.data.images import ImageSet, Normalization, resize
 from vit_tutorial.interpret.attention import evaluating
 from vit_tutorial.model import VisionTransformer
-from vit_tutorial.training.run import Run
 
 AT_ONCE = 2**22  # similarities in memory: about 150 MB with all that is made of them
-STEPS = 10_000  # of a linear probe, which needs some hundreds
+STEPS = 10_000  # of a linear probe, which needs about 50
 
 
 @torch.no_grad()
@@ -78,8 +78,8 @@ def knn(
     (m, D) -> (m,).
 
     Near is what has a large cosine similarity s; a neighbour votes for its class with
-    weight exp(s / temperature) (Wu et al. 2018, section 3.4; Caron et al. 2021, with k
-    = 20). Ties, of neighbours and of votes, go to the lower class. Raises ValueError
+    weight `exp(s / temperature)` (Wu et al. 2018, section 3.4; Caron et al. 2021, with
+    k = 20). Ties, of neighbours and of votes, go to the lower class. Raises ValueError
     for a k or a temperature that cannot be, features that are not finite, and images
     without a label.
     """
@@ -127,17 +127,18 @@ def linear_probe(bank: Tensor, labels: Tensor, queries: Tensor) -> Tensor:
             f"all {len(labels)} images of the bank are of class {classes.item()},"
             " expected at least 2 classes"
         )
-    probe = make_pipeline(StandardScaler(), LogisticRegression(C=1, max_iter=STEPS))
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", ConvergenceWarning)
-        probe.fit(bank.double().numpy(), labels.numpy())
-    if any(issubclass(warning.category, ConvergenceWarning) for warning in caught):
+    regression = LogisticRegression(C=1, max_iter=STEPS)
+    classifier = make_pipeline(StandardScaler(), regression)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # of many lines
+        classifier.fit(bank.double().numpy(), labels.numpy())
+    if regression.n_iter_.max() >= STEPS:
         warnings.warn(
-            f"the linear probe has not converged after {probe[-1].n_iter_.max():,}"
-            " steps: it may be a little better than it looks",
+            f"the linear probe has not converged after {STEPS:,} steps: its classes are"
+            " not final",
             stacklevel=2,
         )
-    return torch.from_numpy(probe.predict(queries.double().numpy()))
+    return torch.from_numpy(classifier.predict(queries.double().numpy()))
 
 
 def embed_2d(
@@ -145,9 +146,9 @@ def embed_2d(
 ) -> Tensor:
     """A place in the plane for each image: (n, D) -> (n, 2) float32.
 
-    "pca" projects on the two directions of largest variance; "tsne" keeps neighbours
-    together and starts from there, with perplexity 30, or what few points allow (van
-    der Maaten and Hinton 2008). The same seed gives the same places. Features that are
+    `"pca"` projects on the two directions of largest variance; `"tsne"` starts from
+    that and keeps neighbours together, with perplexity 30, or what few points allow
+    (Maaten and Hinton 2008). The same seed gives the same places. Features that are
     all the same lie at one point. Raises ValueError for another method, fewer than
     three images, a single feature, and features that are not finite.
     """
@@ -176,21 +177,26 @@ def embed_2d(
 
 def probe(
     model: nn.Module,
-    run_or_normalization: Run | Normalization,
+    normalization: Normalization,
     bank: ImageSet,
     queries: ImageSet,
     k: int = 20,
     tokens: Literal["cls", "mean"] | None = None,
 ) -> dict[str, float]:
-    """How many of the queries both probes get right, "knn" and "linear" (fractions),
-    with "k", "n_train" (of the bank) and "n"; see `features`, `knn`, `linear_probe`.
+    """How many of the queries both probes get right, `"knn"` and `"linear"` (fractions),
+    with `"k"`, `"n_train"` (of the bank) and `"n"`; see `features`, `knn` and
+    `linear_probe`.
+
+    Raises ValueError, besides what they raise, for two sets of other classes.
     """
+    if bank.classes != queries.classes:
+        raise ValueError(
+            f"the bank has classes {some(bank.classes)}, the queries"
+            f" {some(queries.classes)}{other_classes(queries.classes, bank.classes)}"
+        )
     expect_labelled(bank.labels)
     expect_labelled(queries.labels)
     expect_neighbours(k, len(bank))  # before the features, which take a while
-    normalization = run_or_normalization
-    if isinstance(normalization, Run):
-        normalization = normalization.normalization
     known = features(model, bank, normalization, tokens)
     asked = features(model, queries, normalization, tokens)
     labels = bank.labels.cpu()

@@ -16,6 +16,8 @@ from vit_tutorial.selfsup.simmim import SimMIM
 from vit_tutorial.training.batches import batches, multi_crop_batches
 from vit_tutorial.training.config import TrainConfig
 
+NEIGHBOURS = 20  # that k-NN asks, as in Caron et al. 2021, section 4.1
+
 
 def make_learner(model: nn.Module, config: TrainConfig) -> nn.Module:
     """What is trained: the model itself, or with an objective without labels a learner
@@ -107,6 +109,7 @@ def validate_learner(
         features(model, bank, normalization),
         bank.labels,
         features(model, val, normalization),
+        min(NEIGHBOURS, len(bank)),
     )
     hits = (found == val.labels.cpu()).double()
     return scores | {"knn_accuracy": hits.mean().item()}
