@@ -183,9 +183,8 @@ def probe(
     k: int = 20,
     tokens: Literal["cls", "mean"] | None = None,
 ) -> dict[str, float]:
-    """How many of the queries both probes get right, `"knn"` and `"linear"` (fractions),
-    with `"k"`, `"n_train"` (of the bank) and `"n"`; see `features`, `knn` and
-    `linear_probe`.
+    """How many of the queries both probes get right, "knn" and "linear" (fractions),
+    with "k", "n_train" (of the bank) and "n"; see `features`, `knn`, `linear_probe`.
 
     Raises ValueError, besides what they raise, for two sets of other classes.
     """
