@@ -157,7 +157,8 @@ def shown_config(plan: Plan, out: Path) -> dict:
     settings = plan.settings()
     made = read_run(out)
     settings["data"]["root"] = strip_paths(settings["data"]["root"])
-    settings["training"]["teacher"] = strip_paths(settings["training"]["teacher"])
+    for name in ("teacher", "init"):
+        settings["training"][name] = strip_paths(settings["training"][name])
     return settings | {"classes": made.classes, "mean": made.mean, "std": made.std}
 
 

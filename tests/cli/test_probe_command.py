@@ -65,7 +65,9 @@ def test_probe_ends_in_json_and_knows_the_data_of_the_run(
     model, record = load_checkpoint(run)
     # of the fresh images of each epoch those of the first
     bank = load_split(data, "train", epoch=0)
-    expected = probe(model, record, bank, load_split(data, split), k, tokens)
+    expected = probe(
+        model, record.normalization, bank, load_split(data, split), k, tokens
+    )
     about = {"checkpoint": run, "data": "stacks", "split": split, "epochs": 1}
     assert said == expected | about | {"tokens": tokens or "cls"}
     assert notes == ""

@@ -53,9 +53,12 @@ def run_train(settings: Namespace) -> None:
     )
     if rank() > 0:
         return
+    count = sum(parameter.numel() for parameter in model.parameters())
+    frozen = count - count_parameters(model)
+    part = f", {frozen:,} of them frozen," if frozen else ""
     say(
-        f"The run is in {settings.out}: {count_parameters(model):,} parameters after"
-        f" epoch {len(run.history)}."
+        f"The run is in {settings.out}: {count:,} parameters{part} after epoch"
+        f" {len(run.history)}."
     )
     place = (
         os.path.join(os.curdir, settings.out)

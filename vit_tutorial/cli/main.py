@@ -65,6 +65,13 @@ def make_parser(defaults: dict) -> Parser:
         "training": TrainConfig,
     }.items():
         command.add_class_arguments(settings, name)
+    command.add_argument(
+        "--init",
+        dest="training.init",
+        default=argparse.SUPPRESS,
+        type=str,
+        help="start with the weights of this run; short for --training.init",
+    )
     explain(command)
     command.set_defaults(defaults)
     commands.add_subcommand("train", command, help="train a model")

@@ -40,6 +40,11 @@ class TrainConfig:
     the other for equal parts of the run; by default the side the model is judged at.
     `teacher`: the run of a model to learn from as well, with the part `teacher_weight`
     of the loss, at `teacher_temperature` (see `objectives.Distillation`).
+    `init`: the run whose weights the model starts with (see `finetune.start_from`).
+    `layer_decay`: the factor of the rate from each layer to the one below it (1: all
+    learn at one rate; see `optimizers.scale_by_layer`). `freeze`: the number of blocks,
+    from the first on, that stay as they are, and with them the embedder (0: nothing is
+    frozen, the embedder neither; as many as the model has: only the head learns).
     `objective`: to name classes, or what is learned without labels, by "simmim" and
     "mae" as `masking` says, by "dino" as `dino` says; such a run is watched by k-NN
     every `knn_every` epochs and after the last (0: never).
@@ -68,6 +73,9 @@ class TrainConfig:
     teacher: str = ""
     teacher_weight: float = 0.5
     teacher_temperature: float = 1.0
+    init: str = ""
+    layer_decay: float = 1.0
+    freeze: int = 0
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     mixing: MixingConfig = field(default_factory=MixingConfig)
     objective: Literal["classification", "simmim", "mae", "dino"] = "classification"
@@ -92,6 +100,7 @@ class TrainConfig:
             self, 0, MOST, "warmup_start_lr", "peak_lr", "min_lr", "muon_lr_scale"
         )
         expect_between(self, 0, MOST_SEEDS, "seed")
+        expect_between(self, 0, MOST, "freeze")
         expect_between(self, 0, 1, "teacher_weight")
         expect_between(self, 0.01, 100, "teacher_temperature")
         for name in ("label_smoothing", "ema_decay"):
@@ -99,6 +108,10 @@ class TrainConfig:
                 raise ValueError(
                     f"{name} is {getattr(self, name)}, expected 0 <= {name} < 1"
                 )
+        if not 0 < self.layer_decay <= 1:
+            raise ValueError(
+                f"layer_decay is {self.layer_decay}, expected 0 < layer_decay <= 1"
+            )
         if any(epoch < 0 for epoch in self.snapshots):
             raise ValueError(
                 f"snapshots is {self.snapshots}, expected epochs from 0 on"

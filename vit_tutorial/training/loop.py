@@ -43,6 +43,7 @@ from vit_tutorial.training.distributed import (
     wrap_ddp,
 )
 from vit_tutorial.training.ema import Ema
+from vit_tutorial.training.finetune import prepare
 from vit_tutorial.training.learners import (
     epoch_batches,
     kept,
@@ -274,7 +275,9 @@ def train(
     # a broken picture, too, is refused before anything is written
     data = val if sized.drawn else load_on(device, sized, "train")
     torch.manual_seed(10_000 * config.seed)
-    model = make_learner(build_model(model_config), config).to(device)
+    model = build_model(model_config)
+    prepare(model, config, val.classes, normalization, resume)
+    model = make_learner(model, config).to(device)
     optimizers = make_optimizers(model, config)
     ema = Ema(model, config.ema_decay) if config.ema_decay else None
     images = {"train": data.origin, "val": val.origin} if val.origin else {}

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
 from vit_tutorial.embedding import ResidualNetwork
+from vit_tutorial.model import VisionTransformer
 from vit_tutorial.training.config import TrainConfig
 
 
@@ -107,7 +108,7 @@ def hidden_matrices(model: nn.Module) -> list[nn.Parameter]:
     found = [
         weight
         for name, weight in model.named_parameters()
-        if "blocks." in name and weight.ndim == 2 and weight.requires_grad
+        if "blocks." in name and weight.ndim == 2
     ]
     for part in model.modules():
         if isinstance(part, ResidualNetwork):
@@ -116,21 +117,25 @@ def hidden_matrices(model: nn.Module) -> list[nn.Parameter]:
 
 
 def make_optimizers(model: nn.Module, config: TrainConfig) -> list[Optimizer]:
-    """AdamW for all, or Muon for the hidden matrices and AdamW for the rest.
+    """AdamW for all that is not frozen, or Muon for its hidden matrices and AdamW for
+    the rest; where all of those are frozen, AdamW alone.
 
-    Raises ValueError for Muon and a model without such matrices.
+    Raises ValueError for Muon and a model without such matrices, and for a
+    `layer_decay` and a model without layers of its own.
     """
     groups = parameter_groups(model, config.weight_decay)
     # on CUDA all parameters in one go
     fused = next(model.parameters()).is_cuda
+    decay = config.layer_decay
     if config.optimizer == "adamw":
-        return [AdamW(groups, fused=fused)]
+        return [AdamW(scale_by_layer(groups, model, decay), fused=fused)]
     inner = hidden_matrices(model)
     if not inner:
         raise ValueError(
             "the model has no blocks, whose matrices Muon takes: expected optimizer"
             " 'adamw'"
         )
+    inner = [weight for weight in inner if weight.requires_grad]
     taken = set(map(id, inner))
     groups[0]["params"] = [p for p in groups[0]["params"] if id(p) not in taken]
     group = {
@@ -138,4 +143,38 @@ def make_optimizers(model: nn.Module, config: TrainConfig) -> list[Optimizer]:
         "weight_decay": config.weight_decay,
         "lr_scale": config.muon_lr_scale,
     }
-    return [Muon([group]), AdamW(groups, fused=fused)]
+    adamw = AdamW(scale_by_layer(groups, model, decay), fused=fused)
+    return [Muon(scale_by_layer([group], model, decay)), adamw] if inner else [adamw]
+
+
+def scale_by_layer(
+    groups: list[dict], model: nn.Module, layer_decay: float
+) -> list[dict]:
+    """The groups, each split by layer, with a rate for each layer: the head learns at
+    the full one, each layer below it at `layer_decay` times that of the one above.
+
+    The layers are the embedder with class token and positions, the blocks, and the head
+    with its norm, so that the embedder's rate is scaled by the power depth + 1. What
+    was learnt from much other data, and low down is of use for any, is changed least
+    (Clark et al. 2020, appendix B; of images Bao et al. 2022, and He et al. 2022,
+    appendix A). At 1 the groups stay as they are. Raises ValueError for a factor other
+    than 1 and a model that is no Vision Transformer.
+    """
+    if layer_decay == 1:
+        return groups
+    if not isinstance(model, VisionTransformer):
+        raise ValueError(
+            f"layer_decay is {layer_decay}, which needs the layers of a Vision"
+            f" Transformer, but the model is a {type(model).__name__}: expected 1"
+        )
+    split = []
+    layers = [model.embedder, *model.blocks, model.head]
+    for group in groups:
+        scale = group.get("lr_scale", 1.0)
+        for below, layer in enumerate(reversed(layers)):
+            own = set(map(id, layer.parameters()))
+            found = [weight for weight in group["params"] if id(weight) in own]
+            if found:
+                rate = {"params": found, "lr_scale": scale * layer_decay**below}
+                split.append(group | rate)
+    return split
