@@ -1,11 +1,13 @@
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
 from PIL import Image
+from safetensors.torch import load_file
 from small import TINY, refused
 
 from vit_tutorial.cli import commands
@@ -127,6 +129,56 @@ def test_what_is_typed_wins_over_the_config(config, capsys, monkeypatch, before)
 
 
 @pytest.mark.parametrize(
+    ("words", "init"),
+    [
+        ([], ""),
+        (["--init", "one"], "one"),
+        (["--init=one"], "one"),
+        (["--training.init", "one"], "one"),
+        (["--config", "YAML"], "of the file"),
+        (["--init", "one", "--config", "YAML"], "one"),
+        (["--config", "YAML", "--init", "one"], "one"),
+        # of what is typed twice the later holds, as of any other setting
+        (["--init", "one", "--init", "two"], "two"),
+        (["--init", "one", "--training.init", "two"], "two"),
+        (["--training.init", "one", "--init", "two"], "two"),
+    ],
+)
+def test_init_is_short_for_training_init(words, init, tmp_path, capsys, monkeypatch):
+    path = tmp_path / "config.yaml"
+    path.write_text("training: {init: of the file}", encoding="utf-8")
+    words = [str(path) if word == "YAML" else word for word in words]
+    assert printed(capsys, monkeypatch, *words).training.init == init
+
+
+def test_a_run_that_starts_from_another_is_resumed_without_it(
+    config, run, tmp_path, capsys
+):
+    other = tmp_path / "other"
+    shutil.copytree(run, other)
+    out = str(tmp_path / "run")
+    words = ["train", "--config", config, "--out", out, "--init", str(other)]
+    frozen = ["--training.freeze", "2", "--training.layer_decay", "0.5"]
+    assert main([*words, *frozen]) == 0
+    found, theirs = (
+        load_file(Path(folder) / "model.safetensors") for folder in (out, run)
+    )
+    assert {name for name in found if not found[name].equal(theirs[name])} == {
+        f"head.{part}" for part in ("0.weight", "0.bias", "1.weight", "1.bias")
+    }
+    # a head of 16 values: its norm, and 10 classes
+    learnt = 2 * 16 + 16 * 10 + 10
+    count = sum(value.numel() for value in found.values())
+    said = f"{count:,} parameters, {count - learnt:,} of them frozen, after epoch 1."
+    assert said in capsys.readouterr().out
+    shutil.rmtree(other)
+    assert main(["train", "--out", out, "--resume"]) == 0
+    capsys.readouterr()
+    line = refused(capsys, "train", "--out", out, "--resume", "--init", run)
+    assert "training.init was" in line
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ([], "subcommand"),
@@ -156,6 +208,10 @@ def test_what_is_typed_wins_over_the_config(config, capsys, monkeypatch, before)
             ["train", "--out", "OUT", "--model.heads", "5"],
             "dim 192 is not divisible by heads 5",
         ),
+        (["train", "--out", "OUT", "--init"], "--init"),
+        (["train", "--out", "OUT", "--init", "MISSING"], "no checkpoint 'MISSING'"),
+        (["train", "--out", "OUT", "--training.freeze", "7"], "the model has 6 blocks"),
+        (["train", "--out", "OUT", "--training.layer_decay", "2"], "layer_decay is 2"),
         (["train", "--out", "OUT", "--data.std", "[0, 1, 1]"], "std is"),
         (["train", "--out", "OUT", "--training.epochs", "0"], "epochs is 0"),
         (["train", "--out", "OUT", "--training.augment.crop", "[1, 2]"], "crop is"),

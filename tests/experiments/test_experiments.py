@@ -417,6 +417,19 @@ def test_a_result_on_file_is_complete(desk, name, study, words, monkeypatch):
     assert (desk[0] / "results" / name).read_bytes() == content
 
 
+def test_a_result_shows_no_folder_of_the_machine(desk, tmp_path):
+    """Neither of the data nor of the runs that a run learns or starts from."""
+    plan = plans.read_plan(None, DRAWN)
+    plans.trained(plan, tmp_path / "run")
+    other = str(tmp_path / "other")
+    changes = [f"training.teacher={other}", f"training.init={other}", "data.root=/a/b"]
+    shown = plans.shown_config(
+        plans.read_plan(None, [*DRAWN, *changes]), tmp_path / "run"
+    )
+    assert shown["training"]["teacher"] == shown["training"]["init"] == "other"
+    assert str(tmp_path) not in json.dumps(shown) and shown["data"]["root"] == "b"
+
+
 def test_a_study_keeps_what_it_knows_and_measures_the_rest(desk, monkeypatch):
     board = ROOT / "results" / "scoreboard.json"
     before = json.loads(board.read_text(encoding="utf-8"))["steps"]
