@@ -464,9 +464,15 @@ def test_a_file_that_is_no_image_is_one_line(run, config, tmp_path, capsys):
     )
 
 
-def test_download_is_given_the_folder(monkeypatch, tmp_path):
+@pytest.mark.parametrize(
+    ("words", "unlabelled"), [([], False), (["--unlabelled", "true"], True)]
+)
+def test_download_is_given_the_folder_and_what_to_fetch(
+    words, unlabelled, monkeypatch, tmp_path
+):
     asked = []
-    monkeypatch.setattr(commands, "download_stl10", asked.append)
-    assert main(["download", "stl10", "--root", str(tmp_path)]) == 0 and asked == [
-        str(tmp_path)
-    ]
+    monkeypatch.setattr(
+        commands, "download_stl10", lambda *a, **k: asked.append((a, k))
+    )
+    assert main(["download", "stl10", "--root", str(tmp_path), *words]) == 0
+    assert asked == [((str(tmp_path),), {"unlabelled": unlabelled})]

@@ -223,4 +223,4 @@ def run_export(settings: Namespace) -> None:
 
 
 def run_download(settings: Namespace) -> None:
-    download_stl10(settings.root)
+    download_stl10(settings.root, unlabelled=settings.unlabelled)

@@ -173,6 +173,12 @@ def make_parser(defaults: dict) -> Parser:
     command = Parser(description="Download a data set.")
     command.add_argument("name", choices=["stl10"])
     command.add_argument("--root", type=str, default="data", help="folder to put it in")
+    command.add_argument(
+        "--unlabelled",
+        type=bool,
+        default=False,
+        help="also the 100,000 images without labels: 2.6 GB to fetch, 3.1 GB to keep",
+    )
     commands.add_subcommand("download", command, help="download a data set")
     return parser
 

@@ -12,8 +12,8 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Images in memory with their labels: images (N, C, Y, X) uint8, labels (N,) int64,
-    the names of the classes.
+    """Images in memory, or mapped into it, with their labels: images (N, C, Y, X)
+    uint8, labels (N,) int64, -1 for one not known, the names of the classes.
 
     `masks` (N, M, Y, X) bool say where things are in drawn images. `origin` tells the
     pictures of a folder from others: their number and a digest of their names. Raises

@@ -1,5 +1,5 @@
-"""Fetch the labelled part of STL-10: a stream that is resumed after a cut and stopped
-after the last file needed.
+"""Fetch STL-10, of which mostly the labelled part is wanted: a stream that is resumed
+after a cut and stopped after the last file needed.
 """
 
 import errno
@@ -22,12 +22,15 @@ from urllib.error import HTTPError
 from tqdm import tqdm
 
 from vit_tutorial.data import stl10
+from vit_tutorial.data.stl10 import UNLABELLED
 from vit_tutorial.files import user_path
 
 STL10_URL = "http://ai.stanford.edu/~acoates/stl10/stl10_binary.tar.gz"
 # bytes, of which the archive has 3.1: what unpacks to more is something else
 UNPACKED = 4 * 10**9
 CHUNK = 2**16  # bytes
+# on the disk until all has arrived: the files, and the archive up to the last of them
+GB_NEEDED = {False: 0.7, True: 5.8}
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -37,15 +40,16 @@ def download_stl10(
     timeout: float = 30.0,
     retries: int = 5,
     wait: float = 1.0,
+    unlabelled: bool = False,
 ) -> Path:
-    """Fetch the labelled images of STL-10 into root/stl10_binary and return that
-    folder.
+    """Fetch the labelled images of STL-10, and with `unlabelled` the 100,000 others,
+    into root/stl10_binary and return that folder.
 
     The archive is 2.6 GB, nearly all of it unlabelled images behind the labelled ones,
-    and is left as soon as these have arrived. What has arrived is kept in a .part file;
-    after a cut, in this call or in a later one, the rest is asked for. Each file is
-    checked before it gets its name, and what cannot be checked is not taken. Files
-    already there and right, also in `root` itself: nothing is fetched. `timeout`:
+    and is left as soon as the last file wanted is there. What has arrived is kept in a
+    .part file; after a cut, in this call or in a later one, the rest is asked for. Each
+    file is checked before it gets its name, and what cannot be checked is not taken.
+    Files already there and right, also in `root` itself, are not fetched. `timeout`:
     seconds without data that count as a cut; `wait`: seconds before the first of
     `retries`, then doubled. Raises ConnectionError (network), ValueError (not the files
     expected) or OSError (disk), each with one line.
@@ -55,7 +59,8 @@ def download_stl10(
             f"{url!r} is no address of a file, expected http://... or https://..."
         )
     folder = _folder(user_path(root))
-    if not _missing(folder):
+    missing = _missing(folder, unlabelled)
+    if not missing:
         return folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -63,7 +68,7 @@ def download_stl10(
         for _ in range(retries + 1):
             try:
                 with closing(_Arriving(url, part, timeout, retries, wait)) as stream:
-                    _unpack(stream, folder)
+                    _unpack(stream, folder, missing)
                 break
             except _StartAnew:
                 _forget(part)
@@ -84,8 +89,9 @@ def download_stl10(
         _forget(part)
     except OSError as error:
         if error.errno in DISK_FULL:
+            needed = GB_NEEDED[unlabelled]
             raise OSError(
-                f"{folder}: no space left on the disk, about 0.7 GB are needed"
+                f"{folder}: no space left on the disk, about {needed} GB are needed"
             ) from error
         raise
     return folder
@@ -96,7 +102,7 @@ def _folder(root: Path) -> Path:
     folder itself.
     """
     inside = root / "stl10_binary"
-    here = all((root / name).is_file() for name in stl10.STL10_FILES)
+    here = all((root / name).is_file() for name in _wanted(unlabelled=False))
     return (
         root
         if here or (root.resolve().name == "stl10_binary" and not inside.is_dir())
@@ -104,10 +110,15 @@ def _folder(root: Path) -> Path:
     )
 
 
-def _missing(folder: Path) -> set[str]:
-    """The labelled files that are not there or not right."""
+def _wanted(unlabelled: bool) -> list[str]:
+    """The files to fetch: the labelled ones, or all."""
+    return [name for name in stl10.STL10_FILES if unlabelled or name != UNLABELLED]
+
+
+def _missing(folder: Path, unlabelled: bool) -> set[str]:
+    """The files wanted that are not there or not right."""
     missing = set()
-    for name in stl10.STL10_FILES:
+    for name in _wanted(unlabelled):
         try:
             stl10.check_stl10_file(folder / name)
         except (FileNotFoundError, ValueError):
@@ -115,11 +126,10 @@ def _missing(folder: Path) -> set[str]:
     return missing
 
 
-def _unpack(stream: "_Arriving", folder: Path) -> None:
-    """Write the labelled files of the archive, and stop reading it after the last
-    one.
+def _unpack(stream: "_Arriving", folder: Path, missing: set[str]) -> None:
+    """Write the missing files of the archive, and stop reading it after the last one.
+    Each is missing no longer as soon as it is written.
     """
-    missing = _missing(folder)
     total = sum(stl10.STL10_FILES[name][0] for name in missing)
     with (
         tqdm(total=total, unit="B", unit_scale=True, desc="STL-10") as bar,
