@@ -21,8 +21,13 @@ class DataConfig:
     own. `val_fraction` of the labelled training images are held out by `split_seed`,
     another part of them in each `fold`; of a folder about as many, by the pictures'
     names. The drawn sets draw `train_images` fresh images an epoch and `val_images`
-    fixed ones; `decoys` are those of "stacks". `mean` and `std`, one a channel, are of
-    images in [0, 1]. Raises ValueError with the value found and what was expected.
+    fixed ones; `decoys` are those of "stacks". `labelled`: with how few of the training
+    images to train, 0 for all; the same every epoch, as many of each class as can be,
+    repeated so that an epoch stays as long. `split_seed` chooses them, the fewer among
+    the more, or has the drawn sets draw them. `unlabelled`: train with the 100,000
+    images of "stl10" that have no labels; validation and test are as without. `mean`
+    and `std`, one a channel, are of images in [0, 1]. Raises ValueError with the value
+    found and what was expected.
     """
 
     name: Literal["stacks", "pairs", "stl10", "folder"] = "stacks"
@@ -34,6 +39,8 @@ class DataConfig:
     train_images: int = 2000
     val_images: int = 1000
     decoys: Literal["plain", "patterned"] = "plain"
+    labelled: int = 0
+    unlabelled: bool = False
     mean: tuple[float, ...] = (0.5, 0.5, 0.5)
     std: tuple[float, ...] = (0.25, 0.25, 0.25)
 
@@ -51,6 +58,16 @@ class DataConfig:
             )
         expect_between(self, 1, MOST_IMAGES, "train_images", "val_images")
         expect_between(self, 0, MOST_SEEDS, "split_seed", "fold")
+        expect_between(self, 0, MOST_IMAGES, "labelled")
+        if self.unlabelled and self.name != "stl10":
+            raise ValueError(
+                f"unlabelled is True, but name is {self.name!r}: expected 'stl10',"
+                " which has images without labels"
+            )
+        if self.unlabelled and self.labelled:
+            raise ValueError(
+                f"labelled is {self.labelled} and unlabelled True, expected one of them"
+            )
         if not 1 / MOST_IMAGES <= self.val_fraction < 1:
             raise ValueError(
                 f"val_fraction is {self.val_fraction}, expected 0 < val_fraction < 1"
@@ -79,5 +96,7 @@ class DataConfig:
 
     @property
     def drawn(self) -> bool:
-        """Whether the images are drawn from a seed, afresh each epoch."""
+        """Whether the images are drawn from a seed, without `labelled` afresh each
+        epoch.
+        """
         return self.name in ("stacks", "pairs")

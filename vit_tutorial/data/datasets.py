@@ -12,10 +12,16 @@ from vit_tutorial.config import ViTConfig
 from vit_tutorial.data.config import DataConfig
 from vit_tutorial.data.folder import Folder, read_pictures, survey
 from vit_tutorial.data.images import ImageSet, sides_of
-from vit_tutorial.data.stl10 import STL10_SIZE, read_stl10
+from vit_tutorial.data.stl10 import (
+    STL10_SIZE,
+    read_stl10,
+    read_unlabelled_stl10,
+)
 from vit_tutorial.data.synthetic import (
+    PAIRS_CLASSES,
     PAIRS_GRID,
     PAIRS_TILE,
+    STACKS_CLASSES,
     STACKS_SIZE,
     pairs,
     stacks,
@@ -40,31 +46,20 @@ def load_split(
     """The images of one split. Drawn sets draw fresh training images for each `epoch`.
 
     STL-10: train and val are parts of the 5,000 training images, test is the official
-    test set. A folder: train and val are parts of root, or root has folders train, val
-    and test, see `survey`. Its images come at `image_size`, which `sized_for` sets.
-    `origin` says which pictures they are. Raises ValueError or FileNotFoundError, one
-    line, when there are no such images.
+    test set; with `unlabelled` train is the 100,000 others. A folder: train and val are
+    parts of root, or root has folders train, val and test, see `survey`. Its images
+    come at `image_size`, which `sized_for` sets. `origin` says which pictures they are.
+    With `labelled` so few training images are repeated until they are as many as
+    without. Raises ValueError or FileNotFoundError, one line, when there are no such
+    images.
     """
     if split not in ("train", "val", "test"):
         raise ValueError(f"split is {split!r}, expected 'train', 'val' or 'test'")
     if config.drawn:
-        draw = (
-            partial(stacks, decoys=config.decoys) if config.name == "stacks" else pairs
-        )
-        if split == "train":
-            return draw(
-                config.train_images, TRAIN_SEED + epoch + config.split_seed * 10**6
-            )
-        return draw(config.val_images, VAL_SEED if split == "val" else TEST_SEED)
+        return _drawn_split(config, split, epoch)
     if config.name == "folder":
         return _folder_split(config, split)
-    if split == "test":
-        return read_stl10(config.root, "test")
-    both = read_stl10(config.root, "train")
-    chosen = stratified_split(
-        both.labels, config.val_fraction, config.split_seed, config.fold
-    )[split == "val"]
-    return ImageSet(both.images[chosen], both.labels[chosen], both.classes)
+    return _stl10_split(config, split)
 
 
 def sized_for(config: DataConfig, model: ViTConfig) -> DataConfig:
@@ -116,6 +111,78 @@ def stratified_split(
     return train, val
 
 
+def labelled_rows(labels: Tensor, count: int, classes: int) -> Tensor:
+    """Indices of `count` images, as many of each class as can be: (n,) -> (count,).
+
+    A class's images are taken in the order they come in, one of each class at a time,
+    so that more contain fewer. Raises ValueError for more than there are, and for fewer
+    than the classes.
+    """
+    _check_labelled(count, len(labels), classes)
+    turn = torch.empty_like(labels)
+    for label in labels.unique().tolist():
+        members = (labels == label).nonzero()[:, 0]
+        turn[members] = torch.arange(len(members))
+    return turn.argsort(stable=True)[:count]
+
+
+def _check_labelled(count: int, images: int, classes: int) -> None:
+    if count > images:
+        raise ValueError(
+            f"labelled is {count}, but there are {images} images to train with:"
+            " expected at most as many"
+        )
+    if count < classes:
+        raise ValueError(
+            f"labelled is {count}, but there are {classes} classes: expected at least"
+            " one image of each"
+        )
+
+
+def _take(data: ImageSet, rows: Tensor) -> ImageSet:
+    """Some of the images, or some of them several times."""
+    masks = None if data.masks is None else data.masks[rows]
+    return replace(
+        data, images=data.images[rows], labels=data.labels[rows], masks=masks
+    )
+
+
+def _drawn_split(config: DataConfig, split: str, epoch: int) -> ImageSet:
+    """One split of a drawn set. The few that `labelled` asks for are one draw, that of
+    no epoch: these count from 1.
+    """
+    few = config.labelled
+    if few:  # in any split: validation is drawn before a run is begun
+        classes = STACKS_CLASSES if config.name == "stacks" else PAIRS_CLASSES
+        _check_labelled(few, config.train_images, len(classes))
+    draw = partial(stacks, decoys=config.decoys) if config.name == "stacks" else pairs
+    if split != "train":
+        return draw(config.val_images, VAL_SEED if split == "val" else TEST_SEED)
+    seed = TRAIN_SEED + config.split_seed * 10**6
+    if few:
+        return _take(draw(few, seed), torch.arange(config.train_images) % few)
+    return draw(config.train_images, seed + epoch)
+
+
+def _stl10_split(config: DataConfig, split: str) -> ImageSet:
+    """One split of STL-10."""
+    if split == "test":
+        return read_stl10(config.root, "test")
+    if split == "train" and config.unlabelled:
+        return read_unlabelled_stl10(config.root)
+    both = read_stl10(config.root, "train")
+    train, val = stratified_split(
+        both.labels, config.val_fraction, config.split_seed, config.fold
+    )
+    if split == "val":
+        return _take(both, val)
+    few = config.labelled
+    if few:
+        rows = labelled_rows(both.labels[train], few, len(both.classes))
+        train = train[rows[torch.arange(len(train)) % few]]
+    return _take(both, train)
+
+
 def _folder_split(config: DataConfig, split: str) -> ImageSet:
     """One split of a folder of images; only its own files are opened."""
     if config.image_size is None:
@@ -129,7 +196,15 @@ def _folder_split(config: DataConfig, split: str) -> ImageSet:
             f"{config.root} has no test split, expected the folders"
             f" {found.root / 'train'} and {found.root / 'test'}"
         )
-    return read_pictures(found.splits[split], found.classes, config.image_size)
+    pictures = found.splits[split]
+    few = config.labelled
+    if split != "train" or not few:
+        return read_pictures(pictures, found.classes, config.image_size)
+    labels = torch.tensor([each.label for each in pictures])
+    rows = labelled_rows(labels, few, len(found.classes))
+    chosen = [pictures[row] for row in rows.tolist()]
+    data = read_pictures(chosen, found.classes, config.image_size)
+    return _take(data, torch.arange(len(pictures)) % few)
 
 
 def _survey(config: DataConfig) -> Folder:
