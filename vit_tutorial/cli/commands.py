@@ -6,9 +6,7 @@ import math
 import os
 import shlex
 import warnings
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from jsonargparse import Namespace
 
@@ -22,7 +20,12 @@ from vit_tutorial.cli.attend import (
 from vit_tutorial.cli.console import PROGRAM, print_row, say
 from vit_tutorial.convert.web import export_web
 from vit_tutorial.data.config import DataConfig
-from vit_tutorial.data.datasets import describe, load_split, sized_for
+from vit_tutorial.data.datasets import (
+    describe,
+    labelled_bank,
+    load_split,
+    sized_for,
+)
 from vit_tutorial.data.folder_layout import other_classes, some
 from vit_tutorial.data.images import ImageSet
 from vit_tutorial.data.stl10_download import download_stl10
@@ -133,10 +136,7 @@ def describe_folder(config: DataConfig, data: ImageSet, run: Run, split: str) ->
 def run_probe(settings: Namespace) -> None:
     model, run = load_checkpoint(settings.checkpoint, pick_device(settings.device))
     config = sized_for(settings.data, model.config)
-    if getattr(config, "unlabelled", False):
-        labelled: dict[str, Any] = {"unlabelled": False}
-        config = replace(config, **labelled)
-    bank = load_split(config, "train")
+    bank = labelled_bank(config)
     queries = load_split(config, settings.split)
     if other := other_data(queries, run):
         note(f"{other}; the probes learn those of the data")

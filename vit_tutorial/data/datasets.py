@@ -62,6 +62,20 @@ def load_split(
     return _stl10_split(config, split)
 
 
+def labelled_bank(config: DataConfig) -> ImageSet:
+    """The labelled training images, each once: those that probes ask. Of drawn sets
+    without a number of labelled images those of one epoch.
+    """
+    data = load_split(replace(config, unlabelled=False), "train")
+    count = config.labelled or len(data)
+    return replace(
+        data,
+        images=data.images[:count],
+        labels=data.labels[:count],
+        masks=None if data.masks is None else data.masks[:count],
+    )
+
+
 def sized_for(config: DataConfig, model: ViTConfig) -> DataConfig:
     """The config with the size that its images have for a model. Raises ValueError when
     their shapes do not fit.

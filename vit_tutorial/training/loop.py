@@ -19,7 +19,13 @@ from vit_tutorial.augment.augmentation import Augmentation
 from vit_tutorial.augment.config import MixingConfig
 from vit_tutorial.config import ViTConfig
 from vit_tutorial.data.config import DataConfig
-from vit_tutorial.data.datasets import keep_apart, load_split, remarks, sized_for
+from vit_tutorial.data.datasets import (
+    keep_apart,
+    labelled_bank,
+    load_split,
+    remarks,
+    sized_for,
+)
 from vit_tutorial.data.images import ImageSet, Normalization
 from vit_tutorial.files import user_path
 from vit_tutorial.models import build_model, is_transformer
@@ -270,7 +276,7 @@ def train(
     keep_apart(sized, out)
     normalization = Normalization(sized.mean, sized.std)
     val = load_on(device, sized, "val")
-    refuse_what_does_not_fit(model_config, config, val, normalization)
+    refuse_what_does_not_fit(model_config, sized, config, val)
     objective = make_objective(config, val.classes, normalization, device)
     # a broken picture, too, is refused before anything is written
     data = val if sized.drawn else load_on(device, sized, "train")
@@ -351,9 +357,9 @@ def make_objective(
 
 def refuse_what_does_not_fit(
     model_config: ViTConfig,
+    data_config: DataConfig,
     config: TrainConfig,
     data: ImageSet,
-    normalization: Normalization,
 ) -> None:
     """Raise ValueError where data, model, machine and processes do not fit, before
     anything is made or written.
@@ -365,7 +371,12 @@ def refuse_what_does_not_fit(
                 f"the data have {count} {name}, but model.{name} is"
                 f" {getattr(model_config, name)}"
             )
-    normalization(data.images[:1])
+    Normalization(data_config.mean, data_config.std)(data.images[:1])
+    if data_config.unlabelled and not config.self_supervised:
+        raise ValueError(
+            f"data.unlabelled is True, but objective {config.objective!r} needs labels:"
+            " expected 'simmim', 'mae' or 'dino'"
+        )
     shard(config.batch_size)
     if is_transformer(model_config):
         refuse_too_large(model_config)
@@ -385,7 +396,7 @@ def validate(
     if isinstance(model, Learner):
         every = run.training.knn_every
         due = every and (epoch % every == 0 or epoch == run.training.epochs)
-        bank = load_on(val.images.device, run.data, "train") if due else None
+        bank = labelled_bank(run.data) if due else None
         scores = validate_learner(model, bank, val, run.training, run.normalization)
     else:
         scores = evaluate(model, val, run.normalization)
@@ -408,7 +419,9 @@ def load_on(
     epoch: int = 0,
 ) -> ImageSet:
     """One split as uint8 tensors on the device, where they stay: a batch is then an
-    index, not a copy.
+    index, not a copy. A memory map is left on the disk.
     """
     data = load_split(config, split, epoch)
+    if config.unlabelled and split == "train":
+        return data
     return replace(data, images=data.images.to(device), labels=data.labels.to(device))

@@ -39,7 +39,14 @@ def evaluate(
     normalization: Normalization,
     batch_size: int = 256,
 ) -> dict[str, float]:
-    """Accuracy (a fraction), mean loss and n over all images; see `compute_logits`."""
+    """Accuracy (a fraction), mean loss and n over all images; see `compute_logits`.
+
+    Raises ValueError for images without labels.
+    """
+    if (data.labels < 0).any():
+        raise ValueError(
+            f"there are {len(data):,} images to evaluate, some without a label (-1)"
+        )
     logits = compute_logits(model, data, normalization, batch_size)
     labels = data.labels.cpu()
     correct = (logits.argmax(dim=1) == labels).sum().item()
