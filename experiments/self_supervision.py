@@ -9,10 +9,11 @@ fine-tuned, beside the same model from scratch.
         --steps '["mae", "mae, all labels", "scratch, all labels"]'
 
 A method's step holds the k-NN and linear-probe accuracies of its frozen features, with
-labels used for that alone; the other steps train on from there with some of the labels,
-or all, and "scratch" from the usual start, for as long as both stages of a method
-together. Runs live in runs/self_supervision-NAME-STEP-SEED; "seconds" is the sum over
-their epochs.
+labels used for that alone, and of drawn images how much of the class token's attention
+in the last block, head by head, lies on the object. The other steps train on from there
+with some of the labels, or all, and "scratch" from the usual start, for as long as both
+stages of the method "mae" together. Runs live in runs/self_supervision-NAME-STEP-SEED;
+"seconds" is the sum over their epochs, validation included.
 """
 
 from dataclasses import dataclass, replace
@@ -20,34 +21,63 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from experiments.plans import Plan, measure, read_plan, shown_config, trained
+import torch
+
+from experiments.plans import (
+    Plan,
+    measure,
+    read_plan,
+    refuse_others,
+    shown_config,
+    trained,
+)
 from experiments.results import ROOT, commit, run
 from experiments.runner import Job, complete
-from vit_tutorial.data.datasets import load_split
+from vit_tutorial.data.datasets import labelled_bank, load_split
+from vit_tutorial.data.images import ImageSet
+from vit_tutorial.interpret.attention import attention_maps
+from vit_tutorial.interpret.faithfulness import attention_mass, patch_coverage
+from vit_tutorial.model import VisionTransformer
 from vit_tutorial.selfsup.probes import probe
+from vit_tutorial.training.checkpoint import load_checkpoint
 from vit_tutorial.training.distributed import pick_device
+from vit_tutorial.training.run import Run, read_run
 
 SCRATCH = "scratch"
-METHODS = ("simmim", "mae", "dino")
 
 
 @dataclass(frozen=True)
 class Study:
-    """Which recipes: METHOD-NAME of the package to pre-train, `recipe` to fine-tune.
+    """Which recipe of the package each method is, and which one trains on with labels.
 
     `labels`: how many labelled images, 0 for all. `longer`: how many times as many
     epochs a run from scratch has as one that was pre-trained.
     """
 
+    methods: dict[str, str]
     recipe: str
     labels: tuple[int, ...]
     longer: float
 
 
+def methods(name: str) -> dict[str, str]:
+    """The recipes of all methods on the data `name`."""
+    return {method: f"{method}-{name}" for method in ("simmim", "mae", "dino")}
+
+
 STUDIES = {
-    "stacks": Study("finetune-stacks", (100, 500, 0), 2),
-    "stl10": Study("finetune-stl10", (40, 400, 0), 2),
+    "stacks": Study(
+        methods("stacks") | {"dino, no centring": "dino-stacks"},
+        "finetune-stacks",
+        (20, 100, 0),
+        2.5,
+    ),
+    "stl10": Study(methods("stl10"), "finetune-stl10", (40, 400, 0), 2),
 }
+# settings that tell a method from its recipe
+CHANGES = {"dino, no centring": ["training.dino.centering=false"]}
+# of which only what it does while it learns is of interest
+FROZEN = ("dino, no centring",)
 
 
 def label_name(labels: int) -> str:
@@ -71,27 +101,43 @@ def seeded(recipe: str, changes: list[str], seed: int) -> Plan:
 
 def spent(out: Path) -> float:
     """Seconds of all epochs of the run in `out`."""
-    from vit_tutorial.training.run import read_run
-
     return round(sum(row["seconds"] for row in read_run(out).history), 1)
 
 
 def pretrain(plan: Plan, out: Path) -> dict:
     """Pre-train as far as it is not done, and probe: the entry of the run."""
     model, made = trained(plan, out)
-    bank = load_split(plan.data, "train")
-    scores = probe(model, made.normalization, bank, load_split(plan.data, "val"))
+    val = load_split(plan.data, "val")
+    scores = probe(model, made.normalization, labelled_bank(plan.data), val)
     watched = {
         name: [round(row[name], 4) for row in made.history if name in row]
         for name in made.history[-1]
         if name not in ("epoch", "learning_rate", "seconds")
     }
-    return {
+    entry = {
         "commit": commit(),
         "val_accuracy": scores["knn"],
         "linear": scores["linear"],
         "seconds": spent(out),
         "curves": watched,
+    }
+    return entry if val.masks is None else entry | on_object(model, val, made)
+
+
+@torch.no_grad()
+def on_object(model: VisionTransformer, data: ImageSet, made: Run) -> dict:
+    """The share of the class token's attention that lies on the object, for each head
+    of the last block, and the object's share of the image, means over the images.
+    """
+    cover = patch_coverage(data.masks[:, 0], model.config.patch_size)
+    shares = []
+    for part in torch.arange(len(data)).split(100):
+        images = made.normalization(data.images[part])
+        maps = attention_maps(model, images)[-1][:, :, 0, 1:]
+        shares.append(attention_mass(cover[part], maps))
+    return {
+        "object_mass": [round(v, 4) for v in torch.cat(shares).mean(dim=0).tolist()],
+        "object_area": round(cover.mean().item(), 4),
     }
 
 
@@ -103,9 +149,11 @@ def finetune(plan: Plan, out: Path, before: tuple[Plan, Path] | None) -> dict:
         seconds = spent(before[1])
     entry = measure(plan, out)
     kept = ("commit", "val_accuracy", "best_accuracy", "curves")
-    return {name: entry[name] for name in kept} | {
-        "seconds": round(spent(out) + seconds, 1)
-    }
+    model, made = load_checkpoint(out)
+    val = load_split(plan.data, "val")
+    seen = {} if val.masks is None else on_object(model, val, made)
+    total = {"seconds": round(spent(out) + seconds, 1)}
+    return {name: entry[name] for name in kept} | total | seen
 
 
 def self_supervision(
@@ -127,8 +175,8 @@ def self_supervision(
     data = [f"data.root={root}"]
     for seed in range(seeds):
         pretrained = {}
-        for method in METHODS:
-            plan = seeded(f"{method}-{name}", data, seed)
+        for method, recipe in study.methods.items():
+            plan = seeded(recipe, [*data, *CHANGES.get(method, [])], seed)
             out = folder(name, method, seed)
             pretrained[method] = (plan, out)
             jobs.append(
@@ -137,10 +185,13 @@ def self_supervision(
                     seed,
                     partial(pretrain, plan, out),
                     partial(about, plan, out),
+                    partial(same_settings, plan),
                 )
             )
         for labels in study.labels:
-            for start in (SCRATCH, *METHODS):
+            for start in (SCRATCH, *pretrained):
+                if start in FROZEN:
+                    continue
                 step = f"{start}, {label_name(labels)}"
                 before = pretrained.get(start)
                 changes = [*data, f"data.labelled={labels}"]
@@ -157,11 +208,20 @@ def self_supervision(
                         seed,
                         partial(finetune, plan, out, before),
                         partial(about, plan, out),
+                        partial(same_settings, plan),
                     )
                 )
     complete(
         f"self_supervision-{name}", jobs, {}, steps, device=pick_device("auto").type
     )
+
+
+def same_settings(plan: Plan, path: Path, step: dict) -> None:
+    """Raise ValueError where the step on file has other settings than the plan, but for
+    its seed and what it started from.
+    """
+    but = ("training.seed", "data.split_seed", "training.init")
+    refuse_others(path, step["config"], plan, but)
 
 
 def about(plan: Plan, out: Path) -> dict:
