@@ -192,7 +192,9 @@ def test_how_near_a_neighbour_is_decides_how_much_it_says():
     even = 0.5 / math.log(2)
     assert knn(bank, labels, query, 3, 0.99 * even).item() == 0
     assert knn(bank, labels, query, 3, 1.01 * even).item() == 1
-    assert knn(bank, labels, query, 3, 1e-4).item() == 0  # exp(10,000) is not finite
+    # exp(10,000) is not finite
+    assert knn(bank, labels, query, 3, 1e-4).item() == 0
+    assert knn(bank, 1 - labels, query, 3, 1e-4).item() == 1
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -210,6 +212,19 @@ def test_ties_go_to_the_lower_class(seed):
         lowest = [labels[place::5].sort().values for place in range(5)]
         most = [near[:k].mode().values.item() for near in lowest]
         assert found.tolist() == most
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_rounding_decides_no_tie(seed):
+    """The same numbers in another order are as near to a query of ones."""
+    generator = torch.Generator().manual_seed(seed)
+    values = torch.rand(37, generator=generator)
+    orders = [torch.randperm(37, generator=generator) for _ in range(60)]
+    bank = torch.stack([values[order] for order in orders])
+    labels = torch.randint(1, 5, (60,), generator=generator)
+    for k in (1, 3, 8):
+        found = knn(bank, labels, torch.ones(1, 37), k).item()
+        assert found == labels.sort().values[:k].mode().values.item()
 
 
 class Largest(TorchDispatchMode):
