@@ -2,6 +2,7 @@
 
 import math
 import re
+from statistics import mean
 
 import pytest
 import torch
@@ -30,12 +31,14 @@ def test_the_plain_model_is_the_one_that_the_reader_guesses_about():
 
 
 def test_the_headline_passes_the_claim_by_as_much_as_it_says():
-    (run,) = recorded("stl10")["runs"]
-    share = run["val_accuracy"]
+    shares = [run["val_accuracy"] for run in recorded("stl10")["runs"]]
+    assert len(shares) == 2 and max(shares) - min(shares) < 0.0015
+    share = mean(shares)
     past = 100 * share - 80.6
+    # of one set of images, however many seeds
     error = 100 * math.sqrt(share * (1 - share) / 1000)
-    assert f"passes the playground's 80.6 % by {past:.1f} points" in TEXT
-    assert f"{past / error:.1f} standard errors ({error:.1f} each" in TEXT
+    assert f"{past:.1f} points past the playground's 80.6 %" in TEXT
+    assert f"{past / error:.1f} standard errors ({error:.1f} each)" in TEXT
 
 
 def test_half_of_the_pictures_mixed_are_too_few():
@@ -56,19 +59,23 @@ def test_half_of_the_pictures_mixed_are_too_few():
 
 
 def test_all_pictures_mixed_slow_the_fall():
-    runs = [recorded(name)["runs"][0] for name in ("stl10-half-mixed", "stl10")]
-    half, whole = (run["curves"]["val_accuracy"] for run in runs)
+    (half,), seeds = (
+        [run["curves"]["val_accuracy"] for run in recorded(name)["runs"]]
+        for name in ("stl10-half-mixed", "stl10")
+    )
+    whole = [mean(scores) for scores in zip(*seeds, strict=True)]
     behind = [
         1 + epoch
         for epoch, (one, other) in enumerate(zip(half, whole, strict=True))
         if other <= one
     ]
     assert f"All mixed is ahead from epoch {behind[-1] + 1} on" in TEXT
-    assert f"and ends at {100 * whole[-1]:.1f} %" in TEXT
     fall = 100 * (max(whole) - whole[-1])
-    best = 1 + whole.index(max(whole))
-    assert f"loses {fall:.1f} points, from its best at epoch {best}" in TEXT
-    assert fall < 100 * (max(half) - half[-1])
+    assert round(fall, 1) == 0.5 and "half a point below its best" in TEXT
+    alone = seeds[0]
+    fall = 100 * (max(alone) - alone[-1])
+    best = 1 + alone.index(max(alone))
+    assert f"One seed alone, {fall:.1f} below a best at epoch {best}" in TEXT
     gain = 100 * (whole[-1] - half[-1])
     error = 100 * math.sqrt(sum(p * (1 - p) / 1000 for p in (half[-1], whole[-1])))
     assert (
@@ -87,7 +94,7 @@ def test_the_two_recipes_differ_in_nothing_but_mixing():
     assert shares == [0.5, 1] and half == whole
     training = whole["training"]
     last = training["epochs"] - training["mixup_off_epochs"]
-    assert f"both until epoch {last}." in TEXT
+    assert f"mixing ends at epoch {last}." in TEXT
 
 
 def test_validation_lies_above_training_where_the_text_says():
