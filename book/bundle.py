@@ -13,7 +13,13 @@ import npm
 
 EXPLORER = npm.BOOK.parent / "vit_tutorial" / "explorer"
 BUNDLES = EXPLORER / "bundle"
-ENTRIES = ("explorer.js", "attention_toy.js", "workbench.js")
+ENTRIES = (
+    "explorer.js",
+    "attention_toy.js",
+    "workbench.js",
+    "film.js",
+    "scatter.js",
+)
 WORKER = "engine_worker.js"  # a script of its own: a text in the bundles
 HEADER = "// Made by `make bundle` from vit_tutorial/explorer/js: change it there."
 # not minified: what runs on a page can be read there, and 80 kB of 3 MB are nothing
