@@ -111,14 +111,13 @@ def test_who_wants_no_motion_moves_a_frame_a_press(chromium, tmp_path):
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_phones_and_dark_pages_show_films_that_do_not_clash(guarded, tmp_path, theme):
-    long = film(
-        frames(height=40, width=700), ["a", "b", "no end of words " * 8], "Wide"
-    )
+    long = film(frames(height=40, width=700), ["a", "b", "word" * 40], "Wide")
     alone = film(frames(1), ["epoch 0"])
     shown = open_pieces(guarded.page, tmp_path, "film", long, alone, theme=theme)
+    shown[0].get_by_label("frame", exact=True).press("End")
     assert_readable(guarded.page, shown[0], ".title, .name, label, button", theme)
     assert_own_ids(guarded.page)
-    shown[0].get_by_label("frame", exact=True).press("ArrowRight")
+    shown[0].get_by_label("frame", exact=True).press("ArrowLeft")
     assert shown[0].locator(".name").inner_text() == "b"
     assert shown[1].locator(".name").inner_text() == "epoch 0"
     assert button(shown[1]).is_disabled()

@@ -201,6 +201,7 @@ def test_both_axes_have_one_unit():
 def test_no_two_classes_look_alike():
     assert len(set(looks(40))) == 40
     assert len({colour for colour, _ in looks(8)}) == 8
+    assert len({marker for _, marker in looks(5)}) == 5
 
 
 def test_thumbnails_of_stacks_are_the_images_and_small():
