@@ -40,7 +40,8 @@ def package_digest() -> str:
 
 
 def not_executed(path: Path) -> bool:
-    moves = re.search(r"\b(explore|drag_tokens)\(", path.read_text(encoding="utf-8"))
+    pieces = r"\b(explore|drag_tokens|film|scatter)\("
+    moves = re.search(pieces, path.read_text(encoding="utf-8"))
     return EXECUTE == "none" or (EXECUTE == "explorers" and not moves)
 
 

@@ -119,8 +119,8 @@ def digest(notebook: NotebookNode) -> str:
 
 
 def tidy(outputs: list[NotebookNode]) -> list[NotebookNode]:
-    """Outputs as they are committed: no progress bars, no widgets; an explorer leaves
-    its picture.
+    """Outputs as they are committed: no progress bars, no widgets; an explorer, or
+    another piece that moves, leaves its picture.
     """
     kept = []
     for output in outputs:
@@ -132,7 +132,7 @@ def tidy(outputs: list[NotebookNode]) -> list[NotebookNode]:
             if not (text := PROGRESS_BAR.sub("", text)).strip():
                 continue
             output = NotebookNode(output, text=text)
-        elif WIDGET in output.get("data", {}):
+        elif moves(output.get("data", {})):
             if "image/png" not in output.data:
                 continue
             picture = {
@@ -143,6 +143,11 @@ def tidy(outputs: list[NotebookNode]) -> list[NotebookNode]:
             output = NotebookNode(output, data=NotebookNode(picture))
         kept.append(output)
     return kept
+
+
+def moves(data: dict) -> bool:
+    """Whether an output is a widget, or a page's piece that comes with a picture."""
+    return WIDGET in data or {"text/html", "image/png"} <= data.keys()
 
 
 def shrink(picture: str) -> str:

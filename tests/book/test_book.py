@@ -146,7 +146,8 @@ FINDINGS = """async () => {
 # parts of pages that are not filled yet
 EMPTY = (
     ".vit-explorer:not([data-loaded=all]), .vit-workbench:not([aria-busy=false]),"
-    " .vit-tokens:not(:has(td)), .vit-calculator:not(:has(td))"
+    " .vit-tokens:not(:has(td)), .vit-calculator:not(:has(td)),"
+    " .vit-film:not(:has(img)), .vit-scatter:not(:has(.marker))"
 )
 
 
