@@ -71,7 +71,7 @@ def test_all_pictures_mixed_slow_the_fall():
     ]
     assert f"All mixed is ahead from epoch {behind[-1] + 1} on" in TEXT
     fall = 100 * (max(whole) - whole[-1])
-    assert round(fall, 1) == 0.5 and "half a point below its best" in TEXT
+    assert 0.3 < fall < 0.5 and "within half a point of its best" in TEXT
     alone = seeds[0]
     fall = 100 * (max(alone) - alone[-1])
     best = 1 + alone.index(max(alone))
@@ -91,6 +91,7 @@ def test_the_two_recipes_differ_in_nothing_but_mixing():
     shares = [config["training"]["mixing"].pop("share") for config in (half, whole)]
     for config in (half, whole):
         config["data"].pop("root")
+        config["training"].pop("seed")  # that of the last run
     assert shares == [0.5, 1] and half == whole
     training = whole["training"]
     last = training["epochs"] - training["mixup_off_epochs"]
@@ -201,6 +202,8 @@ def test_a_small_resnet_is_not_told_from_the_vit_behind_a_cnn():
     ours, its = (recorded(name)["config"] for name in ("stl10", "stl10-resnet-small"))
     assert its["model"] | {"name": "vit"} == ours["model"]
     assert its["model"]["name"] == "resnet-small"
+    for config in (ours, its):
+        config["training"].pop("seed")  # that of the last run
     assert its["training"] == ours["training"] and its["data"] == ours["data"]
 
 
