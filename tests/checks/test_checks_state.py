@@ -47,6 +47,7 @@ TENSORS = (
         "own_score",
     }
     | {"deletion_area", "calibration_error", "paired_bootstrap"}
+    | {"masking", "neighbours", "self_distillation"}
 )
 
 
@@ -191,7 +192,16 @@ def test_a_right_answer_that_leaves_something_changed_is_refused(name, deed, sai
 
 
 @pytest.mark.parametrize(
-    "name", ["attend", "kernel", "layer_norm", "head_parts", "pre_norm", "smoothed"]
+    "name",
+    [
+        "attend",
+        "kernel",
+        "layer_norm",
+        "head_parts",
+        "pre_norm",
+        "smoothed",
+        "self_distillation",
+    ],
 )
 def test_a_backward_that_nobody_asked_for_is_refused(name):
     def my_answer(*values):

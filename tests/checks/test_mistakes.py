@@ -33,7 +33,7 @@ LISTED = sorted(set(RIGHT) - set(COUNTS) - NO_TABLE)
 # here what is compared is not what came back, but what a model or a step made of it
 MADE = {"accumulated", "enlarge", "mended", "my_vit", "schedule"}
 # here numbers are collected, call by call, and compared at once
-NUMBERS = {"calibration_error", "field", "which_patch"}
+NUMBERS = {"calibration_error", "field", "self_distillation", "which_patch"}
 
 
 @dataclass

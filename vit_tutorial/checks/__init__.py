@@ -16,6 +16,7 @@ from vit_tutorial.checks.chapter_07 import boxes, field, upside_down
 from vit_tutorial.checks.chapter_08 import gaze, rollout, sharpness
 from vit_tutorial.checks.chapter_09 import deletion_area, drop_patches, own_score
 from vit_tutorial.checks.chapter_10 import calibration_error, paired_bootstrap
+from vit_tutorial.checks.chapter_12 import masking, neighbours, self_distillation
 from vit_tutorial.checks.harness import Result
 
 __all__ = [
@@ -34,8 +35,10 @@ __all__ = [
     "kernel",
     "layer_norm",
     "lean_biases",
+    "masking",
     "mended",
     "my_vit",
+    "neighbours",
     "overlap",
     "own_score",
     "paired_bootstrap",
@@ -46,6 +49,7 @@ __all__ = [
     "renamed",
     "rollout",
     "schedule",
+    "self_distillation",
     "sharpness",
     "smoothed",
     "upside_down",
