@@ -583,7 +583,7 @@ WRONG = {
         (inverted, "a mask is True where a token is hidden, yours is where it is"),
         (each_for_itself, "exactly round(ratio * N) in each"),
         (each_for_itself_stacked, "are as many tokens hidden in each image?"),
-        (each_for_itself_cut, "hidden in each image?"),
+        (each_for_itself_cut, " in each"),
         (where(with_replacement, nothing_left), "exactly round(ratio * N) in each"),
         (where(over_the_batch, nothing_left), "exactly round(ratio * N) in each"),
         (where(first_ones), "the first tokens are hidden, always"),
