@@ -11,12 +11,12 @@ def test_the_neighbours_of_photographs_are_right_as_often_as_it_says():
     runs = recorded("self_supervision-stl10")["steps"]["mae"]["runs"]
     near = mean(100 * run["val_accuracy"] for run in runs)
     plane = mean(100 * run["linear"] for run in runs)
-    assert f"are right in {near:.0f} of 100, the plane's in {plane:.0f}" in TEXT
+    assert f"are right in {near:.0f} of 100, the probe in {plane:.0f}, four" in TEXT
     assert 4 < near / 10 < plane / 10 < 6 and "four to five times chance" in TEXT
     laptop = recorded("stl10-laptop")
     epochs = laptop["config"]["training"]["epochs"]
     assert epochs == 40 and "forty epochs *with* labels" in TEXT
-    assert f"{100 * laptop['mean']:.1f} %, if you let the plane read" in TEXT
+    assert f"has {100 * laptop['mean']:.1f} % after forty" in TEXT
     assert near < 100 * laptop["mean"] < plane
 
 
