@@ -11,9 +11,10 @@ fine-tuned, beside the same model from scratch.
 A method's step holds the k-NN and linear-probe accuracies of its frozen features, with
 labels used for that alone, and of drawn images how much of the class token's attention
 in the last block, head by head, lies on the object. The other steps train on from there
-with some of the labels, or all, and "scratch" from the usual start, for as long as both
-stages of the method "mae" together. Runs live in runs/self_supervision-NAME-STEP-SEED;
-"seconds" is the sum over their epochs, validation included.
+with some of the labels, or all, and "scratch" from the usual start, with more epochs,
+so that it takes about as many minutes as both stages of the method "mae". Runs live in
+runs/self_supervision-NAME-STEP-SEED; "seconds" is the sum over their epochs, validation
+included.
 """
 
 from dataclasses import dataclass, replace

@@ -22,6 +22,7 @@ TINY = {
         "batch_size": 20,
         "device": "cpu",
         "warmup_epochs": 0,
+        "augment": {"crop": [0.5, 1.0]},
         "dino": {"local_size": 48, "outputs": 16, "hidden": 16, "bottleneck": 8},
     },
 }

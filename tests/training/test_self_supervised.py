@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from small import MODEL, TRAIN, refused, stop_at, timeless
 from test_distributed import run as run_command
 
-from vit_tutorial.augment.config import MixingConfig
+from vit_tutorial.augment.config import AugmentConfig, MixingConfig
 from vit_tutorial.data.datasets import load_split
 from vit_tutorial.data.images import Normalization
 from vit_tutorial.selfsup.config import DINOConfig, MaskingConfig
@@ -31,6 +31,8 @@ PLAIN = replace(
     ),
 )
 METHODS = ("simmim", "mae", "dino")
+CROP = {"crop": "[0.5,1.0]"}  # on the command line
+CROPPED = AugmentConfig(crop=(0.5, 1.0))
 
 
 def of(method, **settings):
@@ -175,9 +177,11 @@ def test_two_processes_distil_what_one_distils(tmp_path):
         ({"label_smoothing": 0.1}, "sees no labels, but label_smoothing is 0.1"),
         ({"mixing": MixingConfig(mixup=0.8)}, "sees no labels, but mixing is"),
         ({"teacher": "stacks"}, "sees no labels, but teacher is stacks"),
-        ({"ema_decay": 0.9}, "ema_decay is 0.9, expected 0"),
+        ({"ema_decay": 0.9, "augment": CROPPED}, "ema_decay is 0.9, expected 0"),
         ({"objective": "moco"}, "objective is 'moco', expected one of"),
         ({"knn_every": -1}, "knn_every is -1"),
+        ({"layer_decay": 0.5}, "layer_decay is 0.5, expected 1"),
+        ({}, r"augment.crop is \(1.0, 1.0\), expected a least share below 1"),
     ],
 )
 def test_settings_that_need_labels_are_refused(settings, said):
@@ -192,14 +196,22 @@ def test_settings_that_need_labels_are_refused(settings, said):
         ({}, {"masking": {"ratio": 0.01}}, "a ratio of 0.01 hides 0 of 4 squares"),
         ({}, {"masking": {"ratio": 1.5}}, "ratio is 1.5, expected 0 < ratio < 1"),
         ({"embedder": "stem"}, {}, "the embedder 'stem' sees beyond a patch"),
+        # found before the first epoch at that size
+        ({}, {"resolution": "[16,8]"}, "a ratio of 0.75 hides 1 of 1 squares"),
         (
             {},
-            {"objective": "dino", "dino": {"local_size": 24}},
+            {"resolution": "[16,8]", "objective": "dino", "augment": CROP},
+            "dino.local_size is 32, expected a multiple of patch_size 8, at most the"
+            " image's 8",
+        ),
+        (
+            {},
+            {"objective": "dino", "augment": CROP, "dino": {"local_size": 24}},
             "dino.local_size is 24, expected a multiple of patch_size 8, at most",
         ),
         (
             {},
-            {"objective": "dino", "dino": {"local_size": 12}},
+            {"objective": "dino", "augment": CROP, "dino": {"local_size": 12}},
             "dino.local_size is 12, expected a multiple of patch_size 8, at most",
         ),
     ],
@@ -219,6 +231,42 @@ def test_what_does_not_fit_is_one_line_and_leaves_nothing(
     words += [f"--model.{name}={value}" for name, value in sizes.items()]
     assert said in refused(capsys, *words)
     assert not os.path.exists(tmp_path / "run")
+
+
+def test_what_comes_back_can_be_trained_on(whole):
+    _, _, _, folder = whole
+    model, _ = load_checkpoint(folder)
+    assert all(weight.requires_grad for weight in model.parameters())
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_batch_of_one_is_a_batch(method, data, tmp_path):
+    plan = of(method, batch_size=1, epochs=1)
+    few = replace(data, labelled=2)
+    model, run = train(MODEL, few, plan, tmp_path)
+    assert run.history[0]["train_deviation"] == 0
+    assert all(weight.requires_grad for weight in model.parameters())
+
+
+def test_labels_are_read_once_a_run(data, tmp_path, monkeypatch):
+    from vit_tutorial.training import loop
+
+    read = loop.labelled_bank
+    calls = []
+    monkeypatch.setattr(loop, "labelled_bank", lambda c: calls.append(1) or read(c))
+    train(MODEL, data, of("mae"), tmp_path)
+    assert calls == [1]
+
+
+def test_a_rate_that_is_too_high_is_named_before_features_are(data, tmp_path):
+    with pytest.raises(FloatingPointError, match="loss is|lower peak_lr"):
+        train(MODEL, data, of("mae", peak_lr=1e6, grad_clip_norm=0), tmp_path)
+
+
+def test_a_model_without_labels_is_no_teacher(whole, data, tmp_path):
+    _, _, _, folder = whole
+    with pytest.raises(ValueError, match="was trained without labels and names no"):
+        train(MODEL, data, replace(TRAIN, teacher=str(folder)), tmp_path)
 
 
 def test_the_parts_of_a_learner_are_in_the_optimisers_once(data):

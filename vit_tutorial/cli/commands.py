@@ -215,6 +215,7 @@ def run_export(settings: Namespace) -> None:
     if not settings.out:
         raise ValueError("out is '', expected the folder of the files")
     model, run = load_checkpoint(settings.checkpoint)
+    refuse_nameless(settings.checkpoint, run)
     size = export_web(model, run, Path(settings.out), settings.dtype)
     say(
         f"{settings.out}: model.json and model.bin, {settings.dtype},"

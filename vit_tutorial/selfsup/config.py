@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 from vit_tutorial.settings import coerce_fields, expect_between
 
-MOST = 10**6  # of any size: what is larger is a slip of the finger
+# of a size and a width: what is larger is a slip of the finger
+MOST = 10**6
+MOST_WIDTH = 10**4
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,9 @@ class MaskingConfig:
         coerce_fields(self)
         if not 0 < self.ratio < 1:
             raise ValueError(f"ratio is {self.ratio}, expected 0 < ratio < 1")
-        expect_between(self, 1, MOST, "unit", "decoder_dim", "decoder_depth")
+        expect_between(self, 1, MOST, "unit")
+        expect_between(self, 1, MOST_WIDTH, "decoder_dim")
+        expect_between(self, 1, 100, "decoder_depth")
         if self.decoder_dim % 4:
             raise ValueError(
                 f"decoder_dim {self.decoder_dim} is not divisible by 4, which its"
@@ -63,7 +67,8 @@ class DINOConfig:
     def __post_init__(self) -> None:
         coerce_fields(self)
         expect_between(self, 2, MOST, "outputs")
-        expect_between(self, 1, MOST, "hidden", "bottleneck", "local_size")
+        expect_between(self, 1, MOST, "local_size")
+        expect_between(self, 1, MOST_WIDTH, "hidden", "bottleneck")
         expect_between(self, 1, 100, "local_crops")
         for name in ("student_temperature", "teacher_temperature"):
             expect_between(self, 1e-3, 100, name)

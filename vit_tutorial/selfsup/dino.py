@@ -20,7 +20,8 @@ def dino_loss(student: Tensor, teacher: Tensor) -> Tensor:
     A sum over the outputs, a mean over images and over pairs of different views: to
     predict the teacher from its own crop is no task (Caron et al. 2021, equation 3).
     """
-    pairs = -torch.einsum("gbk,vbk->gv", teacher, student) / student.shape[1]
+    # not a matrix product, which autocast would round to half precision
+    pairs = -(teacher[:, None] * student).sum(dim=-1).mean(dim=-1)  # (G, V)
     same = torch.eye(*pairs.shape, dtype=torch.bool, device=pairs.device)
     return pairs[~same].mean()
 
@@ -69,7 +70,8 @@ class DINO(Learner):
         self.backbone = deepcopy(backbone).requires_grad_(False)
         self.teacher_head = deepcopy(self.student_head).requires_grad_(False)
         self.register_buffer("center", torch.zeros(config.outputs))
-        self.register_buffer("batch_mean", torch.zeros(config.outputs))
+        mean = torch.zeros(config.outputs)  # of the last batch
+        self.register_buffer("batch_mean", mean, persistent=False)
 
     def train(self, mode: bool = True) -> "DINO":
         super().train(mode)

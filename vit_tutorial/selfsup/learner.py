@@ -17,8 +17,8 @@ from vit_tutorial.selfsup.masking import random_masks, target_patches
 class Learner(nn.Module):
     """A model that is trained without labels, with all that it needs for that.
 
-    Called with a batch of images it returns the loss and the values to watch, which
-    `watches` names. `backbone` is the model that is kept: its last linear layer, which
+    Called with a batch it returns the loss and the values to watch, which `watches`
+    names. `backbone` is the model that is kept: its last linear layer, which
     names classes, learns nothing here.
     """
 
@@ -116,4 +116,4 @@ def deviation(features: Tensor) -> Tensor:
     and He 2021, section 4.1, watch it to see a collapse.
     """
     directions = F.normalize(features.float(), dim=1)
-    return directions.std(dim=0).mean() * features.shape[1] ** 0.5
+    return directions.std(dim=0, correction=0).mean() * features.shape[1] ** 0.5

@@ -34,7 +34,7 @@ class MAE(MaskedLearner):
         self.register_buffer(
             "positions", sincos_positions(c.grid, dim, False), persistent=False
         )
-        heads = max(1, dim // HEAD_DIM) if dim % HEAD_DIM == 0 else 1
+        heads = 1 if dim % HEAD_DIM else dim // HEAD_DIM
         self.blocks = nn.ModuleList(
             EncoderBlock(dim, heads) for _ in range(masking.decoder_depth)
         )

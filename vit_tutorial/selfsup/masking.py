@@ -32,9 +32,9 @@ def random_masks(
             f"a ratio of {ratio} hides {hidden} of {squares} squares, expected at least"
             " 1, and 1 left to see"
         )
-    # the places of the smallest of as many random numbers
+    # a random order of 0 to squares - 1 in each row
     order = torch.rand(count, squares, device=device).argsort(dim=1)
-    coarse = (order.argsort(dim=1) < hidden).unflatten(1, (rows // unit, -1))
+    coarse = (order < hidden).unflatten(1, (rows // unit, -1))
     return coarse.repeat_interleave(unit, 1).repeat_interleave(unit, 2).flatten(1)
 
 

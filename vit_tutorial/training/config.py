@@ -136,6 +136,16 @@ class TrainConfig:
                     f"objective {self.objective!r} sees no labels, but {name} is"
                     f" {getattr(self, name)}"
                 )
+        if self.layer_decay != 1:
+            raise ValueError(
+                f"layer_decay is {self.layer_decay}, expected 1: it is for training on"
+                f" with labels, not for objective {self.objective!r}"
+            )
+        if self.objective == "dino" and self.augment.crop[0] == 1:
+            raise ValueError(
+                f"augment.crop is {self.augment.crop}, expected a least share below 1:"
+                " both large crops of objective 'dino' would be the whole image"
+            )
         if self.objective == "dino" and self.ema_decay:
             raise ValueError(
                 f"ema_decay is {self.ema_decay}, expected 0: the teacher of objective"

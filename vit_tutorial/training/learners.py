@@ -1,5 +1,6 @@
 """Runs without labels: what is trained, on which batches, and how it is watched."""
 
+import math
 from collections.abc import Iterator
 
 import torch
@@ -11,6 +12,7 @@ from vit_tutorial.model import VisionTransformer
 from vit_tutorial.selfsup.dino import DINO
 from vit_tutorial.selfsup.learner import Learner
 from vit_tutorial.selfsup.mae import MAE
+from vit_tutorial.selfsup.masking import random_masks
 from vit_tutorial.selfsup.probes import features, knn
 from vit_tutorial.selfsup.simmim import SimMIM
 from vit_tutorial.training.batches import batches, multi_crop_batches
@@ -30,23 +32,36 @@ def make_learner(model: nn.Module, config: TrainConfig) -> nn.Module:
             f"objective {config.objective!r} needs a Vision Transformer, found a"
             f" {type(model).__name__}"
         )
-    if config.objective == "simmim":
-        return SimMIM(model, config.masking)
-    if config.objective == "mae":
-        return MAE(model, config.masking)
-    size = config.dino.local_size
     patch = model.config.patch_size
-    if size % patch or size > min(model.config.sides):
-        raise ValueError(
-            f"dino.local_size is {size}, expected a multiple of patch_size {patch}, at"
-            f" most the image's {min(model.config.sides)}"
-        )
-    return DINO(model, config.dino)
+    if config.objective == "dino":
+        size = config.dino.local_size
+        most = min(*model.config.sides, *config.resolution)
+        if size % patch or size > most:
+            raise ValueError(
+                f"dino.local_size is {size}, expected a multiple of patch_size {patch},"
+                f" at most the image's {most}"
+            )
+        return DINO(model, config.dino)
+    masking = config.masking
+    for side in config.resolution:  # refuses what does not fit
+        grid = (side // patch, side // patch)
+        random_masks(1, grid, masking.ratio, masking.unit)
+    learner = SimMIM if config.objective == "simmim" else MAE
+    return learner(model, masking)
 
 
 def kept(learner: nn.Module) -> nn.Module:
     """The model that a run is for: of a learner its backbone."""
     return learner.backbone if isinstance(learner, Learner) else learner
+
+
+def finished(learner: nn.Module) -> nn.Module:
+    """What a run returns: the model that it is for, in eval mode and free to be trained
+    on.
+    """
+    if not isinstance(learner, Learner):
+        return learner.eval()
+    return learner.backbone.eval().requires_grad_(True)
 
 
 def watched(learner: nn.Module) -> tuple[str, ...]:
@@ -102,7 +117,7 @@ def validate_learner(
         ):
             losses.append(learner(images.to(device), others.to(device))[0])
     scores = {"loss": torch.stack(losses).mean().item()}
-    if bank is None:
+    if bank is None or not math.isfinite(scores["loss"]):
         return scores
     model = learner.backbone
     found = knn(

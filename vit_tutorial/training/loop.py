@@ -52,7 +52,7 @@ from vit_tutorial.training.ema import Ema
 from vit_tutorial.training.finetune import prepare
 from vit_tutorial.training.learners import (
     epoch_batches,
-    kept,
+    finished,
     make_learner,
     validate_learner,
     watched,
@@ -280,6 +280,8 @@ def train(
     objective = make_objective(config, val.classes, normalization, device)
     # a broken picture, too, is refused before anything is written
     data = val if sized.drawn else load_on(device, sized, "train")
+    watches = config.self_supervised and config.knn_every
+    bank = labelled_bank(sized) if watches else None
     torch.manual_seed(10_000 * config.seed)
     model = build_model(model_config)
     prepare(model, config, val.classes, normalization, resume)
@@ -317,14 +319,14 @@ def train(
                 ema,
                 objective,
             )
-            row |= validate(eval_model(model, ema), val, run_config, epoch)
+            row |= validate(eval_model(model, ema), val, bank, run_config, epoch)
             history.append(row | {"seconds": round(time.perf_counter() - began, 2)})
             if writes:
                 stays = epoch in (config.epochs, *config.snapshots)
                 if stays or epoch % config.save_every == 0:
                     save_run(out, model, optimizers, ema, run)
                 report(history[-1])
-    return kept(eval_model(model, ema)).eval(), run
+    return finished(eval_model(model, ema)), run
 
 
 def make_objective(
@@ -341,6 +343,11 @@ def make_objective(
     if not config.teacher:
         return Classification(config.label_smoothing)
     teacher, run = load_checkpoint(config.teacher, device)
+    if run.config.training.self_supervised:
+        raise ValueError(
+            f"the teacher {config.teacher} was trained without labels and names no"
+            " classes: train it on with --init first"
+        )
     for name, own in {"classes": classes, "normalization": normalization}.items():
         if getattr(run, name) != own:
             raise ValueError(
@@ -388,16 +395,21 @@ def refuse_what_does_not_fit(
 
 
 def validate(
-    model: nn.Module, val: ImageSet, run: RunConfig, epoch: int
+    model: nn.Module,
+    val: ImageSet,
+    bank: ImageSet | None,
+    run: RunConfig,
+    epoch: int,
 ) -> dict[str, float]:
-    """What a row of the history says of the validation images after an epoch. Raises
+    """What a row of the history says of the validation images after an epoch; a learner
+    is watched by k-NN, which asks the `bank`, when that is due. Raises
     FloatingPointError when the loss is not finite.
     """
     if isinstance(model, Learner):
         every = run.training.knn_every
         due = every and (epoch % every == 0 or epoch == run.training.epochs)
-        bank = labelled_bank(run.data) if due else None
-        scores = validate_learner(model, bank, val, run.training, run.normalization)
+        asked = bank if due else None
+        scores = validate_learner(model, asked, val, run.training, run.normalization)
     else:
         scores = evaluate(model, val, run.normalization)
     if not math.isfinite(scores["loss"]):
