@@ -78,3 +78,19 @@ def test_optimisers_are_measured_and_recorded(tmp_path, monkeypatch):
     assert rows["torch.optim.Muon"]["times_as_fast_as_torch"] == 1
     with pytest.raises(ValueError, match="rounds is 1, expected at least 2"):
         optimizers.main(rounds=1, out=out)
+
+
+def test_chapters_measured_alone_leave_the_others_their_costs(tmp_path, monkeypatch):
+    from benchmarks import chapters
+
+    for name in ("01_one", "02_two"):
+        (tmp_path / f"{name}.md").write_text("# A chapter\n", encoding="utf-8")
+    costs = iter([1.0, 2.0, 3.0])
+    monkeypatch.setattr(
+        chapters, "execute", lambda path: {"seconds": next(costs), "peak_gb": 1.0}
+    )
+    assert chapters.main(tmp_path, tmp_path) == 0
+    assert chapters.main(tmp_path, tmp_path, only="01") == 0
+    stored = json.loads((tmp_path / "chapters.json").read_text(encoding="utf-8"))
+    found = {name: cost["seconds"] for name, cost in stored["chapters"].items()}
+    assert found == {"01_one": 3.0, "02_two": 2.0}

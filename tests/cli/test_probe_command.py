@@ -1,13 +1,11 @@
 """The command `probe`: what it prints, whose data it takes, what it refuses."""
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
-from jsonargparse import Namespace
-from small import TINY, refused
+from small import TINY, refused, write_stl10
 
-from vit_tutorial.cli import commands
 from vit_tutorial.cli.main import main
 from vit_tutorial.config import ViTConfig
 from vit_tutorial.data.config import DataConfig
@@ -134,25 +132,19 @@ def test_other_classes_are_no_hindrance_but_noted(run, capsys):
     assert notes.count("\n") == 1
 
 
-@dataclass(frozen=True)
-class Unlabelled(DataConfig):
-    unlabelled: bool = True
-
-
 def test_the_bank_of_a_run_without_labels_are_the_labelled_images(
-    run, capsys, monkeypatch
+    tmp_path, monkeypatch, capsys
 ):
-    asked = []
-
-    def listen(config, split):
-        asked.append((config.unlabelled, config.train_images, split))
-        return load_split(config, split)
-
-    monkeypatch.setattr(commands, "load_split", listen)
-    data = Unlabelled(**TINY["data"])
-    settings = Namespace(checkpoint=run, device="cpu", data=data, split="val", k=20)
-    commands.run_probe(Namespace(**vars(settings), tokens=None))
-    assert asked == [(False, 40, "train"), (False, 40, "val")]
+    write_stl10(tmp_path, monkeypatch, images=60, labels=60)
+    data = DataConfig(name="stl10", root=str(tmp_path))
+    train(MODEL, data, TRAIN, tmp_path / "run")
+    words = ("--checkpoint", tmp_path / "run", "--k", "5")
+    labelled, _ = measured(capsys, *words)
+    assert labelled["n_train"] == 50
+    # the file of the other images, which is not there, is not asked for
+    assert measured(capsys, *words, "--data.unlabelled", "true")[0] == labelled
+    few, _ = measured(capsys, *words, "--data.labelled", "20")
+    assert few["n_train"] == 20  # each once
 
 
 def test_a_probe_that_has_not_converged_is_noted(run, capsys, monkeypatch):
