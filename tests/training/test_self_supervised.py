@@ -12,12 +12,15 @@ import torch
 from safetensors.torch import load_file
 from small import MODEL, TRAIN, refused, stop_at, timeless
 from test_distributed import run as run_command
+from torch import Generator
 
 from vit_tutorial.augment.config import AugmentConfig, MixingConfig
 from vit_tutorial.data.datasets import load_split
-from vit_tutorial.data.images import Normalization
+from vit_tutorial.data.images import ImageSet, Normalization
 from vit_tutorial.selfsup.config import DINOConfig, MaskingConfig
+from vit_tutorial.selfsup.dino import DINO
 from vit_tutorial.selfsup.probes import features, knn
+from vit_tutorial.training.batches import multi_crop_batches
 from vit_tutorial.training.checkpoint import load_checkpoint
 from vit_tutorial.training.config import TrainConfig
 from vit_tutorial.training.learners import make_learner
@@ -267,6 +270,52 @@ def test_a_model_without_labels_is_no_teacher(whole, data, tmp_path):
     _, _, _, folder = whole
     with pytest.raises(ValueError, match="was trained without labels and names no"):
         train(MODEL, data, replace(TRAIN, teacher=str(folder)), tmp_path)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_validation_hides_and_crops_alike_after_every_epoch(method, data, tmp_path):
+    # what moves without a step of the optimiser is DINO's centre
+    still = of(
+        method, peak_lr=0.0, knn_every=0, dino=replace(PLAIN.dino, centering=False)
+    )
+    _, run = train(MODEL, data, still, tmp_path)
+    assert len({row["val_loss"] for row in run.history}) == 1
+
+
+def test_a_learner_is_told_how_much_of_the_run_is_done(data, tmp_path, monkeypatch):
+    told = []
+    after_step = DINO.after_step
+
+    def listen(self, done, mean):
+        told.append(done)
+        after_step(self, done, mean)
+
+    monkeypatch.setattr(DINO, "after_step", listen)
+    with monkeypatch.context() as patch:
+        stop_at(patch, 7, KeyboardInterrupt())
+        with pytest.raises(KeyboardInterrupt):
+            train(MODEL, data, of("dino"), tmp_path)
+    train(MODEL, data, of("dino"), tmp_path, resume=True)
+    # four epochs of four steps, the second begun twice
+    steps = [*range(1, 7), *range(5, 17)]
+    assert told == pytest.approx([step / 16 for step in steps])
+
+
+def test_large_crops_hold_much_and_small_ones_little_of_the_same_images():
+    ramp = torch.linspace(0, 255, 40).expand(6, 3, 40, 40).to(torch.uint8)
+    images = ImageSet(ramp, torch.zeros(6, dtype=torch.int64), ("a",))
+    dino = DINOConfig(local_crops=3, local_size=8, local_area=(0.05, 0.1))
+    scale = Normalization((0.0,) * 3, (1.0,) * 3)
+    ((large, small),) = multi_crop_batches(
+        images, 6, 16, AugmentConfig(crop=(0.9, 1.0)), dino, scale, Generator()
+    )
+    assert large.shape == (6, 2, 3, 16, 16) and small.shape == (6, 3, 3, 8, 8)
+    # how much of the ramp from 0 to 1 a crop spans is how wide it is
+    wide, narrow = (
+        crops.amax((2, 3, 4)) - crops.amin((2, 3, 4)) for crops in (large, small)
+    )
+    assert wide.min() > 0.75 and 0.1 < narrow.min() and narrow.max() < 0.37
+    assert not torch.equal(large[:, 0], large[:, 1])
 
 
 def test_the_parts_of_a_learner_are_in_the_optimisers_once(data):
