@@ -19,6 +19,7 @@ ORDER = [
     "attention",
     "block",
     "model",
+    "initialisation",
     "models",
     "resolution",
     "data",
