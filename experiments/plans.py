@@ -3,7 +3,7 @@ trains it in runs/, as far as it is not trained yet, and measures it.
 """
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -65,6 +65,13 @@ def read_plan(recipe: str | None, changes: list[str]) -> Plan:
         )
     data = sized_for(chosen.data, chosen.model)
     return Plan(chosen.model, data, chosen.training)
+
+
+def seeded(plan: Plan, seed: int) -> Plan:
+    """The plan with another seed, which draws its images, too, where they are drawn."""
+    training = replace(plan.training, seed=seed)
+    data = replace(plan.data, split_seed=seed) if plan.data.drawn else plan.data
+    return replace(plan, data=data, training=training)
 
 
 def flat(settings: dict, within: str = "") -> dict:

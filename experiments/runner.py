@@ -18,6 +18,25 @@ ALONE = ""  # the step of a result that has no other: its parts are the result's
 
 
 @dataclass(frozen=True)
+class Layout:
+    """Where a result holds its steps: `unpack` finds them by name, `pack` makes of them
+    what the result says; `parts` are those that every such result has.
+    """
+
+    parts: tuple[str, ...]
+    unpack: Callable[[dict], dict[str, dict]]
+    pack: Callable[[dict[str, dict]], dict]
+
+
+BY_NAME = Layout(
+    ("steps",), lambda result: result["steps"], lambda steps: {"steps": steps}
+)
+WHOLE = Layout(
+    ("config", "runs"), lambda result: {ALONE: result}, lambda steps: steps[ALONE]
+)
+
+
+@dataclass(frozen=True)
 class Job:
     """One run that a result is to hold: number `number` (its seed, or its fold) of the
     step `step`.
@@ -50,25 +69,28 @@ def complete(
     only: list[str] | None = None,
     kind: str = "seed",
     device: str = "cpu",
+    layout: Layout | None = None,
 ) -> dict:
     """Carry out the jobs that results/NAME.json lacks; of these steps `only`, where
     they are given. Returns the result.
 
     The result says `about` itself; steps in there stand in it from the start. `kind` is
-    what tells the runs of a step apart. Raises ValueError for an unknown step, or where
-    there is no job.
+    what tells the runs of a step apart. By default a result that has one step, `ALONE`,
+    is that step, and others hold them by name. Raises ValueError for an unknown step,
+    or where there is no job.
     """
     path = ROOT / "results" / f"{name}.json"
     lock = ROOT / "runs" / f"{name}.lock"
     lock.parent.mkdir(exist_ok=True)
     about = about or {}
     names = list(dict.fromkeys(job.step for job in jobs))
+    layout = layout or (WHOLE if names == [ALONE] else BY_NAME)
     if unknown := [step for step in only or [] if step not in names]:
         raise ValueError(f"no step {unknown[0]!r} in {name}, expected some of {names}")
     if not jobs:
         raise ValueError(f"there is nothing to run: expected at least 1 {kind}")
     for job in jobs:
-        step = read_steps(path, names).get(job.step)
+        step = read_steps(path, layout).get(job.step)
         if step:
             job.check(path, step)
         if only and job.step not in only:
@@ -79,28 +101,22 @@ def complete(
         entry = {kind: job.number} | job.measure()
         # another process may have written by now, or be about to
         with FileLock(lock):
-            steps = about.get("steps", {}) | read_steps(path, names)
+            steps = about.get("steps", {}) | read_steps(path, layout)
             runs = [*steps.get(job.step, {"runs": []})["runs"], entry]
             runs.sort(key=lambda run: run[kind])
             steps[job.step] = job.about() | summary(runs)
             order = [*(step for step in steps if step not in names), *names]
             result = environment_info(device, "torchvision", "scikit-learn") | about
-            if names == [ALONE]:
-                result |= steps[ALONE]
-            else:
-                there = {step: steps[step] for step in order if step in steps}
-                result |= {"steps": there}
-            write_result(path, result)
-    show(name, read_steps(path, names), kind)
+            there = {step: steps[step] for step in order if step in steps}
+            write_result(path, result | layout.pack(there))
+    show(name, read_steps(path, layout), kind)
     return read_result(path)
 
 
-def read_steps(path: Path, names: list[str]) -> dict[str, dict]:
-    """The steps of a result by name, or the result as the step that is `ALONE`."""
-    if names != [ALONE]:
-        return read_result(path, "steps").get("steps", {})
-    result = read_result(path, "config", "runs")
-    return {ALONE: result} if result else {}
+def read_steps(path: Path, layout: Layout) -> dict[str, dict]:
+    """The steps of a result by name; none where there is no result yet."""
+    result = read_result(path, *layout.parts)
+    return layout.unpack(result) if result else {}
 
 
 def show(name: str, steps: dict[str, dict], kind: str) -> None:

@@ -16,10 +16,9 @@ images differ from seed to seed, too; validation images are always the same. The
 is the standard deviation over the seeds.
 """
 
-from dataclasses import replace
 from pathlib import Path
 
-from experiments.plans import plan_job, read_plan
+from experiments.plans import plan_job, read_plan, seeded
 from experiments.results import run
 from experiments.runner import ALONE, complete
 from vit_tutorial.training.distributed import pick_device
@@ -46,12 +45,8 @@ def seeds(
     name = name or Path(recipe).stem + f"-{model}" * (model != "vit")
     jobs = []
     for seed in range(seeds):
-        changes = [f"data.root={root}", *(set or []), f"training.seed={seed}"]
-        plan = read_plan(recipe, changes)
-        varied = ("training.seed",)
-        if plan.data.drawn:
-            plan = replace(plan, data=replace(plan.data, split_seed=seed))
-            varied = ("training.seed", "data.split_seed")
+        plan = seeded(read_plan(recipe, [f"data.root={root}", *(set or [])]), seed)
+        varied = ("training.seed", *["data.split_seed"] * plan.data.drawn)
         jobs.append(plan_job(name, ALONE, seed, plan, {}, varied))
     complete(name, jobs, device=pick_device("auto").type)
 

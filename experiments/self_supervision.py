@@ -29,6 +29,7 @@ from experiments.plans import (
     measure,
     read_plan,
     refuse_others,
+    seeded,
     shown_config,
     trained,
 )
@@ -90,14 +91,6 @@ def folder(name: str, step: str, seed: int) -> Path:
     """Where the run of a step lives."""
     slug = step.replace(", ", "-").replace(" ", "-")
     return ROOT / "runs" / f"self_supervision-{name}-{slug}-{seed}"
-
-
-def seeded(recipe: str, changes: list[str], seed: int) -> Plan:
-    """A recipe with the seed of its run, and of the images it draws."""
-    plan = read_plan(recipe, [*changes, f"training.seed={seed}"])
-    if plan.data.drawn:
-        plan = replace(plan, data=replace(plan.data, split_seed=seed))
-    return plan
 
 
 def spent(out: Path) -> float:
@@ -177,7 +170,7 @@ def self_supervision(
     for seed in range(seeds):
         pretrained = {}
         for method, recipe in study.methods.items():
-            plan = seeded(recipe, [*data, *CHANGES.get(method, [])], seed)
+            plan = seeded(read_plan(recipe, [*data, *CHANGES.get(method, [])]), seed)
             out = folder(name, method, seed)
             pretrained[method] = (plan, out)
             jobs.append(
@@ -198,7 +191,7 @@ def self_supervision(
                 changes = [*data, f"data.labelled={labels}"]
                 if before:
                     changes.append(f"training.init={before[1]}")
-                plan = seeded(study.recipe, changes, seed)
+                plan = seeded(read_plan(study.recipe, changes), seed)
                 if not before:
                     epochs = round(study.longer * plan.training.epochs)
                     plan = replace(plan, training=replace(plan.training, epochs=epochs))
