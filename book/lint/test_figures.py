@@ -112,7 +112,7 @@ def test_validation_lies_above_training_where_the_text_says():
 def test_only_the_first_step_of_the_ladder_knows_its_pictures_by_heart():
     first, *others = (
         step["runs"][0]["curves"]["train_accuracy"][-1]
-        for step in recorded("ablations-laptop")["steps"].values()
+        for step in recorded("ladder-laptop")["steps"].values()
     )
     assert (
         f"to know {100 * first:.0f} of 100 of the 4,000" in TEXT and max(others) < 0.75
@@ -120,7 +120,7 @@ def test_only_the_first_step_of_the_ladder_knows_its_pictures_by_heart():
 
 
 def test_what_the_steps_gave_is_what_the_record_says():
-    steps = recorded("ablations-laptop")["steps"]
+    steps = recorded("ladder-laptop")["steps"]
     gains = {
         name: 100 * (step["mean"] - steps[step["after"]]["mean"])
         for name, step in steps.items()

@@ -101,7 +101,7 @@ def write_records(folder: Path) -> None:
             "config": LOW | {"classes": STL10_CLASSES},
             "runs": [new],
         },
-        "ablations-laptop": {
+        "ladder-laptop": {
             "steps": {
                 "plain": step | {"after": None},
                 "+ stem": step | {"after": "plain"},
@@ -194,7 +194,7 @@ def test_from_the_records_nothing_is_read_fetched_or_trained(told):
     assert "sure of 95 % on average, right on 100 %" in out
     assert not names["REAL"] and figures == 8
     assert files == [
-        "ablations-laptop.json",
+        "ladder-laptop.json",
         "data",
         "notebooks",
         "results",

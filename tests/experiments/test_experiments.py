@@ -14,9 +14,9 @@ from filelock import FileLock, Timeout
 from small import write_stl10
 
 from experiments import (
-    ablations,
     data_efficiency,
     folds,
+    ladder,
     plans,
     runner,
     scoreboard,
@@ -57,9 +57,9 @@ def desk(tmp_path, monkeypatch):
     (tmp_path / "results").mkdir()
     real = plans.train
     trained = []
-    for module in (runner, plans, ablations):
+    for module in (runner, plans, ladder):
         monkeypatch.setattr(module, "ROOT", tmp_path)
-    monkeypatch.setattr(ablations, "LOG", tmp_path / "results" / "LOG.md")
+    monkeypatch.setattr(ladder, "LOG", tmp_path / "results" / "LOG.md")
     monkeypatch.setattr(sys, "argv", ["experiments/seeds.py", "stacks"])
     monkeypatch.setattr(
         plans, "train", lambda *given: (trained.append(given[3].name), real(*given))
@@ -265,16 +265,16 @@ def test_each_fold_is_trained_once(desk, monkeypatch):
 # ---- ladders
 
 
-@pytest.mark.parametrize("name", ablations.LADDERS)
+@pytest.mark.parametrize("name", ladder.LADDERS)
 def test_every_step_is_a_valid_plan_that_differs_as_it_says(name):
-    ladder = ablations.LADDERS[name]
-    steps = ablations.read_ladder(ladder, [])
-    base = ablations.bases(ladder)
-    assert list(steps) == [step.name for step in ladder] and len(steps) == len(ladder)
-    assert base[ladder[0].name] is None
-    assert base[ladder[2].name] == (ladder[2].after or ladder[1].name)
-    for step in ladder[1:]:
-        assert ladder.index(step) > list(steps).index(base[step.name])
+    rungs = ladder.LADDERS[name]
+    steps = ladder.read_ladder(rungs, [])
+    base = ladder.bases(rungs)
+    assert list(steps) == [step.name for step in rungs] and len(steps) == len(rungs)
+    assert base[rungs[0].name] is None
+    assert base[rungs[2].name] == (rungs[2].after or rungs[1].name)
+    for step in rungs[1:]:
+        assert rungs.index(step) > list(steps).index(base[step.name])
         old, new = (
             plans.flat(steps[which].settings())
             for which in (base[step.name], step.name)
@@ -285,7 +285,7 @@ def test_every_step_is_a_valid_plan_that_differs_as_it_says(name):
 
 
 def test_the_laptops_ladder_starts_plain():
-    plain = ablations.read_ladder(ablations.LAPTOP, [])["plain"]
+    plain = ladder.read_ladder(ladder.LAPTOP, [])["plain"]
     assert (
         plain.training.augment == AugmentConfig()
         and plain.training.optimizer == "adamw"
@@ -296,9 +296,7 @@ def test_the_laptops_ladder_starts_plain():
         plain.model.patch_size,
         plain.training.epochs,
     ) == (128, 4, 16, 20)
-    full = ablations.read_ladder(ablations.LAPTOP, ["training.seed=3"])[
-        "+ MixUp and CutMix"
-    ]
+    full = ladder.read_ladder(ladder.LAPTOP, ["training.seed=3"])["+ MixUp and CutMix"]
     assert full.training.mixing == MixingConfig(mixup=0.8, cutmix=1.0)
     assert (
         full.training.augment.crop == (0.35, 1.0)
@@ -307,20 +305,18 @@ def test_the_laptops_ladder_starts_plain():
     )
 
 
-def test_ablations_train_the_steps_asked_for_and_goes_on(desk, capsys):
+def test_a_ladder_trains_the_steps_asked_for_and_goes_on(desk, capsys):
     log = (
-        "# Log\n\n## One\n`experiments/ablations.py trials`\n| plain | 9 % |\n\n"
+        "# Log\n\n## One\n`experiments/ladder.py trials`\n| plain | 9 % |\n\n"
         "## Two\n`python experiments/ablations.py laptop`\n"
     )
-    ablations.LOG.write_text(
+    ladder.LOG.write_text(
         log + "| step | prediction |\n|---|---|\n| plain | 36 % |\n", encoding="utf-8"
     )
-    ablations.ablations("laptop", steps=["small CNN", "plain"], set=DRAWN)
-    ablations.ablations(
-        "laptop", seeds=2, steps=["plain", "+ crop and flip"], set=DRAWN
-    )
+    ladder.ladder("laptop", steps=["small CNN", "plain"], set=DRAWN)
+    ladder.ladder("laptop", seeds=2, steps=["plain", "+ crop and flip"], set=DRAWN)
     assert desk[1] == [
-        f"ablations-laptop-{name}"
+        f"ladder-laptop-{name}"
         for name in (
             "plain-0",
             "small-cnn-0",
@@ -329,24 +325,24 @@ def test_ablations_train_the_steps_asked_for_and_goes_on(desk, capsys):
             "crop-and-flip-1",
         )
     ]
-    steps = stored(desk, "ablations-laptop")["steps"]
+    steps = stored(desk, "ladder-laptop")["steps"]
     assert list(steps) == ["plain", "+ crop and flip", "small CNN"]
     found = [[run["seed"] for run in step["runs"]] for step in steps.values()]
     assert found == [[0, 1], [0, 1], [0]]
     assert [step["prediction"] for step in steps.values()] == ["36 %", "none", "none"]
     second = steps["+ crop and flip"]
-    assert second["change"] == ablations.LAPTOP[1].change
+    assert second["change"] == ladder.LAPTOP[1].change
     assert (
         second["after"] == "plain"
         and steps["small CNN"]["config"]["model"]["name"] == "cnn"
     )
-    ablations.LOG.write_text(
-        ablations.LOG.read_text(encoding="utf-8") + "| + crop and flip | 40 % |\n",
+    ladder.LOG.write_text(
+        ladder.LOG.read_text(encoding="utf-8") + "| + crop and flip | 40 % |\n",
         encoding="utf-8",
     )
     capsys.readouterr()
-    ablations.ablations("laptop", steps=["plain"], set=DRAWN)
-    steps = stored(desk, "ablations-laptop")["steps"]
+    ladder.ladder("laptop", steps=["plain"], set=DRAWN)
+    steps = stored(desk, "ladder-laptop")["steps"]
     second = steps["+ crop and flip"]
     assert len(desk[1]) == 5 and second["prediction"] == "40 %"
     gain = 100 * (second["mean"] - steps["plain"]["mean"])
@@ -355,28 +351,28 @@ def test_ablations_train_the_steps_asked_for_and_goes_on(desk, capsys):
     assert re.search(rf"{scores} +seeds: 2, \{gain:+.1f} on plain\n", table)
 
 
-def test_ablations_refuse_unknown_steps_and_other_settings(desk):
+def test_a_ladder_refuses_unknown_steps_and_other_settings(desk):
     with pytest.raises(
-        ValueError, match="no step 'plane' in ablations-laptop, expected some of"
+        ValueError, match="no step 'plane' in ladder-laptop, expected some of"
     ):
-        ablations.ablations("laptop", steps=["plane"])
-    ablations.ablations("laptop", steps=["plain"], set=DRAWN)
+        ladder.ladder("laptop", steps=["plane"])
+    ladder.ladder("laptop", steps=["plain"], set=DRAWN)
     with pytest.raises(ValueError, match="made with model.dim 16, not 8"):
-        ablations.ablations("laptop", steps=["plain"], set=[*DRAWN, "model.dim=8"])
+        ladder.ladder("laptop", steps=["plain"], set=[*DRAWN, "model.dim=8"])
 
 
 # ---- results on file
 
 COMMANDS = {
     "seeds": seeds.seeds,
-    "ablations": ablations.ablations,
+    "ladder": ladder.ladder,
     "scoreboard": scoreboard.scoreboard,
     "data_efficiency": data_efficiency.data_efficiency,
     "training_bugs": training_bugs.training_bugs,
 }
 # as results made before the studies moved name their commands
 OLD = {
-    "sweep": "ablations",
+    "sweep": "ladder",
     "generalising": "data_efficiency",
     "illness": "training_bugs",
 }
@@ -409,7 +405,7 @@ def test_a_result_on_file_is_complete(desk, name, study, words, monkeypatch):
     content = (ROOT / "results" / name).read_bytes()
     (desk[0] / "results" / name).write_bytes(content)
     log = (ROOT / "results" / "LOG.md").read_text(encoding="utf-8")
-    ablations.LOG.write_text(log, encoding="utf-8")
+    ladder.LOG.write_text(log, encoding="utf-8")
     for module in (plans, scoreboard, data_efficiency, training_bugs):
         monkeypatch.setattr(module, "measure", refuse)
     monkeypatch.setattr(sys, "argv", [study, *words])

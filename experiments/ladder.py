@@ -1,14 +1,14 @@
 """From a plain recipe to the full one, a step at a time: what each change gives.
 
-    python experiments/ablations.py laptop --root data      20 epochs of a small model,
-        into results/ablations-laptop.json
-    python experiments/ablations.py trials --root data      the headline's recipe, one
+    python experiments/ladder.py laptop --root data      20 epochs of a small model,
+        into results/ladder-laptop.json
+    python experiments/ladder.py trials --root data      the headline's recipe, one
         change at a time
-    python experiments/ablations.py laptop --root data \\
+    python experiments/ladder.py laptop --root data \\
         --steps '["plain", "+ crop and flip"]'
 
 A step takes over all settings of the one before it, or of the one it names, and changes
-what is written beside it. Runs live in runs/ablations-NAME-STEP-SEED. Predictions are
+what is written beside it. Runs live in runs/ladder-NAME-STEP-SEED. Predictions are
 written down before: the result takes them from a table in results/LOG.md, in the
 section that names this command, with the step in its first column and the prediction in
 its second.
@@ -171,20 +171,20 @@ def read_ladder(ladder: tuple[Step, ...], last: list[str]) -> dict[str, Plan]:
 
 def read_predictions(name: str) -> dict[str, str]:
     """The prediction for each step, from the table in the section of results/LOG.md
-    that names the command (or sweep.py, as it was called once).
+    that names the command (or what it was called once: sweep.py, ablations.py).
     """
     sections = LOG.read_text(encoding="utf-8").split("\n## ") if LOG.exists() else []
     rows = [
         line.strip("| ").split("|")
         for text in sections
-        if re.search(rf"(ablations|sweep)\.py {name}\b", text)
+        if re.search(rf"(ladder|ablations|sweep)\.py {name}\b", text)
         for line in text.splitlines()
         if line.startswith("|")
     ]
     return {row[0].strip(): row[1].strip() for row in rows}
 
 
-def ablations(
+def ladder(
     name: Literal["laptop", "trials"],
     seeds: int = 1,
     epochs: int | None = None,
@@ -192,7 +192,7 @@ def ablations(
     steps: list[str] | None = None,
     set: list[str] | None = None,
 ) -> None:
-    """Train the steps of a ladder and write results/ablations-NAME.json.
+    """Train the steps of a ladder and write results/ladder-NAME.json.
 
     Args:
         name: which ladder
@@ -206,17 +206,17 @@ def ablations(
     first, *others = LADDERS[name]
     if epochs:
         first = Step(first.name, first.change | {"training.epochs": epochs})
-    ladder = (first, *others)
-    title = f"ablations-{name}"
+    rungs = (first, *others)
+    title = f"ladder-{name}"
     jobs = []
     for seed in range(seeds):
         changes = [f"data.root={root}", *(set or []), f"training.seed={seed}"]
-        plans = read_ladder(ladder, changes)
-        for step in ladder:
+        plans = read_ladder(rungs, changes)
+        for step in rungs:
             slug = re.sub(r"\W+", "-", step.name).strip("-").lower()
             plan = plans[step.name]
             about = {
-                "after": bases(ladder)[step.name],
+                "after": bases(rungs)[step.name],
                 "change": step.change,
                 "prediction": "none",
             }
@@ -231,4 +231,4 @@ def ablations(
 
 
 if __name__ == "__main__":
-    run(ablations)
+    run(ladder)
