@@ -10,7 +10,7 @@ from small import spent
 from torch import nn
 from torch.testing import assert_close
 
-from vit_tutorial import VisionTransformer, ViTConfig, models
+from vit_tutorial import VisionTransformer, ViTConfig, models, variants
 from vit_tutorial.model import count_parameters
 from vit_tutorial.training.config import TrainConfig
 from vit_tutorial.training.optimizers import make_optimizers
@@ -32,14 +32,14 @@ def load_plain(variant: nn.Module) -> VisionTransformer:
 
 
 def test_stochastic_depth_is_off_in_evaluation():
-    model = models.StochasticDepth(CONFIG).eval()
+    model = variants.StochasticDepth(CONFIG).eval()
     assert_close(model(images()), load_plain(model)(images()))
     assert count_parameters(model) == count_parameters(VisionTransformer(CONFIG))
 
 
 def test_stochastic_depth_leaves_out_whole_branches_of_an_image_and_keeps_the_mean():
     torch.manual_seed(0)
-    block = models.StochasticDepth(CONFIG).blocks[-1]
+    block = variants.StochasticDepth(CONFIG).blocks[-1]
     for end in (block.end1, block.end2):
         assert end.rate == pytest.approx(0.1)
         full = torch.randn(1, 5, 16)
@@ -54,13 +54,13 @@ def test_stochastic_depth_leaves_out_whole_branches_of_an_image_and_keeps_the_me
 
 
 def test_the_rate_grows_linearly_with_depth():
-    model = models.StochasticDepth(CONFIG)
+    model = variants.StochasticDepth(CONFIG)
     rates = [(block.end1.rate, block.end2.rate) for block in model.blocks]
     assert rates == [pytest.approx((rate, rate)) for rate in (0.1 / 3, 0.2 / 3, 0.1)]
 
 
 def test_layer_scale_at_one_is_the_plain_model_and_at_zero_the_identity():
-    model = models.LayerScale(CONFIG).eval()
+    model = variants.LayerScale(CONFIG).eval()
     factors = [
         value for name, value in model.named_parameters() if name.endswith("factors")
     ]
@@ -78,25 +78,25 @@ def test_layer_scale_at_one_is_the_plain_model_and_at_zero_the_identity():
 
 
 def test_both_have_both():
-    model = models.StochasticDepthAndLayerScale(CONFIG)
+    model = variants.StochasticDepthAndLayerScale(CONFIG)
     for block in model.blocks:
         for end in (block.end1, block.end2):
             kinds = [type(module) for module in end]
-            assert kinds == [models.Diagonal, models.DropPath]
+            assert kinds == [variants.Diagonal, variants.DropPath]
     added = 2 * CONFIG.depth * CONFIG.dim
     plain = count_parameters(VisionTransformer(CONFIG))
     assert count_parameters(model) == plain + added
 
 
 def test_a_variant_gives_its_attention():
-    for kind in (models.StochasticDepth, models.LayerScale):
+    for kind in (variants.StochasticDepth, variants.LayerScale):
         logits, weights = kind(CONFIG).eval()(images(), return_attention=True)
         assert [one.shape for one in weights] == [(4, 2, 5, 5)] * CONFIG.depth
 
 
 def test_muon_takes_the_matrices_of_a_variant_and_no_factors():
     muon, adamw = make_optimizers(
-        models.LayerScale(CONFIG), TrainConfig(optimizer="muon")
+        variants.LayerScale(CONFIG), TrainConfig(optimizer="muon")
     )
     assert (
         sum(p.numel() for p in muon.param_groups[0]["params"])

@@ -1,109 +1,30 @@
 """The models that a run can name: the Vision Transformer, its variants, two CNNs."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
 
-import torch
 from torch import Tensor, nn
 
 from vit_tutorial.config import ViTConfig
 from vit_tutorial.embedding import ResidualNetwork
 from vit_tutorial.model import VisionTransformer
-
-
-class DropPath(nn.Module):
-    """In training leave out a branch for some images, and scale it up for the others.
-
-    Each image loses it with probability `rate` (Huang et al. 2016).
-    """
-
-    def __init__(self, rate: float) -> None:
-        super().__init__()
-        self.rate = rate
-
-    def forward(self, branch: Tensor) -> Tensor:
-        if not self.training or self.rate == 0:
-            return branch
-        kept = branch.new_empty(len(branch), *[1] * (branch.ndim - 1))
-        return branch * kept.bernoulli_(1 - self.rate) / (1 - self.rate)
-
-
-class Diagonal(nn.Module):
-    """A learnt factor for each of the D values of a token: (B, T, D) -> (B, T, D)."""
-
-    def __init__(self, dim: int, start: float) -> None:
-        super().__init__()
-        self.factors = nn.Parameter(torch.full((dim,), start))
-
-    def forward(self, branch: Tensor) -> Tensor:
-        return branch * self.factors
-
-
-class BranchedBlock(nn.Module):
-    """An encoder block whose branches pass through modules of their own before they are
-    added to x.
-    """
-
-    def __init__(self, block: Any, ends: Sequence[nn.Module]) -> None:
-        super().__init__()
-        self.norm1 = block.norm1
-        self.attention = block.attention
-        self.norm2 = block.norm2
-        self.mlp = block.mlp
-        self.end1, self.end2 = ends
-
-    def forward(
-        self, x: Tensor, return_attention: bool = False
-    ) -> Tensor | tuple[Tensor, Tensor]:
-        mixed = self.attention(self.norm1(x), return_attention)
-        if return_attention:
-            mixed, weights = mixed
-        x = x + self.end1(mixed)
-        x = x + self.end2(self.mlp(self.norm2(x)))
-        return (x, weights) if return_attention else x
-
-
-class StochasticDepth(VisionTransformer):
-    """Branches that leave out some images in training, more of them in later blocks.
-
-    The rate grows linearly with the depth, up to `rate` in the last block (Huang et al.
-    2016, section 3); both branches of a block draw for themselves, at the rate of DeiT
-    (Touvron et al. 2021).
-    """
-
-    rate = 0.1
-
-    def make_block(self, index: int) -> nn.Module:
-        rate = self.rate * (index + 1) / self.config.depth
-        return BranchedBlock(
-            super().make_block(index), [DropPath(rate) for _ in range(2)]
-        )
-
-
-class LayerScale(VisionTransformer):
-    """Each branch is scaled by learnt factors that start small (Touvron et al. 2021,
-    "Going deeper with image transformers"): at 0.1, the paper's value for up to 18
-    blocks.
-    """
-
-    start = 0.1
-
-    def make_block(self, index: int) -> nn.Module:
-        ends = [Diagonal(self.config.dim, self.start) for _ in range(2)]
-        return BranchedBlock(super().make_block(index), ends)
-
-
-class StochasticDepthAndLayerScale(StochasticDepth):
-    """Both: a branch is scaled, then left out for some images."""
-
-    start = 0.1
-
-    def make_block(self, index: int) -> nn.Module:
-        block = super().make_block(index)
-        for name in ("end1", "end2"):
-            scale = Diagonal(self.config.dim, self.start)
-            setattr(block, name, nn.Sequential(scale, getattr(block, name)))
-        return block
+from vit_tutorial.variants import (
+    ConvolutionalStart,
+    LayerScale,
+    MimeticStart,
+    NoNorm,
+    NoPositions,
+    NoResidual,
+    PostNorm,
+    QKNorm,
+    Registers,
+    RMSNorm,
+    Rotary,
+    RotaryBesideAdded,
+    Since2020,
+    StochasticDepth,
+    StochasticDepthAndLayerScale,
+    UniformStart,
+)
 
 
 class CNN(nn.Module):
@@ -177,6 +98,19 @@ MODELS: dict[str, Callable[[ViTConfig], nn.Module]] = {
     "stochastic-depth": StochasticDepth,
     "layer-scale": LayerScale,
     "stochastic-depth-and-layer-scale": StochasticDepthAndLayerScale,
+    "no-positions": NoPositions,
+    "no-residual": NoResidual,
+    "no-norm": NoNorm,
+    "post-norm": PostNorm,
+    "uniform-start": UniformStart,
+    "mimetic-start": MimeticStart,
+    "convolutional-start": ConvolutionalStart,
+    "registers": Registers,
+    "rms-norm": RMSNorm,
+    "qk-norm": QKNorm,
+    "rope": Rotary,
+    "rope-beside-added": RotaryBesideAdded,
+    "since-2020": Since2020,
     "cnn": CNN,
     "resnet-small": SmallResNet,
     "resnet18": resnet18,

@@ -20,6 +20,7 @@ ORDER = [
     "block",
     "model",
     "initialisation",
+    "variants",
     "models",
     "resolution",
     "data",
