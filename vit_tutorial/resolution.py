@@ -28,9 +28,14 @@ class AtResolution(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         model = self.model
-        patches = model.embedder.project(images)
-        tokens = model.embedder.place(patches, positions_for(model, images))
+        tokens = embed(model, images)
         return model.classify(cast("Tensor", model.encode(tokens)))
+
+
+def embed(model: VisionTransformer, images: Tensor) -> Tensor:
+    """Images of any size that patches fill to tokens: (B, C, Y, X) -> (B, T, D)."""
+    patches = model.embedder.project(images)
+    return model.embedder.place(patches, positions_for(model, images))
 
 
 def positions_for(model: VisionTransformer, images: Tensor) -> Tensor:

@@ -9,8 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vit_tutorial.model import VisionTransformer
+from vit_tutorial.resolution import embed
 from vit_tutorial.selfsup.config import DINOConfig
-from vit_tutorial.selfsup.learner import Learner, deviation, embed, encode, pooled
+from vit_tutorial.selfsup.learner import Learner, deviation, encode, pooled
 
 
 def dino_loss(student: Tensor, teacher: Tensor) -> Tensor:
@@ -55,7 +56,8 @@ class DINO(Learner):
     Both see crops of the same images, the teacher the global ones only. Its outputs are
     centred, lest one output win everywhere, and sharpened by a low temperature, lest
     all be alike. `entropy` is that of its answers for one image, as a share of the
-    largest, ln K: 1 or 0 for good is a collapse.
+    largest, ln K: 1 or 0 for good is a collapse. Other than in the paper's code no
+    temperature warms up, and the last layer learns from the start.
     """
 
     watches = ("deviation", "entropy")

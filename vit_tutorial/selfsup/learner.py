@@ -10,7 +10,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vit_tutorial.model import VisionTransformer
-from vit_tutorial.resolution import positions_for
 from vit_tutorial.selfsup.masking import random_masks, target_patches
 
 
@@ -88,12 +87,6 @@ def grid_of(model: VisionTransformer, images: Tensor) -> tuple[int, int]:
     """Patches down and across of images (B, C, Y, X) of any size."""
     side = model.config.patch_size
     return images.shape[-2] // side, images.shape[-1] // side
-
-
-def embed(model: VisionTransformer, images: Tensor) -> Tensor:
-    """Images of any size that patches fill to tokens: (B, C, Y, X) -> (B, T, D)."""
-    patches = model.embedder.project(images)
-    return model.embedder.place(patches, positions_for(model, images))
 
 
 def encode(model: VisionTransformer, tokens: Tensor) -> Tensor:

@@ -6,8 +6,9 @@ from torch import Tensor, nn
 from vit_tutorial.block import EncoderBlock
 from vit_tutorial.embedding import interpolate_positions, sincos_positions
 from vit_tutorial.model import VisionTransformer, initialise
+from vit_tutorial.resolution import embed
 from vit_tutorial.selfsup.config import MaskingConfig
-from vit_tutorial.selfsup.learner import MaskedLearner, embed, encode, grid_of
+from vit_tutorial.selfsup.learner import MaskedLearner, encode, grid_of
 from vit_tutorial.selfsup.masking import restore, visible
 
 HEAD_DIM = 16  # of the decoder: heads of this width

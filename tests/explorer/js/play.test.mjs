@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { player } from "../../../vit_tutorial/explorer/js/explorer/play.js";
+import { player } from "../../../vit_tutorial/explorer/js/frame/play.js";
 
 test("play moves step by step and stops at the end", ({ mock }) => {
   mock.timers.enable({ apis: ["setInterval"] });

@@ -552,7 +552,7 @@ function drawColours(canvas, colours) {
   penOf(canvas, colours.length, 1).drawImage(scale.put(), 0, 0);
 }
 
-// explorer/play.js
+// frame/play.js
 var PACE = 800;
 function player(next, move) {
   let playing = null;

@@ -1,6 +1,21 @@
 // Made by `make bundle` from vit_tutorial/explorer/js: change it there.
 
-// explorer/play.js
+// frame/dom.js
+var make = (tag, properties = {}) => Object.assign(document.createElement(tag), properties);
+function frame(element, name, layout) {
+  element.classList.add(name, "tex2jax_ignore", "mathjax_ignore");
+  element.innerHTML = layout;
+  element.addEventListener("keydown", (event) => event.stopPropagation());
+  return (selector) => element.querySelector(selector);
+}
+var controls = 0;
+var page = Math.random().toString(36).slice(2);
+function labelled(text, control) {
+  control.id = `vit-${page}-${controls++}`;
+  return make("label", { textContent: text, htmlFor: control.id });
+}
+
+// frame/play.js
 var PACE = 800;
 function player(next, move) {
   let playing = null;
@@ -23,21 +38,6 @@ function player(next, move) {
     go();
   }
   return { toggle, stop, playing: () => playing };
-}
-
-// frame/dom.js
-var make = (tag, properties = {}) => Object.assign(document.createElement(tag), properties);
-function frame(element, name, layout) {
-  element.classList.add(name, "tex2jax_ignore", "mathjax_ignore");
-  element.innerHTML = layout;
-  element.addEventListener("keydown", (event) => event.stopPropagation());
-  return (selector) => element.querySelector(selector);
-}
-var controls = 0;
-var page = Math.random().toString(36).slice(2);
-function labelled(text, control) {
-  control.id = `vit-${page}-${controls++}`;
-  return make("label", { textContent: text, htmlFor: control.id });
 }
 
 // film/mount.js

@@ -19,7 +19,7 @@ import { classBars } from "./bars.js";
 import { controls } from "./controls.js";
 import { presentView, weightsOf, wholeView } from "./decode.js";
 import { drawColours, largeMaps } from "./maps.js";
-import { player } from "./play.js";
+import { player } from "../frame/play.js";
 import { onMaps, onPatches } from "./pointing.js";
 import * as say from "./sentences.js";
 import {

@@ -3,8 +3,8 @@
 // data: title, names (one a frame), frames (PNGs in base64, of one size), width (of a
 //   frame, in its own pixels).
 
-import { player } from "../explorer/play.js";
 import { frame, labelled, make } from "../frame/dom.js";
+import { player } from "../frame/play.js";
 
 const WIDE = 640; // pixels of the page: a small frame is enlarged as often as it fits
 
