@@ -99,8 +99,8 @@ def test_an_export_takes_the_place_of_an_earlier_one(tmp_path):
     }
 
 
-@pytest.mark.parametrize("name", ["cnn", "resnet-small"])
-def test_a_cnn_is_refused(tmp_path, name):
+@pytest.mark.parametrize("name", ["cnn", "resnet-small", "no-norm", "registers"])
+def test_a_model_that_the_engine_does_not_know_is_refused(tmp_path, name):
     config = ViTConfig(16, 8, dim=16, depth=1, heads=1, name=name)
     with pytest.raises(ValueError, match=f"^the model is '{name}', the web format is"):
         export_web(build_model(config), run_of(config), tmp_path / "web")

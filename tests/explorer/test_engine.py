@@ -75,6 +75,18 @@ ODD = {
         positions="sincos",
         norm_eps=1e-3,
     ),
+    "nowhere": ViTConfig(12, 4, dim=8, depth=2, heads=2, name="no-positions"),
+    "uniform": ViTConfig(12, 4, dim=8, depth=2, heads=2, name="uniform-start"),
+    "mimetic": ViTConfig(12, 4, dim=8, depth=2, heads=2, name="mimetic-start"),
+    "as-a-convolution": ViTConfig(
+        12,
+        4,
+        dim=8,
+        depth=2,
+        heads=2,
+        positions="sincos",
+        name="convolutional-start",
+    ),
     "hybrid-prime": ViTConfig(
         (6, 9), 3, 1, 2, dim=6, depth=1, heads=2, embedder="hybrid"
     ),

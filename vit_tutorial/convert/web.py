@@ -20,6 +20,10 @@ VARIANTS = (
     "layer-scale",
     "stochastic-depth",
     "stochastic-depth-and-layer-scale",
+    "no-positions",
+    "uniform-start",
+    "mimetic-start",
+    "convolutional-start",
 )
 DTYPES = {"float32": torch.float32, "float16": torch.float16}
 ALIGNMENT = 4  # bytes: where a tensor of four-byte numbers may begin

@@ -48,6 +48,7 @@
 const FORMAT = 1;
 const VARIANTS = [
   "vit", "layer-scale", "stochastic-depth", "stochastic-depth-and-layer-scale",
+  "no-positions", "uniform-start", "mimetic-start", "convolutional-start",
 ];
 const PROJECTIONS = { manual, convolutional, stem, hybrid };
 const SCALES = Array.from({ length: 32 }, (_, exponent) => 2 ** (exponent - 25));
