@@ -17,7 +17,7 @@ runs/self_supervision-NAME-STEP-SEED; "seconds" is the sum over their epochs, va
 included.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -52,14 +52,14 @@ SCRATCH = "scratch"
 class Study:
     """Which recipe of the package each method is, and which one trains on with labels.
 
-    `labels`: how many labelled images, 0 for all. `longer`: how many times as many
-    epochs a run from scratch has as one that was pre-trained.
+    `labels`: for each number of labelled images, 0 for all, how many epochs a run has
+    that was pre-trained, and how many one from scratch; an epoch is as long with few as
+    with all.
     """
 
     methods: dict[str, str]
     recipe: str
-    labels: tuple[int, ...]
-    longer: float
+    labels: dict[int, tuple[int, int]]
 
 
 def methods(name: str) -> dict[str, str]:
@@ -71,10 +71,13 @@ STUDIES = {
     "stacks": Study(
         methods("stacks") | {"dino, no centring": "dino-stacks"},
         "finetune-stacks",
-        (20, 100, 0),
-        2.5,
+        {20: (12, 30), 100: (12, 30), 0: (12, 30)},
     ),
-    "stl10": Study(methods("stl10"), "finetune-stl10", (40, 400, 0), 2),
+    "stl10": Study(
+        methods("stl10"),
+        "finetune-stl10",
+        {40: (10, 50), 400: (20, 60), 0: (40, 80)},
+    ),
 }
 # settings that tell a method from its recipe
 CHANGES = {"dino, no centring": ["training.dino.centering=false"]}
@@ -182,7 +185,7 @@ def self_supervision(
                     partial(same_settings, plan),
                 )
             )
-        for labels in study.labels:
+        for labels, (after, alone) in study.labels.items():
             for start in (SCRATCH, *pretrained):
                 if start in FROZEN:
                     continue
@@ -191,10 +194,8 @@ def self_supervision(
                 changes = [*data, f"data.labelled={labels}"]
                 if before:
                     changes.append(f"training.init={before[1]}")
+                changes.append(f"training.epochs={after if before else alone}")
                 plan = seeded(read_plan(study.recipe, changes), seed)
-                if not before:
-                    epochs = round(study.longer * plan.training.epochs)
-                    plan = replace(plan, training=replace(plan.training, epochs=epochs))
                 out = folder(name, step, seed)
                 jobs.append(
                     Job(

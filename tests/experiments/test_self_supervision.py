@@ -46,7 +46,7 @@ def study(tmp_path, monkeypatch):
         text = yaml.safe_dump(TINY | {"training": training})
         (tmp_path / f"{objective}.yaml").write_text(text, encoding="utf-8")
     finetune = recipes.pop("finetune")
-    made = Study(recipes, finetune, (20, 0), 2)
+    made = Study(recipes, finetune, {20: (2, 3), 0: (1, 2)})
     monkeypatch.setitem(self_supervision.STUDIES, "stacks", made)
 
     def read():
@@ -82,13 +82,13 @@ def test_every_step_is_trained_once_and_kept(study, capsys):
         if name.endswith("labels")
     }
     assert epochs == {
-        "scratch, 20 labels": 4,
+        "scratch, 20 labels": 3,
         "mae, 20 labels": 2,
-        "scratch, all labels": 4,
-        "mae, all labels": 2,
+        "scratch, all labels": 2,
+        "mae, all labels": 1,
     }
     before = capsys.readouterr().out.count("epoch")
-    assert before == 2 * (2 + 2 + 4 + 2 + 4 + 2)
+    assert before == 2 * (2 + 2 + 3 + 2 + 2 + 1)
     self_supervision.self_supervision("stacks", seeds=2)
     assert "epoch" not in capsys.readouterr().out and read() == steps
 
