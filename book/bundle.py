@@ -19,6 +19,7 @@ ENTRIES = (
     "workbench.js",
     "film.js",
     "scatter.js",
+    "deck.js",
 )
 WORKER = "engine_worker.js"  # a script of its own: a text in the bundles
 HEADER = "// Made by `make bundle` from vit_tutorial/explorer/js: change it there."

@@ -40,7 +40,7 @@ def package_digest() -> str:
 
 
 def not_executed(path: Path) -> bool:
-    pieces = r"\b(explore|drag_tokens|film|scatter)\("
+    pieces = r"\b(explore|drag_tokens|film|scatter|deck)\("
     moves = re.search(pieces, path.read_text(encoding="utf-8"))
     return EXECUTE == "none" or (EXECUTE == "explorers" and not moves)
 

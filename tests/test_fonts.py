@@ -76,6 +76,11 @@ def figures(names):
     yield plots.show_steps(
         {name: [0.5] for name in names}, dict.fromkeys(names), images=100
     )
+    runs = {"mean": 0.5, "spread": None, "runs": [{"val_accuracy": 0.5}]}
+    arms = [{"name": name} | runs for name in names]
+    yield plots.plot_cards(
+        [{"question": "?", "asked": names[0], "prediction": 0.5, "arms": arms}]
+    )
     yield draw_attention(
         torch.zeros(count, 3, 8, 8, dtype=torch.uint8),
         torch.rand(count, 4),

@@ -250,3 +250,43 @@ def test_show_steps_says_what_each_gained_on_the_one_it_comes_after():
     assert bars.get_segments()[0][:, 0] == pytest.approx([39, 41])
     assert axis.get_ylim()[0] > axis.get_ylim()[1]  # read from top to bottom
     drawn(figure)
+
+
+def test_plot_cards_draws_every_run_and_the_prediction_in_its_row():
+    def arm(name, mean, spread, *scores):
+        runs = [{"val_accuracy": score} for score in scores]
+        return {"name": name, "mean": mean, "spread": spread, "runs": runs}
+
+    whole = arm("as it is", 0.96, 0.0141, 0.95, 0.97)
+    less = [arm("half", 0.7, None, 0.7), arm("none", 0.4, 0.0424, 0.37, 0.43)]
+    question = "What if all of it, from the first block to the last, were taken away?"
+    cards = [
+        {"question": question, "asked": "none", "prediction": 0.55},
+        {"question": "And half?", "asked": "half", "prediction": 0.8},
+    ]
+    figure = plots.plot_cards(
+        [cards[0] | {"arms": [whole, *less]}, cards[1] | {"arms": [whole, less[0]]}]
+    )
+    drawn(figure)
+    upper, lower = figure.axes
+    means, runs, prediction = upper.lines
+    assert runs.get_xdata() == pytest.approx([95, 97, 70, 37, 43])
+    assert list(runs.get_ydata()) == [0, 0, 1, 2, 2]
+    assert means.get_xdata() == pytest.approx([96, 70, 40])
+    assert prediction.get_xydata()[0] == pytest.approx([55, 2])
+    assert lower.lines[2].get_xydata()[0] == pytest.approx([80, 1])
+    assert prediction.get_markerfacecolor() == "none"
+    numbers = [text.get_text() for text in upper.texts]
+    assert numbers == ["96.0 ± 1.4", "70.0", "40.0 ± 4.2"]
+    names = [label.get_text() for label in upper.get_yticklabels()]
+    assert names == ["as it is", "half", "none"]
+    assert upper.get_ylim()[0] > upper.get_ylim()[1]  # the first arm on top
+    title = upper.get_title(loc="left")
+    assert "\n" in title and title.replace("\n", " ") == question
+    renderer = figure.canvas.get_renderer()
+    assert upper.get_tightbbox(renderer).x1 <= figure.bbox.x1
+    assert lower.get_xlim() == upper.get_xlim() == (0, 100)
+    assert lower.get_xlabel() == "validation accuracy (%)"
+    (legend,) = figure.legends
+    words = [text.get_text() for text in legend.get_texts()]
+    assert words == ["mean", "run", "predicted before"]

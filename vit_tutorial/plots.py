@@ -1,6 +1,7 @@
 """Figures in one shared style: readable at phone width, safe for colour-blind eyes."""
 
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -438,3 +439,77 @@ def show_steps(
     axis.set(xlabel="validation accuracy, %")
     axis.invert_yaxis()
     return fitted(figure)
+
+
+def plot_cards(cards: Sequence[dict]) -> Figure:
+    """Recorded runs and what was predicted of them: a panel a card, a row an arm, the
+    number at the right the mean with its spread, in per cent.
+
+    A card is as `explorer.deck.deck` takes it. Dots are runs, bars their means; the
+    diamond is the prediction, in the row of the arm that it was about.
+    """
+    titles = [literal(fill(str(card["question"]), 62)) for card in cards]
+    counts = [len(card["arms"]) for card in cards]
+    lines = sum(title.count("\n") + 1 for title in titles)
+    figure, axes = plt.subplots(
+        len(cards),
+        figsize=(WIDTH, 0.3 * sum(counts) + 0.2 * lines + 0.15 * len(cards) + 0.9),
+        height_ratios=counts,
+        sharex=True,
+        squeeze=False,
+    )
+    for axis, card, title in zip(axes[:, 0], cards, titles, strict=True):
+        _draw_card(axis, card)
+        axis.set_title(title, loc="left", fontsize=10)
+    axes[-1, 0].set_xlabel("validation accuracy (%)")
+    figure.legend(
+        *axes[0, 0].get_legend_handles_labels(), loc="outside upper right", ncols=3
+    )
+    return fitted(figure)
+
+
+def _draw_card(axis: plt.Axes, card: dict) -> None:
+    """The rows of a card, the first arm on top."""
+    arms = card["arms"]
+    names = [arm["name"] for arm in arms]
+    runs = [
+        (100 * run["val_accuracy"], row)
+        for row, arm in enumerate(arms)
+        for run in arm["runs"]
+    ]
+    means = [100 * arm["mean"] for arm in arms]
+    axis.plot(
+        means,
+        range(len(arms)),
+        "|",
+        color=QUERY,
+        markersize=12,
+        markeredgewidth=2.5,
+        label="mean",
+    )
+    axis.plot(*zip(*runs, strict=True), "o", color=RESIDUAL, markersize=4, label="run")
+    axis.plot(
+        100 * card["prediction"],
+        names.index(card["asked"]),
+        "D",
+        color="#D55E00",
+        fillstyle="none",
+        markersize=8,
+        markeredgewidth=1.5,
+        label="predicted before",
+    )
+    for row, (arm, mean) in enumerate(zip(arms, means, strict=True)):
+        several = len(arm["runs"]) > 1
+        spread = f" ± {100 * arm['spread']:.1f}" if several else ""
+        axis.text(
+            1.03,
+            row,
+            f"{mean:.1f}{spread}",
+            transform=axis.get_yaxis_transform(),
+            va="center",
+        )
+    axis.set_yticks(range(len(arms)), [literal(fill(str(n), 24)) for n in names])
+    axis.set(xlim=(0, 100), ylim=(len(arms) - 0.5, -0.5))
+    axis.grid(axis="x", alpha=0.3)
+    for line in axis.lines:
+        line.set_clip_on(False)  # marks at 0 and 100 are whole

@@ -147,7 +147,8 @@ FINDINGS = """async () => {
 EMPTY = (
     ".vit-explorer:not([data-loaded=all]), .vit-workbench:not([aria-busy=false]),"
     " .vit-tokens:not(:has(td)), .vit-calculator:not(:has(td)),"
-    " .vit-film:not(:has(img)), .vit-scatter:not(:has(.marker))"
+    " .vit-film:not(:has(img)), .vit-scatter:not(:has(.marker)),"
+    " .vit-deck:not(:has(circle))"
 )
 
 
