@@ -116,6 +116,12 @@ def test_a_card_shows_the_others_only_after_the_guess(guarded, tmp_path):
         "learned": ("63.0 ± 1.4 %", at([63], [62, 64], [], [])),
         "none": ("38.1 ± 1.4 %", at([38.1], [37.1, 39.1], [52], [55])),
     }
+    ours, bar, guess = (
+        shown.locator(f".row .{name} > *").last.bounding_box()
+        for name in ("we", "mean", "you")
+    )
+    middles = [box["y"] + box["height"] / 2 for box in (ours, bar, guess)]
+    assert middles[0] + 9 < middles[1] < middles[2] - 9  # none hides another
     assert shown.get_by_role("status").inner_text() == SAID[0]
     assert shown.get_by_role("status").get_attribute("aria-live") == "polite"
     legend = shown.locator(".legend > span").all_inner_texts()
