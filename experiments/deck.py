@@ -61,7 +61,8 @@ class Deck:
 
 def read_deck(name: str) -> Deck:
     """The deck of experiments/cards/NAME.yaml. Raises ValueError for a card whose
-    `asked` or teacher is none of its arms, or whose asked arm is the first.
+    `asked` or teacher is none of its arms, whose asked arm is the first, or one of
+    whose arms leaves out the recipe's own rate.
     """
     stored = yaml.safe_load((CARDS / f"{name}.yaml").read_text(encoding="utf-8"))
     rates = tuple(stored["rates"])
@@ -74,7 +75,12 @@ def read_deck(name: str) -> Deck:
                 f"card {card.name!r} asks for {card.asked!r}, expected one of"
                 f" {list(arms)[1:]}"
             )
-        for arm in arms.values():
+        for title, arm in arms.items():
+            if 1 not in arm.rates:
+                raise ValueError(
+                    f"arm {title!r} of card {card.name!r} is not tried at rate 1, the"
+                    " recipe's"
+                )
             if arm.teacher is not None and arm.teacher not in arms:
                 raise ValueError(
                     f"card {card.name!r} has no arm {arm.teacher!r} to learn from"

@@ -97,6 +97,7 @@ def test_every_arm_is_a_plan_that_differs_from_the_deck_as_it_says(name):
 @pytest.mark.parametrize("name", DECKS)
 def test_every_card_asks_what_an_arm_answers(name):
     cards = read_deck(name).cards
+    assert read_deck(name).name == name
     assert len({card.name for card in cards}) == len(cards)
     for card in cards:
         assert 0 <= card.prediction <= 100 and card.question.endswith("?")
@@ -115,6 +116,7 @@ def test_a_card_that_asks_for_no_arm_of_its_own_is_refused(tmp_path, monkeypatch
         ),
         ("one", "{one: {}, two: {model.depth: 2}}", "asks for 'one', expected one of"),
         ("two", "{one: {}, two: {teacher: CNN}}", "no arm 'CNN' to learn from"),
+        ("two", "{one: {}, two: {rates: [2]}}", "arm 'two' of card 'a' is not tried"),
     ):
         (tmp_path / "own.yaml").write_text(
             text + card % (asked, arms), encoding="utf-8"
@@ -124,6 +126,12 @@ def test_a_card_that_asks_for_no_arm_of_its_own_is_refused(tmp_path, monkeypatch
 
 
 # ---- how it is dealt
+
+
+def chosen(tuning):
+    """Which rate counts: the recipe's, unless another is two points better."""
+    best = max(tuning, key=lambda rate: tuning[rate])
+    return best if tuning[best] > tuning["1"] + 0.02 else "1"
 
 
 def test_cards_are_dealt_once_and_an_arm_of_two_cards_is_trained_once(desk, capsys):
@@ -148,15 +156,14 @@ def test_cards_are_dealt_once_and_an_arm_of_two_cards_is_trained_once(desk, caps
     # the first arm of the other card is the same
     (guidance,) = [card for card in result["cards"] if card["name"] == "guidance"]
     assert guidance["arms"] == [plain | {"name": "alone"}]
-    # three rates on the tuning seed, and the best of them on two seeds
-    best = max(mean["tuning"], key=lambda rate: mean["tuning"][rate])
-    names = [f"ablations-stacks-pooling-mean-{rate}-100" for rate in ("0.5", "1", "2")]
-    names += [f"ablations-stacks-pooling-mean-{best}-{seed}" for seed in (0, 1)]
+    # three rates on the tuning seed, then two seeds at one of them
+    rate = chosen(mean["tuning"])
+    names = [f"ablations-stacks-pooling-mean-{one}-100" for one in ("0.5", "1", "2")]
+    names += [f"ablations-stacks-pooling-mean-{rate}-{seed}" for seed in (0, 1)]
     assert [name for name in desk[1] if "-mean-" in name] == names
-    rate = 1e-3 * float(best)
     last = (desk[0] / "runs" / names[-1] / "config.json").read_text(encoding="utf-8")
     training = json.loads(last)["training"]
-    assert training["peak_lr"] == rate and training["seed"] == 1
+    assert training["peak_lr"] == 1e-3 * float(rate) and training["seed"] == 1
     assert json.loads(last)["data"]["split_seed"] == 1
 
     count = len(desk[1])
@@ -182,6 +189,20 @@ def test_what_the_result_says_of_a_rate_is_not_measured_again(desk):
     count = len(desk[1])
     ablations.ablations("stacks", seeds=2, cards=["pooling"])
     assert [name[-2:] for name in desk[1][count:]] == ["-1", "-1"]
+
+
+@pytest.mark.parametrize(
+    ("tuning", "rate"),
+    [
+        ({"0.5": 0.5, "1": 0.94, "2": 0.95}, 1),
+        ({"0.5": 0.5, "1": 0.92, "2": 0.95}, 2),
+        ({"0.5": 0.97, "1": 0.92, "2": 0.95}, 0.5),
+    ],
+)
+def test_another_rate_counts_where_it_is_clearly_better(monkeypatch, tuning, rate):
+    study = ablations.Study(SMALL, "data")
+    monkeypatch.setattr(study, "tuning", lambda arm: tuning)
+    assert study.rate(MEAN) == rate
 
 
 def test_a_rate_at_which_training_diverges_is_not_the_best(desk, monkeypatch):
