@@ -284,6 +284,10 @@ class Registers(VisionTransformer):
         return encoded[:, own]
 
 
+class RegistersAndLayerScale(Registers, LayerScale):
+    """Both, as in DINOv2 with registers (Darcet et al. 2024)."""
+
+
 class RMSNorm(OtherNorm):
     """A norm without mean and offset (Zhang and Sennrich 2019)."""
 
