@@ -759,6 +759,14 @@ def test_transformers_by_name_or_folder(hub, kind):
     assert asked == {"config.json", "model.safetensors"}
 
 
+def test_loading_leaves_pytorch_as_it_was(hub):
+    of_transformers().save_pretrained(hub.root / "someone/small")
+    torch.utils._device._device_constructors.cache_clear()  # as in a new process
+    convert.from_transformers("someone/small")
+    with torch.device("meta"):
+        assert torch.linspace(0, 1, 2).is_meta
+
+
 def names(hub):
     """How each library would be asked for the same repository."""
     _, folder = share_timm(hub)

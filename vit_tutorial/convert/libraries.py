@@ -329,6 +329,10 @@ def load_transformers(name: str) -> nn.Module:
     expected = ROOTS["transformers"]
     require(kind in expected, f"{name} is a {kind}, expected {' or '.join(expected)}")
     path = hub_weights(name)
+    # from_pretrained replaces torch.linspace for a moment: PyTorch must have listed its
+    # own before, or `with torch.device(...)` no longer heeds it
+    with torch.device("cpu"):
+        torch.empty(0)
     model, report = getattr(transformers, kind).from_pretrained(
         path.parent,
         use_safetensors=True,
