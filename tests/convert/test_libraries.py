@@ -349,6 +349,9 @@ def test_registers_with_positions_come_as_their_sum():
     pictures = images(ours.config)
     assert_close(ours(pictures), theirs(pictures), atol=1e-5, rtol=1e-5)
     assert_close(ours.registers, theirs.reg_token + theirs.pos_embed[:, 1:5])
+    theirs.to(torch.bfloat16)  # summed with all digits
+    added = theirs.reg_token.float() + theirs.pos_embed[:, 1:5].float()
+    assert torch.equal(convert.from_timm(theirs).registers, added)
 
 
 def test_biases_that_they_lack_are_zero():
@@ -429,8 +432,8 @@ def changed(model, part, other):
     return model
 
 
-class OwnBlock(timm.Block):
-    """A block that may compute anything."""
+class Block(timm.Block):
+    """A block of a known name that may compute anything."""
 
 
 def with_eps():
@@ -460,23 +463,23 @@ REFUSED_TIMM = {
     ),
     "patch_embed.norm.weight has no place in this model: a norm of the"
     " patches": partial(of_timm, embed_norm_layer="layernorm"),
-    "blocks.0.mlp is a GluMlp, which has no place in this model: SwiGLU": partial(
+    "blocks.0.mlp is timm's GluMlp, which has no place in this model: SwiGLU": partial(
         of_timm, mlp_layer=timm.SwiGLUPacked, mlp_ratio=2
     ),
-    "blocks.0 is a ResPostBlock, which has no place in this model": partial(
+    "blocks.0 is timm's ResPostBlock, which has no place in this model": partial(
         of_timm, block_fn=timm.ResPostBlock
     ),
-    "blocks.0 is a OwnBlock, which has no place in this model": partial(
-        of_timm, block_fn=OwnBlock
+    "blocks.0 is test_libraries's Block, which has no place in this model": partial(
+        of_timm, block_fn=Block
     ),
-    "blocks.0.mlp.act is a QuickGELU, which has no place in this model": partial(
+    "blocks.0.mlp.act is timm's QuickGELU, which has no place in this model": partial(
         of_timm, act_layer="quick_gelu"
     ),
-    "blocks.0.mlp.act is a GELUTanh, which has no place in this model: a GELU that is"
-    " approximated": partial(of_timm, act_layer="gelu_tanh"),
+    "blocks.0.mlp.act is timm's GELUTanh, which has no place in this model: a GELU that"
+    " is approximated": partial(of_timm, act_layer="gelu_tanh"),
     "blocks.0.mlp.act is a GELU that is approximated, which has no place in this"
     " model": partial(of_timm, act_layer=partial(nn.GELU, approximate="tanh")),
-    "blocks.0.norm1 is a RmsNorm, which has no place in this model": partial(
+    "blocks.0.norm1 is timm's RmsNorm, which has no place in this model": partial(
         of_timm, norm_layer="rmsnorm"
     ),
     "the model has 1 GELUs in 2 blocks": lambda: changed(
@@ -511,7 +514,7 @@ REFUSED_TIMM = {
     "head.0.weight has no place in this model": lambda: changed(
         of_timm(), "head", nn.Sequential(nn.Linear(20, 3))
     ),
-    "the model is of class Linear, expected timm's VisionTransformer": partial(
+    "the model is torch's Linear, expected timm's VisionTransformer": partial(
         nn.Linear, 2, 3
     ),
 }
@@ -520,7 +523,7 @@ REFUSED_TORCHVISION = {
     " head": partial(of_torchvision, representation_size=4),
     "conv_proj.conv_bn_relu_0.0.weight has no place in this model: a convolutional"
     " stem": stem,
-    "encoder.layers.encoder_layer_1.mlp.1 is a ReLU, which has no place in this"
+    "encoder.layers.encoder_layer_1.mlp.1 is torch's ReLU, which has no place in this"
     " model": lambda: changed(
         of_torchvision(), "encoder.layers.encoder_layer_1.mlp.1", nn.ReLU()
     ),
@@ -549,13 +552,13 @@ REFUSED_TRANSFORMERS = {
     "images are 7 x 28, expected square ones": partial(
         of_transformers, "Dinov2Model", image_size=(7, 28)
     ),
-    "vit.layers.0.mlp.activation_fn is a GELUTanh, which has no place in this model: a"
-    " GELU that is approximated": partial(
+    "vit.layers.0.mlp.activation_fn is transformers's GELUTanh, which has no place in"
+    " this model: a GELU that is approximated": partial(
         of_transformers, hidden_act="gelu_pytorch_tanh"
     ),
-    "vit.layers.0.mlp.activation_fn is a NewGELUActivation, which has no place in this"
-    " model": partial(of_transformers, hidden_act="gelu_new"),
-    "the model is of class ViTForMaskedImageModeling": lambda: (
+    "vit.layers.0.mlp.activation_fn is transformers's NewGELUActivation, which has no"
+    " place in this model": partial(of_transformers, hidden_act="gelu_new"),
+    "the model is transformers's ViTForMaskedImageModeling": lambda: (
         transformers.ViTForMaskedImageModeling(of_transformers().config)
     ),
     "embeddings.distillation_token has no place in this model: a distillation"
@@ -603,7 +606,7 @@ def test_a_distilled_deit_and_rotary_positions_are_refused_by_name():
         num_heads=3,
         use_rot_pos_emb=True,
     )
-    with pytest.raises(ValueError, match="class Eva, expected timm's VisionTransf"):
+    with pytest.raises(ValueError, match="the model is timm's Eva, expected timm's"):
         convert.from_timm(model)
 
 

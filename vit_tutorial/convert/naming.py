@@ -78,15 +78,14 @@ def refuse_parts(model: nn.Module, unplaced: Sequence[str], library: str) -> Non
     if not known(model, ROOTS[library], library):
         expected = " or ".join(ROOTS[library])
         raise ValueError(
-            f"the model is of class {type(model).__name__}, expected {library}'s"
-            f" {expected}"
+            f"the model is {kind_of(model)}, expected {library}'s {expected}"
         )
     parts = (*ROOTS[library], *PARTS[library], *ACTIVATIONS, *COMMON)
     for name, part in model.named_modules():
-        kind = type(part).__name__
+        kind = kind_of(part)
         if not known(part, parts, library):
             raise ValueError(
-                f"{name} is a {kind}, which has no place in this model{because(kind)}"
+                f"{name} is {kind}, which has no place in this model{because(kind)}"
             )
         if getattr(part, "approximate", "none") != "none":
             raise ValueError(
@@ -99,8 +98,13 @@ def refuse_parts(model: nn.Module, unplaced: Sequence[str], library: str) -> Non
 
 def known(part: nn.Module, classes: Sequence[str], library: str) -> bool:
     """Whether the class is one of these, of the library or of PyTorch."""
-    home = type(part).__module__.split(".")[0]
-    return type(part).__name__ in classes and home in ("torch", library)
+    kinds = (f"{home}'s {name}" for home in ("torch", library) for name in classes)
+    return kind_of(part) in kinds
+
+
+def kind_of(part: nn.Module) -> str:
+    """A class as messages name it: "timm's Block", say."""
+    return f"{type(part).__module__.split('.')[0]}'s {type(part).__name__}"
 
 
 def because(name: str) -> str:
