@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.testing import assert_close
 
-from vit_tutorial import ViTConfig, attention_maps, convert
+from vit_tutorial import VisionTransformer, ViTConfig, attention_maps, convert
 from vit_tutorial.models import build_model
 
 torchvision = pytest.importorskip("torchvision.models.vision_transformer")
@@ -290,6 +290,7 @@ OURS = {
     "timm": [
         SMALL,
         replace(SMALL, mlp_ratio=0.6, norm_eps=1e-12),
+        replace(SMALL, dim=22, mlp_ratio=15 / 22),  # 22 * (15 / 22) < 15
         replace(SMALL, pool="mean"),
         replace(SMALL, pool="mean", name="registers"),
         replace(SMALL, name="registers"),
@@ -660,6 +661,14 @@ def test_ours_without_a_place_there_is_refused(library, config, message):
     with pytest.raises(ValueError) as refusal:
         getattr(convert, f"to_{library}")(build_model(config))
     assert str(refusal.value).startswith(message) and "\n" not in str(refusal.value)
+
+
+def test_a_subclass_of_ours_is_refused():
+    class Other(VisionTransformer):
+        """A model of a known name that may compute anything."""
+
+    with pytest.raises(ValueError, match="^the model is 'vit', expected one of vit"):
+        convert.to_timm(Other(SMALL))
 
 
 # ---- by name
