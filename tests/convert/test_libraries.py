@@ -25,6 +25,14 @@ import huggingface_hub  # noqa: E402, that timm and transformers need
 # ---- models of theirs, all weights unlike fresh ones
 
 
+def function(direction, library):
+    """`from_` or `to_` a library, by the name of its maker where that is better
+    known.
+    """
+    maker = {"transformers": "huggingface"}.get(library, library)
+    return getattr(convert, f"{direction}_{maker}")
+
+
 def unlike(model):
     """The model with weights drawn anew, in eval mode."""
     torch.manual_seed(3)
@@ -164,8 +172,8 @@ def made(name):
     theirs = make()
     if name == "torchvision, no heads":
         theirs.heads = nn.Identity()
-    back = getattr(convert, f"to_{library}")
-    return theirs, getattr(convert, f"from_{library}"), back
+    back = function("to", library)
+    return theirs, function("from", library), back
 
 
 def images(config, dtype=torch.float32):
@@ -253,7 +261,7 @@ KINDS = [
 @pytest.mark.parametrize(("kind", "options", "registers"), KINDS)
 def test_attention_is_theirs(kind, options, registers):
     theirs = of_transformers(kind, attn_implementation="eager", **options)
-    ours = convert.from_transformers(theirs)
+    ours = convert.from_huggingface(theirs)
     pictures = images(ours.config)
     with torch.no_grad():
         expected = theirs(pictures, output_attentions=True).attentions
@@ -313,10 +321,10 @@ OURS = {
 )
 def test_ours_comes_back_bit_by_bit(library, config):
     ours = unlike(build_model(config))
-    theirs = getattr(convert, f"to_{library}")(ours)
+    theirs = function("to", library)(ours)
     pictures = images(config)
     assert_close(theirs_of(theirs, pictures), ours(pictures), atol=1e-5, rtol=1e-5)
-    again = getattr(convert, f"from_{library}")(theirs)
+    again = function("from", library)(theirs)
     assert_same_state(again, ours)
     plain = config.name in ("stochastic-depth", "mimetic-start")
     expected = replace(config, name="vit") if plain else config
@@ -337,8 +345,8 @@ def test_ours_comes_back_bit_by_bit(library, config):
 )
 def test_ours_in_another_form_computes_the_same(library, config):
     ours = unlike(build_model(config))
-    theirs = getattr(convert, f"to_{library}")(ours)
-    again = getattr(convert, f"from_{library}")(theirs)
+    theirs = function("to", library)(ours)
+    again = function("from", library)(theirs)
     pictures = images(config)
     for found in (theirs_of(theirs, pictures), again(pictures)):
         assert_close(found, ours(pictures), atol=1e-5, rtol=1e-5)
@@ -360,7 +368,7 @@ def test_biases_that_they_lack_are_zero():
     for theirs, take in (
         (of_timm(qkv_bias=False, proj_bias=False), convert.from_timm),
         (of_torchvision(norm_layer=bare), convert.from_torchvision),
-        (of_transformers(qkv_bias=False), convert.from_transformers),
+        (of_transformers(qkv_bias=False), convert.from_huggingface),
     ):
         ours = take(theirs)
         expected = theirs_of(theirs, images(ours.config))
@@ -376,9 +384,9 @@ def test_the_config_is_read_off_the_model():
     config = convert.from_timm(of_timm(**MEAN, **FOUR)).config
     expected = ViTConfig((9, 15), 3, 1, 3, 20, 2, 5, 47 / 20, pool="mean")
     assert config == replace(expected, name="registers")
-    config = convert.from_transformers(of_transformers()).config
+    config = convert.from_huggingface(of_transformers()).config
     assert config == ViTConfig(14, 7, 1, 3, 16, 2, 4, 20 / 16, norm_eps=1e-12)
-    both = convert.from_transformers(of_transformers("Dinov2WithRegistersModel"))
+    both = convert.from_huggingface(of_transformers("Dinov2WithRegistersModel"))
     assert both.config.name == "registers-and-layer-scale"
     assert both.config.norm_eps == 1e-6
 
@@ -574,7 +582,7 @@ REFUSED = [
     for take, those in (
         (convert.from_timm, REFUSED_TIMM),
         (convert.from_torchvision, REFUSED_TORCHVISION),
-        (convert.from_transformers, REFUSED_TRANSFORMERS),
+        (convert.from_huggingface, REFUSED_TRANSFORMERS),
     )
     for message, make in those.items()
 ]
@@ -659,7 +667,7 @@ HERE = replace(SMALL, image_size=12)
 )
 def test_ours_without_a_place_there_is_refused(library, config, message):
     with pytest.raises(ValueError) as refusal:
-        getattr(convert, f"to_{library}")(build_model(config))
+        function("to", library)(build_model(config))
     assert str(refusal.value).startswith(message) and "\n" not in str(refusal.value)
 
 
@@ -760,9 +768,9 @@ def test_transformers_by_name_or_folder(hub, kind):
     model = of_transformers(kind)
     folder = hub.root / "someone/small"
     model.save_pretrained(folder)
-    expected = convert.from_transformers(model, classes=3).state_dict()
+    expected = convert.from_huggingface(model, classes=3).state_dict()
     for name in ("someone/small", str(folder)):
-        ours = convert.from_transformers(name, classes=3)
+        ours = convert.from_huggingface(name, classes=3)
         assert len(ours.state_dict()) == len(expected)
         for key, tensor in ours.state_dict().items():
             fresh = kind.endswith("Model") and key.startswith("head.1")
@@ -774,7 +782,7 @@ def test_transformers_by_name_or_folder(hub, kind):
 def test_loading_leaves_pytorch_as_it_was(hub):
     of_transformers().save_pretrained(hub.root / "someone/small")
     torch.utils._device._device_constructors.cache_clear()  # as in a new process
-    convert.from_transformers("someone/small")
+    convert.from_huggingface("someone/small")
     with torch.device("meta"):
         assert torch.linspace(0, 1, 2).is_meta
 
@@ -786,8 +794,8 @@ def names(hub):
     of_transformers().save_pretrained(other)
     return [
         (convert.from_timm, "hf-hub:someone/small", folder),
-        (convert.from_transformers, "someone/other", other),
-        (convert.from_transformers, str(other), other),
+        (convert.from_huggingface, "someone/other", other),
+        (convert.from_huggingface, str(other), other),
     ]
 
 
@@ -823,7 +831,7 @@ def test_a_file_of_another_architecture_is_refused(hub, fault):
     for take, name, folder in names(hub):
         path = folder / "model.safetensors"
         model = of_timm(**SIZES, mlp_ratio=4, in_chans=3)
-        if take is convert.from_transformers:
+        if take is convert.from_huggingface:
             model = of_transformers()
         weights = {key: one.clone() for key, one in model.state_dict().items()}
         first = next(key for key in weights if key.endswith("norm.weight"))
@@ -842,7 +850,7 @@ def test_a_file_of_another_architecture_is_refused(hub, fault):
 
 def test_names_that_nobody_has_are_refused(hub):
     with pytest.raises(ValueError, match="^the hub has no nobody/none"):
-        convert.from_transformers("nobody/none")
+        convert.from_huggingface("nobody/none")
     with pytest.raises(ValueError, match=r"^timm: Unknown model \(vit_unknown\)"):
         convert.from_timm("vit_unknown")
     with pytest.raises(ValueError, match="^the hub has no weights of timm's test_vit4"):
@@ -853,7 +861,7 @@ def test_names_that_nobody_has_are_refused(hub):
     folder.mkdir(parents=True)
     (folder / "config.json").write_text('{"architectures": ["BertModel"]}')
     with pytest.raises(ValueError, match="^some/bert is a BertModel, expected ViTMod"):
-        convert.from_transformers("some/bert")
+        convert.from_huggingface("some/bert")
 
 
 def test_without_a_connection_the_hubs_own_error_says_so(hub, monkeypatch):
@@ -862,7 +870,7 @@ def test_without_a_connection_the_hubs_own_error_says_so(hub, monkeypatch):
 
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", offline)
     with pytest.raises(OSError, match="no connection"):
-        convert.from_transformers("someone/small")
+        convert.from_huggingface("someone/small")
 
 
 # ---- libraries that are not there
@@ -883,5 +891,5 @@ def test_a_library_that_is_not_installed_is_named(library, monkeypatch):
         if name.split(".")[0] == library:
             monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(ImportError) as refusal:
-        getattr(convert, f"to_{library}")(build_model(HERE))
+        function("to", library)(build_model(HERE))
     assert str(refusal.value) == f"{library} is not installed: pip install {library}"

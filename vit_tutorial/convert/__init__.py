@@ -1,19 +1,19 @@
 """Models for other programs, and from other libraries."""
 
 from vit_tutorial.convert.libraries import (
+    from_huggingface,
     from_timm,
     from_torchvision,
-    from_transformers,
+    to_huggingface,
     to_timm,
     to_torchvision,
-    to_transformers,
 )
 
 __all__ = [
     "from_timm",
     "from_torchvision",
-    "from_transformers",
+    "from_huggingface",
     "to_timm",
     "to_torchvision",
-    "to_transformers",
+    "to_huggingface",
 ]

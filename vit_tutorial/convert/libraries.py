@@ -76,7 +76,7 @@ def from_timm(model_or_name: nn.Module | str, classes: int = 10) -> VisionTransf
     return rebuild(model, weights, theirs, sides, pool, classes)
 
 
-def from_transformers(
+def from_huggingface(
     model_or_name: nn.Module | str, classes: int = 10
 ) -> VisionTransformer:
     """A ViT, DINOv2 or DINOv2 with registers of transformers as ours, in eval mode, on
@@ -181,7 +181,7 @@ def to_timm(model: VisionTransformer) -> nn.Module:
     return theirs.eval()
 
 
-def to_transformers(model: VisionTransformer) -> nn.Module:
+def to_huggingface(model: VisionTransformer) -> nn.Module:
     """Our model as transformers' ViTForImageClassification, or that of DINOv2 for
     LayerScale, with registers or without: the same logits, in eval mode, on the CPU,
     float32, without dropout and stochastic depth.
