@@ -273,7 +273,8 @@ class Registers(VisionTransformer):
     def encode(
         self, tokens: Tensor, return_attention: bool = False
     ) -> Tensor | tuple[Tensor, list[Tensor]]:
-        registers = self.registers.expand(len(tokens), -1, -1)
+        # not len(tokens): torch.export would take it for a fixed number
+        registers = self.registers.expand(tokens.shape[0], -1, -1)
         encoded = super().encode(
             torch.cat([tokens, registers], dim=1), return_attention
         )

@@ -127,7 +127,7 @@ def test_values_that_do_not_fit_are_refused(tmp_path, value, dtype, says):
     [
         ({"--checkpoint": "MISSING"}, "no checkpoint 'MISSING'"),
         ({"--checkpoint": None}, "checkpoint"),
-        ({"--format": "onnx"}, "onnx"),
+        ({"--format": "pickle"}, "pickle"),
         ({"--format": None}, "format"),
         ({"--out": None}, "out"),
         ({"--out": ""}, "out is '', expected the folder of the files"),

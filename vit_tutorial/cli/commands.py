@@ -213,9 +213,19 @@ def run_workbench(settings: Namespace) -> None:
 
 def run_export(settings: Namespace) -> None:
     if not settings.out:
-        raise ValueError("out is '', expected the folder of the files")
+        expected = {"web": "the folder of the files", "onnx": "the file of the model"}
+        raise ValueError(f"out is '', expected {expected[settings.format]}")
+    if settings.format == "onnx" and settings.dtype != "float32":
+        raise ValueError(f"dtype is {settings.dtype}, the onnx format has float32")
     model, run = load_checkpoint(settings.checkpoint)
     refuse_nameless(settings.checkpoint, run)
+    if settings.format == "onnx":
+        # slow to import, and no other command needs it
+        from vit_tutorial.convert.onnx import export_onnx
+
+        size = export_onnx(model, run, Path(settings.out))
+        say(f"{settings.out}: onnx, {size / 1e6:.2f} MB")
+        return
     size = export_web(model, run, Path(settings.out), settings.dtype)
     say(
         f"{settings.out}: model.json and model.bin, {settings.dtype},"

@@ -155,20 +155,26 @@ def make_parser(defaults: dict) -> Parser:
 
     command = Parser(
         description=(
-            "Write a model for other programs: for a browser, model.json and model.bin,"
-            " which explorer/js/vit.js of this package loads."
+            "Write a model for other programs: web is model.json and model.bin, which"
+            " explorer/js/vit.js of this package loads in a browser; onnx is one file"
+            " that takes pictures of any size, uint8, and gives logits and attention."
         )
     )
     command.add_argument("--checkpoint", **checkpoint)
-    command.add_argument("--format", choices=["web"], required=True)
-    command.add_argument("--out", type=str, required=True, help="folder of the files")
+    command.add_argument("--format", choices=["web", "onnx"], required=True)
+    command.add_argument(
+        "--out",
+        type=str,
+        required=True,
+        help="web: folder of the files; onnx: the file of the model",
+    )
     command.add_argument(
         "--dtype",
         choices=["float32", "float16"],
         default="float32",
-        help="of the weights; float16 is half as large",
+        help="of the weights; float16, of web only, is half as large",
     )
-    commands.add_subcommand("export", command, help="write a model for a browser")
+    commands.add_subcommand("export", command, help="write a model for other programs")
 
     command = Parser(description="Download a data set.")
     command.add_argument("name", choices=["stl10"])
