@@ -28,6 +28,7 @@ ORDER = [
     "interpret",
     "selfsup",
     "training",
+    "predict",
     "convert",
     "results",
     "fonts",

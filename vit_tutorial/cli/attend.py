@@ -12,14 +12,12 @@ from PIL import Image
 from torch import Tensor
 
 from vit_tutorial.config import ViTConfig
-from vit_tutorial.data.datasets import sized_for
-from vit_tutorial.data.image_files import read_image
-from vit_tutorial.data.images import resize, sides_of
 from vit_tutorial.fonts import fitted, literal
 from vit_tutorial.interpret.attention import select_attention
 from vit_tutorial.interpret.attribution import patch_relevance
 from vit_tutorial.model import VisionTransformer
 from vit_tutorial.plots import WIDTH
+from vit_tutorial.predict import read_picture
 from vit_tutorial.training.run import Run, RunConfig
 
 DPI = 150
@@ -47,21 +45,18 @@ def read_all(
         raise ValueError(
             f"{len(paths)} pictures do not fit into a figure, expected at most {most}"
         )
-    size = sized_for(config.data, model).image_size
-    assert size is not None  # sized_for has said it
-    sides = sides_of(size)
     images = []
     read = []
     lines = []
     for path in paths:
         try:
-            image = read_image(path, sides, model.channels)
+            image = read_picture(path, config)
         except (ValueError, OSError) as error:
             if len(paths) == 1:
                 raise
             lines.append(f"left out: {error}")
         else:
-            images.append(resize(image[None], model.sides)[0])
+            images.append(image)
             read.append(path)
     if not images:
         raise ValueError(

@@ -1,6 +1,7 @@
 """What each command does, once its words are understood."""
 
 import io
+import itertools
 import json
 import math
 import os
@@ -9,6 +10,7 @@ import warnings
 from pathlib import Path
 
 from jsonargparse import Namespace
+from torch import nn, stack
 
 from vit_tutorial.cli.attend import (
     check_choice,
@@ -17,7 +19,7 @@ from vit_tutorial.cli.attend import (
     name_of,
     read_all,
 )
-from vit_tutorial.cli.console import PROGRAM, print_row, say
+from vit_tutorial.cli.console import PROGRAM, in_words, one_line, print_row, say
 from vit_tutorial.convert.web import export_web
 from vit_tutorial.data.config import DataConfig
 from vit_tutorial.data.datasets import (
@@ -31,11 +33,12 @@ from vit_tutorial.data.images import ImageSet
 from vit_tutorial.data.stl10_download import download_stl10
 from vit_tutorial.files import write_file
 from vit_tutorial.model import count_parameters
+from vit_tutorial.predict import BATCH, predict, read_picture
 from vit_tutorial.selfsup.probes import probe
 from vit_tutorial.training.checkpoint import load_checkpoint, shipped_names
 from vit_tutorial.training.distributed import pick_device, rank
 from vit_tutorial.training.loop import train
-from vit_tutorial.training.metrics import evaluate
+from vit_tutorial.training.metrics import compute_logits, confusion, evaluate
 from vit_tutorial.training.run import Run
 
 
@@ -51,10 +54,11 @@ def run_train(settings: Namespace) -> None:
         settings.training,
         settings.out,
         settings.resume,
-        report=print_row,
+        report=(lambda row: None) if settings.quiet else print_row,
         note=note,
+        quiet=settings.quiet,
     )
-    if rank() > 0:
+    if rank() > 0 or settings.quiet:
         return
     count = sum(parameter.numel() for parameter in model.parameters())
     frozen = count - count_parameters(model)
@@ -106,7 +110,27 @@ def run_evaluate(settings: Namespace) -> None:
         "data": settings.data.name,
         "split": settings.split,
     }
-    say(json.dumps(scores | about | {"epochs": len(run.history)}))
+    detail = in_detail(model, data, run) if settings.detail else {}
+    say(json.dumps(scores | about | {"epochs": len(run.history)} | detail))
+
+
+def in_detail(model: nn.Module, data: ImageSet, run: Run) -> dict:
+    """A confusion matrix (row: what it is, column: what it is taken for), and each
+    class's accuracy; None for a class without images.
+    """
+    logits = compute_logits(model, data, run.normalization)
+    table = confusion(logits, data.labels.cpu())
+    classes = [
+        {
+            "class": name,
+            "accuracy": correct / count if count else None,
+            "n": count,
+        }
+        for name, correct, count in zip(
+            run.classes, table.diag().tolist(), table.sum(dim=1).tolist(), strict=True
+        )
+    ]
+    return {"classes": classes, "confusion": table.tolist()}
 
 
 def other_data(data: ImageSet, run: Run) -> str:
@@ -154,6 +178,29 @@ def run_probe(settings: Namespace) -> None:
         "tokens": settings.tokens or model.config.pool,
     }
     say(json.dumps(scores | about | {"epochs": len(run.history)}))
+
+
+def run_predict(settings: Namespace) -> int:
+    model, run = load_checkpoint(settings.checkpoint, pick_device(settings.device))
+    refuse_nameless(settings.checkpoint, run)
+    predict(model, run, [], settings.topk)  # refuses a topk before a file is read
+    code = 0
+    paths = iter(settings.images)
+    while part := list(itertools.islice(paths, BATCH)):
+        images = {}
+        for number, path in enumerate(part):
+            try:
+                images[number] = read_picture(path, run.config)
+            except (ValueError, OSError) as error:
+                note(one_line(in_words(error)).rstrip())
+                code = 2
+        if not images:
+            continue
+        found = predict(model, run, stack(list(images.values())), settings.topk)
+        for number, classes in zip(images, found, strict=True):
+            named = [{"class": name, "probability": share} for name, share in classes]
+            say(json.dumps({"file": part[number], "classes": named}))
+    return code
 
 
 def run_attend(settings: Namespace) -> None:

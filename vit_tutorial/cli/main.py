@@ -1,5 +1,5 @@
-"""The command line: train, evaluate, probe, attend, workbench, export, download. A
-user's mistake is one line and exit code 2.
+"""The command line: train, evaluate, probe, predict, attend, workbench, export,
+download. A user's mistake is one line and exit code 2.
 """
 
 import argparse
@@ -15,6 +15,7 @@ from typing import Any
 
 from jsonargparse import Namespace
 
+from vit_tutorial import __version__
 from vit_tutorial.augment.config import AugmentConfig, MixingConfig
 from vit_tutorial.cli.console import PROGRAM, in_words, one_line, say
 from vit_tutorial.cli.parser import ConfigFile, Parser, packaged_configs
@@ -40,7 +41,9 @@ def make_parser(defaults: dict) -> Parser:
     command goes on with or looks at.
     """
     parser = Parser(
-        prog=PROGRAM, description="Train a Vision Transformer and look into it."
+        prog=PROGRAM,
+        description="Train a Vision Transformer and look into it.",
+        version=__version__,
     )
     commands = parser.add_subcommands(required=True, metavar="command")
     checkpoint: dict[str, Any] = {
@@ -58,6 +61,12 @@ def make_parser(defaults: dict) -> Parser:
     command.add_argument("--out", type=str, required=True, help="folder of the run")
     command.add_argument(
         "--resume", action="store_true", help="go on with the run in --out"
+    )
+    command.add_argument(
+        "--quiet",
+        type=bool,
+        default=False,
+        help="true: no bar and no line an epoch; what goes wrong is said",
     )
     for name, settings in {
         "model": ViTConfig,
@@ -84,6 +93,12 @@ def make_parser(defaults: dict) -> Parser:
     )
     command.add_argument("--checkpoint", **checkpoint)
     command.add_argument("--split", choices=["train", "val", "test"], default="val")
+    command.add_argument(
+        "--detail",
+        type=bool,
+        default=False,
+        help="true: also each class's accuracy, and which is taken for which",
+    )
     command.add_argument("--device", type=str, default="auto")
     command.add_class_arguments(DataConfig, "data")
     explain(command)
@@ -111,6 +126,18 @@ def make_parser(defaults: dict) -> Parser:
     explain(command)
     command.set_defaults({"data": defaults.get("data", {})})
     commands.add_subcommand("probe", command, help="measure a model's features")
+
+    command = Parser(
+        description=(
+            "Name what pictures show: a JSON object a line for each file. A file that"
+            " cannot be read is a line on stderr, and exit code 2 at the end."
+        )
+    )
+    command.add_argument("images", nargs="+", type=str, help="files of images")
+    command.add_argument("--checkpoint", **checkpoint)
+    command.add_argument("--topk", type=int, default=5, help="classes a picture")
+    command.add_argument("--device", type=str, default="auto")
+    commands.add_subcommand("predict", command, help="name what pictures show")
 
     command = Parser(
         description=(
@@ -272,7 +299,8 @@ def main(argv: list[str] | None = None) -> int:
     try:
         parser = parser_for(argv)
         settings = parser.instantiate(parser.parse_args(config_first(argv)))
-        COMMANDS[settings.subcommand](settings[settings.subcommand])
+        run = COMMANDS[settings.subcommand]
+        code = run(settings[settings.subcommand])
     except KeyboardInterrupt:
         say("\n" + resume_hint(argv), "stderr")
         return 130
@@ -283,7 +311,7 @@ def main(argv: list[str] | None = None) -> int:
         tell_torchrun(line)
         say(line.rstrip(), "stderr")
         return 2
-    return 0
+    return code or 0
 
 
 def tell_torchrun(line: str) -> None:
@@ -296,13 +324,13 @@ def tell_torchrun(line: str) -> None:
         )
 
 
-def run_command(name: str, settings: Namespace) -> None:
-    """Carry out a command. What computes is imported only now: --help and a slip of the
-    pen need not wait for it.
+def run_command(name: str, settings: Namespace) -> int | None:
+    """Carry out a command; its exit code, where that is not 0. What computes is
+    imported only now: --help and a slip of the pen need not wait for it.
     """
     from vit_tutorial.cli import commands
 
-    getattr(commands, f"run_{name}")(settings)
+    return getattr(commands, f"run_{name}")(settings)
 
 
 COMMANDS = {
@@ -311,6 +339,7 @@ COMMANDS = {
         "train",
         "evaluate",
         "probe",
+        "predict",
         "attend",
         "workbench",
         "export",

@@ -160,6 +160,7 @@ def run_epoch(
     normalization: Normalization,
     ema: Ema | None = None,
     objective: Objective | None = None,
+    quiet: bool = False,
 ) -> dict[str, float]:
     """An epoch of a run: its mean loss and accuracy, or what else its objective
     watches, and its last learning rate.
@@ -167,7 +168,7 @@ def run_epoch(
     Order, augmentation and dropout follow from the seed and the number of the epoch
     alone, so that a resumed run goes on as if it had never stopped, on the same machine
     with as many threads. Of several processes each takes its share of every batch. The
-    objective is by default `Classification`.
+    objective is by default `Classification`. `quiet` is without a bar.
     Raises FloatingPointError, naming the step, when the loss is not finite.
     """
     # dropout: another one in each process
@@ -197,7 +198,7 @@ def run_epoch(
     learner = at_any_resolution(model) if config.resolution else model
     names = watched(unwrapped(model))
     done = itertools.count(steps * (epoch - 1) + 1)
-    with Progress(epoch, config.epochs, lrs, names) as progress:
+    with Progress(epoch, config.epochs, lrs, names, quiet) as progress:
 
         def after_step(loss: Tensor, values: Tensor) -> None:
             inner = unwrapped(model)
@@ -251,10 +252,11 @@ def train(
     resume: bool = False,
     report: Callable[[dict], None] = lambda row: None,
     note: Callable[[str], None] = lambda line: None,
+    quiet: bool = False,
 ) -> tuple[nn.Module, Run]:
     """Train a model and keep it in the folder `out`, which is complete whenever it is
     written; `report` gets each row of the history, `note` each line that there is to
-    say of the data.
+    say of the data. `quiet` is without a bar.
 
     With `resume` the run in `out` goes on as if it had never stopped, to the last digit
     on the same machine with as many threads and processes; elsewhere sums are rounded
@@ -318,6 +320,7 @@ def train(
                 normalization,
                 ema,
                 objective,
+                quiet,
             )
             row |= validate(eval_model(model, ema), val, bank, run_config, epoch)
             history.append(row | {"seconds": round(time.perf_counter() - began, 2)})

@@ -23,7 +23,8 @@ def stop_if_not_finite(losses: Tensor, epoch: int) -> None:
 
 
 class Progress:
-    """A bar for an epoch, of the process that reports; use it in a `with`."""
+    """A bar for an epoch, of the process that reports, unless `quiet`; use it in
+    a `with`."""
 
     def __init__(
         self,
@@ -31,6 +32,7 @@ class Progress:
         epochs: int,
         lrs: list[float],
         names: tuple[str, ...] = ("accuracy",),
+        quiet: bool = False,
     ) -> None:
         self.names = names
         self.epoch = epoch
@@ -40,7 +42,7 @@ class Progress:
             total=len(lrs),
             desc=f"epoch {epoch}/{epochs}",
             leave=False,
-            disable=rank() > 0 or None,
+            disable=quiet or rank() > 0 or None,
         )
 
     def __enter__(self) -> "Progress":
