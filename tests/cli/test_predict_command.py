@@ -74,7 +74,8 @@ def test_a_file_that_cannot_be_read_stops_no_other(pictures, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--topk", "0"], "topk is 0, expected at least 1"),
+        # said before any file is read
+        (["none.png", "--topk", "0"], "topk is 0, expected at least 1"),
         (["--topk", "few"], "topk"),
         (["--checkpoint", "MISSING"], "no checkpoint 'MISSING'"),
         (["--device", "abacus"], "device 'abacus' cannot be used here"),
@@ -87,6 +88,7 @@ def test_a_slip_with_predict_is_one_line(words, message, pictures, capsys):
 
 def test_evaluate_tells_the_classes_apart_where_asked(capsys):
     words = ["evaluate", "--checkpoint", "stacks", "--data.val_images", "60"]
+    words += ["--data.decoys", "patterned"]  # which mislead the model
     assert main(words) == 0
     plain = json.loads(capsys.readouterr().out)
     assert main([*words, "--detail", "true"]) == 0
@@ -95,13 +97,14 @@ def test_evaluate_tells_the_classes_apart_where_asked(capsys):
     classes = found.pop("classes")
     assert found == plain
     model, run = load_checkpoint("stacks")
-    data = stacks(60, seed=1)
+    data = stacks(60, seed=1, decoys="patterned")
     with torch.no_grad():
         taken = model(run.normalization(data.images)).argmax(dim=1).tolist()
     wanted = [[0] * 10 for _ in range(10)]
     for label, other in zip(data.labels.tolist(), taken, strict=True):
         wanted[label][other] += 1
     assert table == wanted
+    assert found["accuracy"] < 1
     assert [one["class"] for one in classes] == list(run.classes)
     for label, one in enumerate(classes):
         assert one["n"] == sum(wanted[label])
