@@ -11,7 +11,7 @@ from vit_tutorial.data.images import ImageSet, Normalization
 from vit_tutorial.embedding import interpolate_positions, sincos_positions
 from vit_tutorial.model import VisionTransformer
 from vit_tutorial.models import build_model
-from vit_tutorial.resolution import AtResolution, at_any_resolution
+from vit_tutorial.resolution import AtResolution, at_any_resolution, resized
 from vit_tutorial.training.metrics import compute_logits
 
 CONFIG = replace(MODEL, image_size=32, dropout=0.0)
@@ -48,6 +48,45 @@ def test_another_size_is_the_model_with_stretched_positions(size):
     resized = AtResolution(model, size)
     assert_close(resized(images), other(images))
     assert resized.config == other.config
+
+
+@pytest.mark.parametrize("size", [(8, 8), (24, 40), (48, 16), (96, 96)])
+@pytest.mark.parametrize("pool", ["cls", "mean"])
+def test_a_resized_model_has_positions_as_timm_resamples_them(size, pool):
+    timm = pytest.importorskip("timm.layers")
+    model = model_of(pool=pool)
+    other = resized(model, size)
+    grid = (size[0] // 8, size[1] // 8)
+    first = int(pool == "cls")
+    want = timm.resample_abs_pos_embed(
+        model.embedder.positions, grid, (4, 4), num_prefix_tokens=first
+    )
+    assert_close(other.embedder.positions, want)
+    if first:
+        kept = model.embedder.positions[:, 0]
+        assert_close(other.embedder.positions[:, 0], kept, rtol=0, atol=0)
+    assert other(torch.randn(2, 3, *size)).shape == (2, model.config.classes)
+
+
+def test_a_resized_model_shares_nothing_and_keeps_the_rest():
+    model = model_of().double().eval()
+    other = resized(model, 32)
+    images = torch.randn(2, 3, 32, 32).double()
+    assert_close(other(images), model(images), rtol=0, atol=0)
+    with torch.no_grad():
+        for weight in other.parameters():
+            weight.zero_()
+    assert model(images).any() and not other.training
+    with pytest.raises(ValueError, match="image_size 20 is not divisible by patch_si"):
+        resized(model, 20)
+
+
+def test_fixed_positions_are_computed_for_the_new_grid():
+    model = model_of(positions="sincos", name="registers")
+    other = resized(build_model(model.config).train(), (16, 24))
+    want = sincos_positions((2, 3), CONFIG.dim, True)
+    assert_close(other.embedder.positions, want)
+    assert other.training and other.registers.shape == (1, 4, CONFIG.dim)
 
 
 def test_training_it_is_training_the_model():

@@ -37,12 +37,16 @@ def sincos_positions(
 
 
 def interpolate_positions(
-    positions: Tensor, old_grid: tuple[int, int], new_grid: tuple[int, int]
+    positions: Tensor,
+    old_grid: tuple[int, int],
+    new_grid: tuple[int, int],
+    antialias: bool = False,
 ) -> Tensor:
     """Stretch positions over another grid: (1, T, D) -> (1, T', D); a class token's row
     stays as it is.
 
-    Bicubic over the grid of patches (Dosovitskiy et al. 2021, section 3.2).
+    Bicubic over the grid of patches (Dosovitskiy et al. 2021, section 3.2); with
+    `antialias` a smaller grid gets means of what it passes over, as in timm.
     Raises ValueError when T is neither the patches of `old_grid` nor one more.
     """
     count = old_grid[0] * old_grid[1]
@@ -56,7 +60,9 @@ def interpolate_positions(
     places = positions[:, extra:]
     picture = rearrange(places, "b (y x) d -> b d y x", y=old_grid[0])
     # sizes, not a scale factor: a factor such as 14/12 is rounded and can lose a row
-    picture = F.interpolate(picture, size=new_grid, mode="bicubic", align_corners=False)
+    picture = F.interpolate(
+        picture, new_grid, mode="bicubic", align_corners=False, antialias=antialias
+    )
     return torch.cat([first, rearrange(picture, "b d y x -> b (y x) d")], dim=1)
 
 

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from vit_tutorial.embedding import interpolate_positions
 from vit_tutorial.model import VisionTransformer
+from vit_tutorial.models import build_model
 
 
 class AtResolution(nn.Module):
@@ -36,6 +37,30 @@ def embed(model: VisionTransformer, images: Tensor) -> Tensor:
     """Images of any size that patches fill to tokens: (B, C, Y, X) -> (B, T, D)."""
     patches = model.embedder.project(images)
     return model.embedder.place(patches, positions_for(model, images))
+
+
+def resized(
+    model: VisionTransformer, image_size: int | tuple[int, int]
+) -> VisionTransformer:
+    """A model of its own for images of another size, in pixels: the weights are copies.
+
+    Learnt positions are resampled over its grid as timm does it, a class token's row
+    stays; fixed ones are computed for the new grid. Raises ValueError for a size that
+    patches do not fill.
+    """
+    config = replace(model.config, image_size=image_size)
+    other = cast("VisionTransformer", build_model(config))
+    weights = model.state_dict()
+    if "embedder.positions" in weights and config.grid != model.config.grid:
+        weights["embedder.positions"] = interpolate_positions(
+            model.embedder.positions.detach(),
+            model.config.grid,
+            config.grid,
+            antialias=True,
+        )
+    other.load_state_dict(weights)
+    first = next(model.parameters())
+    return other.to(first.device, first.dtype).train(model.training)
 
 
 def positions_for(model: VisionTransformer, images: Tensor) -> Tensor:
