@@ -1,4 +1,4 @@
-"""A model for any program that runs ONNX: pictures in, logits and attention out."""
+"""A model for whatever runs ONNX: pictures in, logits and attention out."""
 
 import copy
 import json
@@ -31,7 +31,7 @@ def export_onnx(model: nn.Module, run: Run, path: Path) -> int:
     Images of the model's size pass unchanged. Of others a value that lies midway
     between two shades may be rounded to the other one; nothing else differs. The
     resizing is written as two products of matrices: the antialiasing of ONNX's own
-    Resize differs from PyTorch's at the borders, in onnxruntime by several shades.
+    `Resize` differs from PyTorch's at the borders, in onnxruntime by several shades.
 
     The file's metadata are JSON: `classes`, `mean`, `std` and the model's `config`.
     Raises ValueError for a path that is a folder or lies in none, for a model that is
