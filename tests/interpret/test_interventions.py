@@ -39,6 +39,18 @@ def variant(name, **choices):
     return vit
 
 
+def through_blocks(vit, x, layer=0):
+    """What each block from `layer` on makes of x, one after the other; registers, where
+    there are any, stand behind the tokens.
+    """
+    if layer == 0 and hasattr(vit, "registers"):
+        x = torch.cat([x, vit.registers.repeat(len(x), 1, 1)], dim=1)
+    states = [x]
+    for block in vit.blocks[layer:]:
+        states.append(block(states[-1]))
+    return states
+
+
 def quiet_head(vit, layer, head):
     """The same by hand: no value that the head gives reaches the output."""
     with torch.no_grad():
@@ -56,15 +68,16 @@ def quiet_part(vit, layer, part):
 @pytest.mark.parametrize("layer", range(DEPTH))
 @pytest.mark.parametrize("head", range(H))
 def test_a_silent_head_gives_nothing(name, layer, head):
-    vit = variant(name)
+    vit = variant(name).double()  # without norms values are large
+    inputs = images().double()
     with silenced(vit, heads=[(layer, head)]), torch.no_grad():
-        found = vit(images())
-        with_weights, weights = vit(images(), return_attention=True)
-    loud = vit(images()).detach()
+        found = vit(inputs)
+        with_weights, weights = vit(inputs, return_attention=True)
+    loud = vit(inputs).detach()
     assert_close(found, with_weights)
     assert len(weights) == DEPTH
     quiet_head(vit, layer, head)
-    assert_close(found, vit(images()).detach())
+    assert_close(found, vit(inputs).detach())
     assert not torch.allclose(found, loud)
 
 
@@ -72,17 +85,18 @@ def test_a_silent_head_gives_nothing(name, layer, head):
 @pytest.mark.parametrize("layer", range(DEPTH))
 @pytest.mark.parametrize("part", ["attention", "mlp"])
 def test_a_silent_branch_adds_nothing(name, layer, part):
-    vit = variant(name)
+    vit = variant(name).double()  # without norms values are large
+    inputs = images().double()
     with silenced(vit, parts=[(layer, part)]), torch.no_grad():
-        found = vit(images())
-        with_weights, weights = vit(images(), return_attention=True)
+        found = vit(inputs)
+        with_weights, weights = vit(inputs, return_attention=True)
     assert_close(found, with_weights)
-    loud, seen = vit(images(), return_attention=True)
+    loud, seen = vit(inputs, return_attention=True)
     # what the layer would have looked at
     assert_close(weights[layer], seen[layer].detach())
     assert not torch.allclose(found, loud)
     quiet_part(vit, layer, part)
-    assert_close(found, vit(images()).detach())
+    assert_close(found, vit(inputs).detach())
 
 
 def test_many_at_once_and_one_inside_another():
@@ -174,17 +188,17 @@ def test_a_stretched_model_has_no_positions_either():
 @pytest.mark.parametrize("pool", ["cls", "mean"])
 @pytest.mark.parametrize("layer", range(DEPTH + 1))
 def test_patched_tokens_go_on_as_the_other_pictures(name, pool, layer):
-    vit = variant(name, pool=pool)
-    other = residual_states(vit, images(2))
-    x = residual_states(vit, images())[layer]
+    vit = variant(name, pool=pool).double()
+    own = images().double()
+    other = residual_states(vit, images(2).double())
+    x = residual_states(vit, own)[layer]
     x[:, [0, 5]] = other[layer][:, [0, 5]]
-    for block in vit.blocks[layer:]:
-        x = block(x)
+    x = through_blocks(vit, x, layer)[-1]
     with patched(vit, other, [(layer, 5), (layer, 0)]):
-        found = vit(images())
-        with_weights, _ = vit(images(), return_attention=True)
-        states = residual_states(vit, images())
-    assert_close(found, vit.classify(x))
+        found = vit(own)
+        with_weights, _ = vit(own, return_attention=True)
+        states = residual_states(vit, own)
+    assert_close(found, vit.classify(x[:, : vit.config.tokens]))
     assert_close(with_weights, found)
     assert_close(states[layer][:, 5], other[layer][:, 5])
     assert_close(states[-1], x.detach())

@@ -1,7 +1,7 @@
 import pytest
 import torch
 from test_attention_maps import DEPTH, assert_unchanged, model, state
-from test_interventions import TRANSFORMERS, images, variant
+from test_interventions import TRANSFORMERS, images, through_blocks, variant
 from torch.testing import assert_close
 
 from vit_tutorial.interpret.lens import logit_lens, patch_lens, residual_states
@@ -24,11 +24,29 @@ def test_states_are_what_the_blocks_pass_on(name, pool):
 
 
 @POOLS
-def test_the_last_answer_is_the_models(pool):
-    vit = variant("vit", pool=pool)
-    found = logit_lens(vit, images())
+@pytest.mark.parametrize("name", TRANSFORMERS)
+def test_the_last_answer_is_the_models(name, pool):
+    vit = variant(name, pool=pool).double()
+    found = logit_lens(vit, images().double())
     assert found.shape == (DEPTH + 1, 2, 10)
-    assert_close(found[-1], vit(images()).detach())
+    assert_close(found[-1], vit(images().double()).detach())
+
+
+@POOLS
+@pytest.mark.parametrize("name", TRANSFORMERS)
+@torch.no_grad()
+def test_answers_are_read_off_the_tokens_alone(name, pool):
+    vit = variant(name, pool=pool).double()
+    answers = logit_lens(vit, images().double())
+    patches = patch_lens(vit, images().double())
+    assert patches.shape == (DEPTH + 1, 2, 12, 10)
+    states = through_blocks(vit, vit.embed(images().double()))
+    first = int(pool == "cls")
+    for answer, each, state in zip(answers, patches, states, strict=True):
+        read = state[:, 0] if first else state[:, :12].mean(dim=1)
+        assert_close(answer, vit.head(read))
+        for number in range(12):
+            assert_close(each[:, number], vit.head(state[:, first + number]))
 
 
 @POOLS

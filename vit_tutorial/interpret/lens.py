@@ -1,5 +1,7 @@
 """What can be read off the residual stream after each layer."""
 
+from contextlib import ExitStack
+
 import torch
 from torch import Tensor
 
@@ -9,15 +11,20 @@ from vit_tutorial.model import VisionTransformer
 
 @torch.no_grad()
 def residual_states(model: VisionTransformer, images: Tensor) -> list[Tensor]:
-    """The residual stream of normalised images (B, C, Y, X) as it enters the first
-    block and leaves each: `depth` + 1 tensors (B, T, D).
+    """The residual stream of normalised images (B, C, Y, X) as it is embedded and as it
+    leaves each block: `depth` + 1 tensors (B, T, D).
 
-    Runs in eval mode without gradients and leaves the model as it was.
+    Of a model with registers, which join the tokens in `encode`, all but the first
+    tensor hold them, too, behind the tokens. Runs in eval mode without gradients and
+    leaves the model as it was.
     """
-    with evaluating(model):
+    with evaluating(model), ExitStack() as hooks:
         states = [model.embed(images)]
         for block in model.blocks:
-            states.append(block(states[-1]))
+            hook = block.register_forward_hook(lambda *call: states.append(call[2]))
+            hooks.enter_context(hook)
+        # not block after block: what a variant does besides would be left out
+        model.encode(states[0])
     return states
 
 
@@ -32,9 +39,9 @@ def logit_lens(model: VisionTransformer, images: Tensor) -> Tensor:
     the class in directions that it does not look at (Belrose et al. 2023 learn a map
     for each layer), and what it reads off need not be what later layers use.
     """
-    return torch.stack(
-        [model.classify(state) for state in residual_states(model, images)]
-    )
+    states = residual_states(model, images)
+    tokens = states[0].shape[1]
+    return torch.stack([model.classify(state[:, :tokens]) for state in states])
 
 
 @torch.no_grad()
@@ -49,4 +56,5 @@ def patch_lens(model: VisionTransformer, images: Tensor) -> Tensor:
     """
     first = int(model.config.pool == "cls")
     states = residual_states(model, images)
-    return torch.stack([model.head(state[:, first:]) for state in states])
+    tokens = states[0].shape[1]
+    return torch.stack([model.head(state[:, first:tokens]) for state in states])
