@@ -675,8 +675,55 @@ def test_a_subclass_of_ours_is_refused():
     class Other(VisionTransformer):
         """A model of a known name that may compute anything."""
 
-    with pytest.raises(ValueError, match="^the model is 'vit', expected one of vit"):
+    with pytest.raises(ValueError, match="^the model is a Other, expected one of vit"):
         convert.to_timm(Other(SMALL))
+
+
+MADE = {
+    "torchvision": (of_torchvision, "conv_proj.bias"),
+    "timm": (of_timm, "patch_embed.proj.bias"),
+    "transformers": (
+        of_transformers,
+        "vit.embeddings.patch_embeddings.projection.bias",
+    ),
+}
+LIBRARIES = pytest.mark.parametrize("library", MADE)
+
+
+@LIBRARIES
+@pytest.mark.parametrize("value", [float("nan"), float("-inf"), 1e300])
+def test_values_that_are_not_finite_are_refused(library, value):
+    make, name = MADE[library]
+    theirs = make().double()
+    ours = build_model(HERE).double()
+    for model, of, direction in (
+        (theirs, name, "from"),
+        (ours, "embedder.projection.bias", "to"),
+    ):
+        model.get_parameter(of).data[0] = value
+        with pytest.raises(ValueError) as refusal:
+            function(direction, library)(model)
+        message = f"{of} holds values that are not finite in float32"
+        assert str(refusal.value) == message
+
+
+@LIBRARIES
+def test_a_model_without_numbers_is_refused(library):
+    theirs = MADE[library][0]().to("meta")
+    for model, direction in ((theirs, "from"), (build_model(HERE).to("meta"), "to")):
+        with pytest.raises(ValueError, match=r"^[\w.]+ is on the meta device, which"):
+            function(direction, library)(model)
+
+
+@LIBRARIES
+def test_what_is_no_model_is_refused_in_one_line(library):
+    weights = MADE[library][0]().state_dict()
+    for thing in (None, 3, weights):
+        with pytest.raises(ValueError, match="^the model is .*, expected a mod") as no:
+            function("from", library)(thing)
+        assert "\n" not in str(no.value) and len(str(no.value)) < 300
+        with pytest.raises(ValueError, match="^the model is '.*', expected one of vit"):
+            function("to", library)(thing)
 
 
 # ---- by name

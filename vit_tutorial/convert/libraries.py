@@ -15,6 +15,7 @@ from vit_tutorial.convert.naming import (
     Table,
     fill,
     join_qkv,
+    numbers,
     rebuild,
     split_qkv,
     take_tensors,
@@ -29,6 +30,7 @@ from vit_tutorial.convert.tables import (
 from vit_tutorial.convert.web import VARIANTS, web_tensors
 from vit_tutorial.model import VisionTransformer
 from vit_tutorial.models import MODELS
+from vit_tutorial.settings import shown
 from vit_tutorial.training.checkpoint import read_tensors, set_weights
 
 # the models of `vit_tutorial/models.py` that another library has
@@ -45,7 +47,7 @@ def from_torchvision(model: nn.Module, classes: int = 10) -> VisionTransformer:
     """
     require(
         isinstance(model, nn.Module),
-        f"the model is {model!r}, expected a module: torchvision's own weights are"
+        f"the model is {shown(model)}, expected a module: torchvision's own weights are"
         " pickles, which are never loaded by name",
     )
     weights, theirs = take_tensors(model, "torchvision", TORCHVISION)
@@ -117,8 +119,8 @@ def to_torchvision(model: VisionTransformer) -> nn.Module:
 
     Raises ValueError for a model that torchvision has no place for.
     """
-    c = model.config
     weights = our_tensors(model)
+    c = model.config
     scaled = [name for name in weights if "factors" in name or name == "registers"]
     require(not scaled, f"name is {c.name!r}, torchvision has a plain ViT only")
     require(c.pool == "cls", f"pool is {c.pool!r}, torchvision reads the class token")
@@ -147,8 +149,8 @@ def to_timm(model: VisionTransformer) -> nn.Module:
 
     Raises ValueError for a model that timm has no place for.
     """
-    c = model.config
     weights = our_tensors(model)
+    c = model.config
     positions = weights["embedder.positions"]
     of_class = c.pool == "cls" and bool(positions[:, 0].any())
     registers = weights.get("registers")
@@ -190,8 +192,8 @@ def to_huggingface(model: VisionTransformer) -> nn.Module:
     always has LayerScale: with registers alone the factors are 1. Raises ValueError for
     a model that transformers has no place for.
     """
-    c = model.config
     weights = our_tensors(model)
+    c = model.config
     require(c.pool == "cls", f"pool is {c.pool!r}, transformers reads the class token")
     hidden = hidden_units(weights)
     options = {
@@ -238,19 +240,20 @@ def our_tensors(model: VisionTransformer) -> dict[str, Tensor]:
     """All that the forward pass needs, float32 on the CPU; the patches' projection is a
     convolution. Raises ValueError for a model that no library has.
     """
-    c = model.config
+    expected = f"expected one of {', '.join(KNOWN)}"
+    kind = type(model).__name__
+    # of another package, or a CNN
+    c: Any = getattr(model, "config", None)
+    name = getattr(c, "name", kind)
+    require(name in KNOWN, f"the model is {name!r}, {expected}")
     # not of a subclass, either: its forward pass may be another
-    require(
-        c.name in KNOWN and type(model) is MODELS[c.name],
-        f"the model is {c.name!r}, expected one of {', '.join(KNOWN)}",
-    )
+    require(type(model) is MODELS[name], f"the model is a {kind}, {expected}")
     require(
         c.embedder in ("convolutional", "manual"),
         f"embedder is {c.embedder!r}, which other libraries have no place for",
     )
     tensors = {
-        name: tensor.detach().to("cpu", torch.float32)
-        for name, tensor in web_tensors(model).items()
+        name: numbers(name, tensor) for name, tensor in web_tensors(model).items()
     }
     projection = tensors["embedder.projection.weight"]
     if projection.ndim == 2:

@@ -54,8 +54,12 @@ def take_tensors(
     """A library's tensors by our names, float32 on the CPU, and their names by ours.
 
     Raises ValueError, naming it, for the first tensor or part of the model that has no
-    place in ours.
+    place in ours, and for values that are not finite.
     """
+    if not isinstance(model, nn.Module):
+        raise ValueError(
+            f"the model is a {type(model).__name__}, expected a model of {library}"
+        )
     state = model.state_dict()
     names = expand(table, count_blocks(state, table, prefix), prefix)
     refuse_parts(model, [name for name in state if name not in names], library)
@@ -63,9 +67,24 @@ def take_tensors(
     for name, tensor in state.items():
         ours = names[name]
         if ours is not None:
-            weights[ours] = tensor.detach().to("cpu", torch.float32)
+            weights[ours] = numbers(name, tensor)
     theirs = {ours: name for name, ours in reversed(names.items()) if ours}
     return weights, theirs
+
+
+def numbers(name: str, tensor: Tensor) -> Tensor:
+    """A tensor in float32 on the CPU. Raises ValueError, naming it, for one on the meta
+    device, and for values that are not finite or too large for float32.
+    """
+    if tensor.is_meta:
+        raise ValueError(
+            f"{name} is on the meta device, which holds no numbers: load the model on"
+            " another"
+        )
+    copy = tensor.detach().to("cpu", torch.float32)
+    if not copy.isfinite().all():
+        raise ValueError(f"{name} holds values that are not finite in float32")
+    return copy
 
 
 def refuse_parts(model: nn.Module, unplaced: Sequence[str], library: str) -> None:
