@@ -1,6 +1,7 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from vit_tutorial.cli import commands
 from vit_tutorial.cli import main as cli
 from vit_tutorial.cli.main import main
 from vit_tutorial.data.image_files import read_image
+from vit_tutorial.models import build_model
+from vit_tutorial.training.checkpoint import load_checkpoint, save_run
 
 
 @pytest.fixture(scope="module")
@@ -449,6 +452,25 @@ def test_a_mistake_with_attend_is_one_line(
         capsys, "attend", "--checkpoint", run, photo, "--out", "figure.png", *arguments
     )
     assert not list(tmp_path.iterdir())
+
+
+def test_attend_writes_over_no_picture(run, photo, capsys):
+    before = Path(photo).read_bytes()
+    line = refused(capsys, "attend", "--checkpoint", run, photo, "--out", photo)
+    assert line == f"error: --out is {photo}, which is one of the pictures\n"
+    assert Path(photo).read_bytes() == before
+
+
+def test_a_model_without_attention_is_one_line(run, photo, tmp_path, capsys):
+    _, trained = load_checkpoint(run)
+    config = replace(trained.config.model, name="cnn")
+    other = replace(trained, config=replace(trained.config, model=config))
+    (folder := tmp_path / "cnn").mkdir()
+    save_run(folder, build_model(config), [], None, other)
+    out = tmp_path / "figure.png"
+    line = refused(capsys, "attend", "--checkpoint", folder, photo, "--out", out)
+    says = f"{folder} is a CNN, which has no attention, expected a Vision Transformer"
+    assert line == f"error: {says}\n" and not out.exists()
 
 
 def test_a_file_that_is_no_image_is_one_line(run, config, tmp_path, capsys):

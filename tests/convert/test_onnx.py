@@ -23,7 +23,7 @@ from vit_tutorial.convert.onnx import export_onnx, fit, fit_in_onnx, onnx_model
 from vit_tutorial.data.images import middle, resize
 from vit_tutorial.data.synthetic import stacks
 from vit_tutorial.models import MODELS, build_model
-from vit_tutorial.training.checkpoint import load_checkpoint
+from vit_tutorial.training.checkpoint import load_checkpoint, save_run
 
 SMALL = ViTConfig(16, 8, classes=4, dim=8, depth=1, heads=2, embedder="manual")
 # of rows and columns, not square: what is mixed up shows
@@ -243,10 +243,28 @@ def test_models_that_cannot_be_exported_are_refused(tmp_path, monkeypatch):
     path = tmp_path / "model.onnx"
     with pytest.raises(ValueError, match="^the model is 'Linear', expected one of "):
         export_onnx(nn.Linear(2, 2), run_of(SMALL), path)
+    with pytest.raises(ValueError, match=r"^embedder\.\w+ is on the meta device"):
+        export_onnx(unlike_fresh(SMALL).to("meta"), run_of(SMALL), path)
+    large = unlike_fresh(SMALL).double()
+    large.head[1].bias.data[1] = 1e300
+    with pytest.raises(ValueError, match=r"^head\.1\.bias holds values that are not f"):
+        export_onnx(large, run_of(SMALL), path)
     monkeypatch.setattr(export, "LARGEST", 1000)
     with pytest.raises(ValueError, match=r"^the model holds [\d,]+ bytes, .* 1,000"):
         export_onnx(unlike_fresh(SMALL), run_of(SMALL), path)
     assert not list(tmp_path.iterdir())
+
+
+def test_the_checkpoint_itself_is_not_written_over(tmp_path, capsys):
+    model, run = load_checkpoint("stacks")
+    save_run(tmp_path, model, [], None, run)
+    out = tmp_path / "model.safetensors"
+    whole = out.read_bytes()
+    for checkpoint in (tmp_path, out):
+        words = ["--checkpoint", checkpoint, "--format", "onnx", "--out", out]
+        line = refused(capsys, "export", *words)
+        assert line == f"error: out is {out}, which is the checkpoint itself\n"
+    assert out.read_bytes() == whole
 
 
 @pytest.mark.parametrize("missing", ["onnx", "onnxscript"])

@@ -32,10 +32,14 @@ from vit_tutorial.data.folder_layout import other_classes, some
 from vit_tutorial.data.images import ImageSet
 from vit_tutorial.data.stl10_download import download_stl10
 from vit_tutorial.files import write_file
-from vit_tutorial.model import count_parameters
+from vit_tutorial.model import VisionTransformer, count_parameters
 from vit_tutorial.predict import BATCH, predict, read_picture
 from vit_tutorial.selfsup.probes import probe
-from vit_tutorial.training.checkpoint import load_checkpoint, shipped_names
+from vit_tutorial.training.checkpoint import (
+    find_weights,
+    load_checkpoint,
+    shipped_names,
+)
 from vit_tutorial.training.distributed import pick_device, rank
 from vit_tutorial.training.loop import train
 from vit_tutorial.training.metrics import compute_logits, confusion, evaluate
@@ -209,7 +213,16 @@ def run_attend(settings: Namespace) -> None:
             f"--out is {settings.out}, but there is no folder"
             f" {Path(settings.out).parent}"
         )
+    if Path(settings.out).resolve() in [
+        Path(path).resolve() for path in settings.images
+    ]:
+        raise ValueError(f"--out is {settings.out}, which is one of the pictures")
     model, run = load_checkpoint(settings.checkpoint)
+    if not isinstance(model, VisionTransformer):
+        raise ValueError(
+            f"{settings.checkpoint} is a {type(model).__name__}, which has no"
+            " attention, expected a Vision Transformer"
+        )
     choice = (settings.layer, settings.head, settings.rollout)
     check_choice(model.config, *choice)
     images, _, lines = read_all(settings.images, run.config)
@@ -267,6 +280,8 @@ def run_export(settings: Namespace) -> None:
     model, run = load_checkpoint(settings.checkpoint)
     refuse_nameless(settings.checkpoint, run)
     if settings.format == "onnx":
+        if Path(settings.out).resolve() == find_weights(settings.checkpoint).resolve():
+            raise ValueError(f"out is {settings.out}, which is the checkpoint itself")
         # slow to import, and no other command needs it
         from vit_tutorial.convert.onnx import export_onnx
 
