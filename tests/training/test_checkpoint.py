@@ -88,6 +88,17 @@ def test_half_precision_becomes_float32(run, model):
     )
 
 
+def test_double_precision_too_large_for_float32_is_refused(run, model):
+    state = {
+        name: tensor.double() if tensor.is_floating_point() else tensor
+        for name, tensor in model.state_dict().items()
+    }
+    state["head.1.weight"][0, 0] = 1e300
+    save_file(state, run / "model.safetensors")
+    with pytest.raises(ValueError, match="damaged: head.1.weight holds values that ar"):
+        load_checkpoint(run)
+
+
 @pytest.fixture
 def elsewhere(tmp_path_factory, monkeypatch):
     """An empty folder to work in."""
