@@ -1,5 +1,6 @@
 """What a model says of pictures equals what it computes of each alone."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from vit_tutorial.predict import (
     predict,
     predict_each,
 )
+from vit_tutorial.training.config import TrainConfig
 
 CONFIG = ViTConfig(32, 16, classes=4, dim=8, depth=3, heads=2)
 MEAN = ViTConfig(32, 16, classes=4, dim=8, depth=2, heads=2, pool="mean")
@@ -185,6 +187,32 @@ def test_a_file_that_is_no_picture_is_named(files, tmp_path):
             predict(unlike_fresh(CONFIG), run_of(CONFIG), [*paths, tmp_path / name])
 
 
-def test_less_than_one_class_is_refused():
-    with pytest.raises(ValueError, match="^topk is 0, expected at least 1$"):
-        predict(unlike_fresh(CONFIG), run_of(CONFIG), [], topk=0)
+@pytest.mark.parametrize("topk", [0, -1, 2.5, "2"])
+def test_what_is_no_number_of_classes_is_refused(topk):
+    says = f"^topk is {topk!r}, expected a whole number of at least 1$"
+    with pytest.raises(ValueError, match=says):
+        predict(unlike_fresh(CONFIG), run_of(CONFIG), [], topk=topk)
+
+
+def test_a_run_that_names_no_classes_or_others_is_refused():
+    model = unlike_fresh(CONFIG)
+    run = run_of(CONFIG)
+    config = replace(run.config, training=TrainConfig(objective="mae"))
+    with pytest.raises(ValueError, match="^the run was trained by 'mae', without lab"):
+        predict(model, replace(run, config=config), random_images(1))
+    for classes in (3, 5):
+        other = run_of(replace(CONFIG, classes=classes))
+        says = f"^the model has 4 classes, its run names {classes}$"
+        with pytest.raises(ValueError, match=says):
+            predict(model, other, random_images(1))
+
+
+@pytest.mark.parametrize("what", [predict, embed_images])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 3e38])
+def test_weights_of_no_use_give_no_answer(what, value):
+    model = unlike_fresh(CONFIG)
+    for block in model.blocks:
+        torch.nn.init.constant_(block.mlp[0].weight, value)
+        torch.nn.init.constant_(block.mlp[3].weight, value)
+    with pytest.raises(ValueError, match="is not finite: its weights are of no use$"):
+        what(model, run_of(CONFIG), random_images(1))

@@ -78,14 +78,27 @@ def predict_each(
     """The classes of one picture after the other, however many there are.
 
     Files are read as in training. Of a model with fewer classes than `topk` all are
-    given. Raises ValueError for a `topk` below 1, for images of another type or shape,
-    and what `read_image` raises, with the name of the file, when its turn has come.
+    given. Raises ValueError for a `topk` below 1, for a run without labels or of
+    another number of classes than the model has, for images of another type or shape,
+    for probabilities that are not finite, and what `read_image` raises, with the name
+    of the file, when its turn has come.
     """
-    if topk < 1:
-        raise ValueError(f"topk is {topk}, expected at least 1")
+    if not isinstance(topk, int) or topk < 1:
+        raise ValueError(f"topk is {topk!r}, expected a whole number of at least 1")
+    if run.config.training.self_supervised:
+        raise ValueError(
+            f"the run was trained by {run.config.training.objective!r}, without labels,"
+            " and names no classes"
+        )
     for images in batches(pictures, run.config):
         with evaluating(model):
             logits = compute_logits(model, unlabelled(images), run.normalization)
+        if logits.shape[1] != len(run.classes):
+            raise ValueError(
+                f"the model has {logits.shape[1]} classes, its run names"
+                f" {len(run.classes)}"
+            )
+        expect_finite(logits)
         probabilities = logits.double().softmax(dim=1)
         best = probabilities.sort(dim=1, descending=True, stable=True)
         for shares, classes in zip(best.values, best.indices, strict=True):
@@ -110,12 +123,22 @@ def embed_each(model: nn.Module, run: Run, pictures: Pictures) -> Iterator[Tenso
     """The vectors (D,) of one picture after the other, however many there are.
 
     What the model's last linear layer is given, as `selfsup.probes.features` says,
-    scaled to length 1. Raises ValueError for a model without tokens, and what
-    `predict_each` raises of pictures.
+    scaled to length 1. Raises ValueError for a model without tokens, for vectors that
+    are not finite, and what `predict_each` raises of pictures.
     """
     for images in batches(pictures, run.config):
         pooled = probes.features(model, unlabelled(images), run.normalization)
+        expect_finite(pooled)
         yield from F.normalize(pooled, dim=1)
+
+
+def expect_finite(made: Tensor) -> None:
+    """Raise ValueError unless what a model makes of pictures, (n, ...), is finite."""
+    if not made.isfinite().all():
+        raise ValueError(
+            "what the model computes of these pictures is not finite: its weights are"
+            " of no use"
+        )
 
 
 def batches(pictures: Pictures, config: RunConfig) -> Iterator[Tensor]:

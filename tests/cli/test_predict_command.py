@@ -75,7 +75,7 @@ def test_a_file_that_cannot_be_read_stops_no_other(pictures, tmp_path, capsys):
     ("words", "message"),
     [
         # said before any file is read
-        (["none.png", "--topk", "0"], "topk is 0, expected at least 1"),
+        (["none.png", "--topk", "0"], "topk is 0, expected a whole number"),
         (["--topk", "few"], "topk"),
         (["--checkpoint", "MISSING"], "no checkpoint 'MISSING'"),
         (["--device", "abacus"], "device 'abacus' cannot be used here"),
