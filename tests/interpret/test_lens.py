@@ -42,11 +42,11 @@ def test_answers_are_read_off_the_tokens_alone(name, pool):
     assert patches.shape == (DEPTH + 1, 2, 12, 10)
     states = through_blocks(vit, vit.embed(images().double()))
     first = int(pool == "cls")
-    for answer, each, state in zip(answers, patches, states, strict=True):
-        read = state[:, 0] if first else state[:, :12].mean(dim=1)
+    for answer, each, stream in zip(answers, patches, states, strict=True):
+        read = stream[:, 0] if first else stream[:, :12].mean(dim=1)
         assert_close(answer, vit.head(read))
         for number in range(12):
-            assert_close(each[:, number], vit.head(state[:, first + number]))
+            assert_close(each[:, number], vit.head(stream[:, first + number]))
 
 
 @POOLS
