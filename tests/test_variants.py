@@ -385,3 +385,11 @@ def test_since_2020_has_all_six():
         assert kinds == [nn.LayerNorm, variants.Rotation]
         assert block.attention.qkv.bias is None
         assert block.attention.end_q[0] is not block.attention.end_k[0]
+
+
+@pytest.mark.parametrize("count", [1, 9, 12, 14])
+def test_since_2020_takes_no_registers_for_patches(count):
+    model = made("since-2020")
+    tokens = torch.randn(2, count, 16)
+    with pytest.raises(ValueError, match=f"^{count} tokens, expected 13: rotary posit"):
+        model.encode(tokens)

@@ -421,3 +421,15 @@ class Since2020(Registers, RMSNorm, LayerScale, NoQKVBias, QKNorm, RotaryBesideA
     LayerScale, RMSNorm, registers, QK-norm, rotary positions beside added ones, and no
     biases in qkv.
     """
+
+    def encode(
+        self, tokens: Tensor, return_attention: bool = False
+    ) -> Tensor | tuple[Tensor, list[Tensor]]:
+        whole = self.config.tokens
+        # with fewer, registers would be turned as if they were the last patches
+        if tokens.shape[1] != whole:
+            raise ValueError(
+                f"{tokens.shape[1]} tokens, expected {whole}: rotary positions turn the"
+                " patches of a whole picture"
+            )
+        return super().encode(tokens, return_attention)
