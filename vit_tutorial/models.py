@@ -16,7 +16,6 @@ from vit_tutorial.variants import (
     NoResidual,
     PostNorm,
     QKNorm,
-    Registers,
     RegistersAndLayerScale,
     RMSNorm,
     Rotary,
@@ -25,6 +24,7 @@ from vit_tutorial.variants import (
     StochasticDepth,
     StochasticDepthAndLayerScale,
     UniformStart,
+    WithRegisters,
 )
 
 
@@ -106,7 +106,7 @@ MODELS: dict[str, Callable[[ViTConfig], nn.Module]] = {
     "uniform-start": UniformStart,
     "mimetic-start": MimeticStart,
     "convolutional-start": ConvolutionalStart,
-    "registers": Registers,
+    "registers": WithRegisters,
     "registers-and-layer-scale": RegistersAndLayerScale,
     "rms-norm": RMSNorm,
     "qk-norm": QKNorm,

@@ -255,7 +255,7 @@ class StochasticDepthAndLayerScale(StochasticDepth):
         return block
 
 
-class Registers(VisionTransformer):
+class WithRegisters(VisionTransformer):
     """Four learned tokens that come from no patch and are never read (Darcet et al.
     2024).
 
@@ -285,7 +285,7 @@ class Registers(VisionTransformer):
         return encoded[:, own]
 
 
-class RegistersAndLayerScale(Registers, LayerScale):
+class RegistersAndLayerScale(WithRegisters, LayerScale):
     """Both, as in DINOv2 with registers (Darcet et al. 2024)."""
 
 
@@ -416,7 +416,9 @@ class NoQKVBias(VisionTransformer):
         return block
 
 
-class Since2020(Registers, RMSNorm, LayerScale, NoQKVBias, QKNorm, RotaryBesideAdded):
+class Since2020(
+    WithRegisters, RMSNorm, LayerScale, NoQKVBias, QKNorm, RotaryBesideAdded
+):
     """What ViT-5 keeps of the lines that came since 2020 (Wang et al. 2026):
     LayerScale, RMSNorm, registers, QK-norm, rotary positions beside added ones, and no
     biases in qkv.

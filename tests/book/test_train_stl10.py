@@ -194,8 +194,8 @@ def test_from_the_records_nothing_is_read_fetched_or_trained(told):
     assert "sure of 95 % on average, right on 100 %" in out
     assert not names["REAL"] and figures == 8
     assert files == [
-        "ladder-laptop.json",
         "data",
+        "ladder-laptop.json",
         "notebooks",
         "results",
         "stl10-half-mixed.json",

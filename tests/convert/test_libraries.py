@@ -906,7 +906,9 @@ def test_names_that_nobody_has_are_refused(hub):
         convert.from_torchvision("vit_b_16")
     folder = hub.root / "some/bert"
     folder.mkdir(parents=True)
-    (folder / "config.json").write_text('{"architectures": ["BertModel"]}')
+    (folder / "config.json").write_text(
+        '{"architectures": ["BertModel"]}', encoding="utf-8"
+    )
     with pytest.raises(ValueError, match="^some/bert is a BertModel, expected ViTMod"):
         convert.from_huggingface("some/bert")
 

@@ -13,7 +13,7 @@ from vit_tutorial.config import require
 from vit_tutorial.convert.hub import hub_file, hub_weights, load_library
 from vit_tutorial.convert.naming import (
     Table,
-    fill,
+    give_weights,
     join_qkv,
     numbers,
     rebuild,
@@ -139,7 +139,7 @@ def to_torchvision(model: VisionTransformer) -> nn.Module:
     if c.channels != 3:  # the only number that it makes
         side = c.patch_size
         theirs.conv_proj = nn.Conv2d(c.channels, c.dim, kernel_size=side, stride=side)
-    fill(theirs, weights, TORCHVISION)
+    give_weights(theirs, weights, TORCHVISION)
     return theirs.eval()
 
 
@@ -179,7 +179,7 @@ def to_timm(model: VisionTransformer) -> nn.Module:
         reg_tokens=count,
         norm_layer=partial(library.LayerNorm, eps=c.norm_eps),
     )
-    fill(theirs, weights, TIMM)
+    give_weights(theirs, weights, TIMM)
     return theirs.eval()
 
 
@@ -211,7 +211,7 @@ def to_huggingface(model: VisionTransformer) -> nn.Module:
     if not registers and "blocks.0.end1.factors" not in weights:
         config = library.ViTConfig(**options, intermediate_size=hidden)
         theirs = library.ViTForImageClassification(config)
-        fill(theirs, split_qkv(weights), TRANSFORMERS_VIT, "vit.")
+        give_weights(theirs, split_qkv(weights), TRANSFORMERS_VIT, "vit.")
         return theirs.eval()
     require_square(c.sides)
     require(
@@ -232,7 +232,7 @@ def to_huggingface(model: VisionTransformer) -> nn.Module:
         config = library.Dinov2Config(**options, use_mask_token=False)
         theirs = library.Dinov2ForImageClassification(config)
     prefix = transformers_prefix(theirs)
-    fill(theirs, split_qkv(weights), TRANSFORMERS_DINOV2, prefix)
+    give_weights(theirs, split_qkv(weights), TRANSFORMERS_DINOV2, prefix)
     return theirs.eval()
 
 

@@ -242,7 +242,7 @@ def sole(values: set, what: str) -> Any:
     return next(iter(values))
 
 
-def fill(
+def give_weights(
     model: nn.Module, weights: Mapping[str, Tensor], table: Table, prefix: str = ""
 ) -> None:
     """Copy weights, by our names, into another library's model, made for them."""
