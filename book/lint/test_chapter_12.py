@@ -22,7 +22,7 @@ def test_what_a_start_without_labels_gives_is_what_it_says():
     epochs = [step["config"]["training"]["epochs"] for step in (tuned, scratch)]
     assert epochs == [40, 80] and "for 40 epochs" in TEXT and "for 80." in TEXT
     assert len(tuned["runs"]) == len(scratch["runs"]) == 2
-    assert len(steps["mae"]["runs"]) == 2 and "Two seeds each" in TEXT
+    assert len(steps["mae"]["runs"]) == 3 and "Two seeds each" in TEXT
     ends = [
         mean(100 * run["val_accuracy"] for run in s["runs"]) for s in (tuned, scratch)
     ]
