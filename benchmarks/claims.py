@@ -96,4 +96,13 @@ CLAIMS = {
         Claim("validation below 65 %", "curves['val_accuracy'][-1]", high=65),
         Claim("the CNN is above 90 %", "quick['val_accuracy'][-1]", 90),
     ],
+    "13_transfer": [
+        Claim("above 70 %, below 90 % as it is", "as_it_is", 0.7, 0.9),
+        Claim("the last block, above 90 %", "found['last block']", 0.9),
+        Claim(
+            "too fast, below as it is",
+            "as_it_is - found['everything, too fast']",
+            0,
+        ),
+    ],
 }

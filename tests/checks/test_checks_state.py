@@ -48,6 +48,7 @@ TENSORS = (
     }
     | {"deletion_area", "calibration_error", "paired_bootstrap"}
     | {"masking", "neighbours", "self_distillation"}
+    | {"folded", "pruned"}
 )
 
 
@@ -226,7 +227,7 @@ def test_a_module_that_changes_its_own_mode_or_freezes_itself_is_refused(name, d
 
 def test_every_check_is_among_the_kinds():
     assert set(RIGHT) == set(checks.__all__) - {"Result"}
-    numbers = {"bill", "parameters", "schedule", "which_patch", "field"}
+    numbers = {"bill", "layer_rates", "parameters", "schedule", "which_patch", "field"}
     assert set(RIGHT) == TENSORS | CLASSES | MODELS | LISTS | numbers
 
 
@@ -237,6 +238,9 @@ FORMS = {
     "schedule": (np.float64, torch.as_tensor),
     "accumulated": (np.float64, torch.as_tensor),
     "attend": (list,),
+    "folded": (list,),
+    "pruned": (list,),
+    "layer_rates": (list, tuple, np.asarray, torch.Tensor.tolist, torch.Tensor.double),
     "lean_biases": (list,),
     "upside_down": (list,),
     "renamed": (

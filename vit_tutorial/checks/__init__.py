@@ -17,6 +17,7 @@ from vit_tutorial.checks.chapter_08 import gaze, rollout, sharpness
 from vit_tutorial.checks.chapter_09 import deletion_area, drop_patches, own_score
 from vit_tutorial.checks.chapter_10 import calibration_error, paired_bootstrap
 from vit_tutorial.checks.chapter_12 import masking, neighbours, self_distillation
+from vit_tutorial.checks.chapter_13 import folded, layer_rates, pruned
 from vit_tutorial.checks.harness import Result
 
 __all__ = [
@@ -30,10 +31,12 @@ __all__ = [
     "drop_patches",
     "enlarge",
     "field",
+    "folded",
     "gaze",
     "head_parts",
     "kernel",
     "layer_norm",
+    "layer_rates",
     "lean_biases",
     "masking",
     "mended",
@@ -45,6 +48,7 @@ __all__ = [
     "parameters",
     "patchify",
     "pre_norm",
+    "pruned",
     "registers",
     "renamed",
     "rollout",
