@@ -5,7 +5,7 @@
     python experiments/ablations.py stacks --cards '["positions"]'    one card anew
     python experiments/ablations.py stl10 --root data   STL-10 lies under
         DIR/stl10_binary
-    python experiments/draw_cards.py stacks --cards '["positions"]'   its figure
+    python experiments/draw_cards.py stacks one.png --cards '["positions"]'   its figure
 
 An arm is first trained once for each of its rates on a seed of its own, TUNING_SEED; it
 keeps the recipe's rate for the seeds that count unless another one was clearly better,
