@@ -8,6 +8,7 @@ from vit_tutorial.settings import coerce_fields, expect_between
 # of pixels, epochs, a rate or a factor: what is larger is a slip of the finger
 MOST = 10**6
 MOST_IMAGES = 10**9
+MOST_WORKERS = 64
 MOST_SEEDS = 2**40  # a seed of torch has 64 bits, some of which count epochs
 
 
@@ -25,8 +26,10 @@ class DataConfig:
     images to train, 0 for all; the same every epoch, as many of each class as can be,
     repeated so that an epoch stays as long. `split_seed` chooses them, the fewer among
     the more, or has the drawn sets draw them. `unlabelled`: train with the 100,000
-    images of "stl10" that have no labels; validation and test are as without. `mean`
-    and `std`, one a channel, are of images in [0, 1]. Raises ValueError with the value
+    images of "stl10" that have no labels; validation and test are as without. `workers`
+    leave the pictures of a folder on the disk and decode them, so many processes of
+    them, while the model trains; with 0 all are read into memory first. `mean` and
+    `std`, one a channel, are of images in [0, 1]. Raises ValueError with the value
     found and what was expected.
     """
 
@@ -41,6 +44,7 @@ class DataConfig:
     decoys: Literal["plain", "patterned"] = "plain"
     labelled: int = 0
     unlabelled: bool = False
+    workers: int = 0
     mean: tuple[float, ...] = (0.5, 0.5, 0.5)
     std: tuple[float, ...] = (0.25, 0.25, 0.25)
 
@@ -63,6 +67,12 @@ class DataConfig:
             raise ValueError(
                 f"unlabelled is True, but name is {self.name!r}: expected 'stl10',"
                 " which has images without labels"
+            )
+        expect_between(self, 0, MOST_WORKERS, "workers")
+        if self.workers and self.name != "folder":
+            raise ValueError(
+                f"workers is {self.workers}, but name is {self.name!r}: expected"
+                " 'folder', whose pictures can stay on the disk"
             )
         if self.unlabelled and self.labelled:
             raise ValueError(

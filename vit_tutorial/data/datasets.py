@@ -12,6 +12,7 @@ from vit_tutorial.config import ViTConfig
 from vit_tutorial.data.config import DataConfig
 from vit_tutorial.data.folder import Folder, read_pictures, survey
 from vit_tutorial.data.images import ImageSet, sides_of
+from vit_tutorial.data.on_disk import leave_pictures
 from vit_tutorial.data.stl10 import (
     STL10_SIZE,
     read_stl10,
@@ -48,7 +49,8 @@ def load_split(
     STL-10: train and val are parts of the 5,000 training images, test is the official
     test set; with `unlabelled` train is the 100,000 others. A folder: train and val are
     parts of root, or root has folders train, val and test, see `survey`. Its images
-    come at `image_size`, which `sized_for` sets. `origin` says which pictures they are.
+    come at `image_size`, which `sized_for` sets, and with `workers` stay on the disk.
+    `origin` says which pictures they are.
     With `labelled` so few training images are repeated until they are as many as
     without. Raises ValueError or FileNotFoundError, one line, when there are no such
     images.
@@ -210,14 +212,19 @@ def _folder_split(config: DataConfig, split: str) -> ImageSet:
             f"{config.root} has no test split, expected the folders"
             f" {found.root / 'train'} and {found.root / 'test'}"
         )
+    read = (
+        partial(leave_pictures, workers=config.workers)
+        if config.workers
+        else read_pictures
+    )
     pictures = found.splits[split]
     few = config.labelled
     if split != "train" or not few:
-        return read_pictures(pictures, found.classes, config.image_size)
+        return read(pictures, found.classes, config.image_size)
     labels = torch.tensor([each.label for each in pictures])
     rows = labelled_rows(labels, few, len(found.classes))
     chosen = [pictures[row] for row in rows.tolist()]
-    data = read_pictures(chosen, found.classes, config.image_size)
+    data = read(chosen, found.classes, config.image_size)
     return _take(data, torch.arange(len(pictures)) % few)
 
 

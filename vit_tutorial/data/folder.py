@@ -224,8 +224,8 @@ def read_pictures(
         gigabytes = len(pictures) * 3 * sides[0] * sides[1] / 1e9
         raise ValueError(
             f"{len(pictures)} pictures of {sides[0]} x {sides[1]} pixels need "
-            f"{gigabytes:,.0f} GB of memory, which are not there: expected a smaller "
-            "image_size or fewer pictures"
+            f"{gigabytes:,.0f} GB of memory, which are not there: expected workers, "
+            "which leave them on the disk, a smaller image_size or fewer pictures"
         ) from error
     for image, each in zip(images, pictures, strict=True):
         image.copy_(read_image(each.path, sides))

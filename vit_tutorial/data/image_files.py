@@ -2,6 +2,8 @@
 
 import stat
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -41,15 +43,29 @@ def read_image(path: str | Path, size: tuple[int, int], channels: int = 3) -> Te
     what is in the way: no file, no picture, a damaged one, too many pixels, or values
     that do not say how bright they are.
     """
-    path = Path(path)
+    with _opened(Path(path), size) as file:
+        file.load()  # first: a PNG may hold its EXIF data behind the pixels
+        image = _shades(_upright(file), channels)
+        fitted = ImageOps.fit(image, size[::-1], Image.Resampling.BILINEAR)
+    pixels = torch.from_numpy(np.array(fitted))
+    return pixels.reshape(*size, channels).permute(2, 0, 1)
+
+
+def check_image(path: Path, size: tuple[int, int]) -> None:
+    """Raise what `read_image` would, as far as it shows before pixels are decoded."""
+    with _opened(path, size):
+        pass
+
+
+@contextmanager
+def _opened(path: Path, size: tuple[int, int]) -> Iterator[Image.Image]:
+    """A picture to be read at a size; what goes wrong meanwhile is a ValueError."""
     _check_file(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of odd tags and of large pictures
             with Image.open(path) as file:
-                file.load()  # first: a PNG may hold its EXIF data behind the pixels
-                image = _shades(_upright(file), channels)
-                fitted = ImageOps.fit(image, size[::-1], Image.Resampling.BILINEAR)
+                yield file
     except Image.DecompressionBombError as error:
         assert Image.MAX_IMAGE_PIXELS is not None  # or nothing were too large
         most = f"expected at most {2 * Image.MAX_IMAGE_PIXELS:,}"
@@ -70,8 +86,6 @@ def read_image(path: str | Path, size: tuple[int, int], channels: int = 3) -> Te
         # Pillow's readers raise what they like at a damaged file
         reason = " ".join(f"{error}".split()) or type(error).__name__
         raise ValueError(f"{path} cannot be read as an image: {reason:.200}") from error
-    pixels = torch.from_numpy(np.array(fitted))
-    return pixels.reshape(*size, channels).permute(2, 0, 1)
 
 
 class _Shades(ValueError):

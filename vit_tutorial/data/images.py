@@ -2,7 +2,7 @@
 alike.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -36,6 +36,10 @@ class ImageSet:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def batches(self, rows: Iterable[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
+        """The images (b, C, Y, X) and labels (b,) of each batch, by their rows."""
+        return ((self.images[each], self.labels[each]) for each in rows)
 
 
 EXPECTED = "expected uint8 from 0 to 255 or floats from 0 to 1"

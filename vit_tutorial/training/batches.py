@@ -33,10 +33,11 @@ def batches(
     """Normalised images (b, C, Y, X) of the model's size and their labels, on the
     images' device; of each batch only `part`.
     """
-    for rows in shuffled_rows(data, batch_size, generator, part):
+    rows = shuffled_rows(data, batch_size, generator, part)
+    for images, labels in data.batches(rows):
         draws = augmentation.draw(batch_size, generator)[part]
         images, labels = augmentation.apply(
-            data.images[rows], data.labels[rows], draws, image_size, len(data.classes)
+            images, labels, draws, image_size, len(data.classes)
         )
         yield normalization(images), labels
 
@@ -58,16 +59,16 @@ def multi_crop_batches(
     large = Augmentation(augment)
     small = Augmentation(replace(augment, crop=dino.local_area))
 
-    def view(rows: Tensor, augmentation: Augmentation, size: Size) -> Tensor:
+    def view(
+        batch: tuple[Tensor, Tensor], augmentation: Augmentation, size: Size
+    ) -> Tensor:
         draws = augmentation.draw(batch_size, generator)[part]
-        images = data.images[rows]
-        labels = data.labels[rows]
-        images, _ = augmentation.apply(images, labels, draws, size, len(data.classes))
+        images, _ = augmentation.apply(*batch, draws, size, len(data.classes))
         return normalization(images)
 
-    for rows in shuffled_rows(data, batch_size, generator, part):
-        views = [view(rows, large, image_size) for _ in range(2)]
-        local = [view(rows, small, dino.local_size) for _ in range(dino.local_crops)]
+    for batch in data.batches(shuffled_rows(data, batch_size, generator, part)):
+        views = [view(batch, large, image_size) for _ in range(2)]
+        local = [view(batch, small, dino.local_size) for _ in range(dino.local_crops)]
         yield torch.stack(views, dim=1), torch.stack(local, dim=1)
 
 

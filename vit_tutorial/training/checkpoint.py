@@ -40,7 +40,7 @@ from vit_tutorial.training.run import (
 
 SHIPPED = Path(str(resources.files("vit_tutorial"))) / "checkpoints"
 # settings that a run's result does not depend on
-MAY_CHANGE = ("data.root", "training.device", "training.save_every")
+MAY_CHANGE = ("data.root", "data.workers", "training.device", "training.save_every")
 # what torch.compile and DistributedDataParallel put before every name
 WRAPPERS = ("_orig_mod.", "module.")
 

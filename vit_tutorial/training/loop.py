@@ -381,7 +381,8 @@ def refuse_what_does_not_fit(
                 f"the data have {count} {name}, but model.{name} is"
                 f" {getattr(model_config, name)}"
             )
-    Normalization(data_config.mean, data_config.std)(data.images[:1])
+    blank = torch.zeros(data.images.shape[1:], dtype=torch.uint8)
+    Normalization(data_config.mean, data_config.std)(blank)
     if data_config.unlabelled and not config.self_supervised:
         raise ValueError(
             f"data.unlabelled is True, but objective {config.objective!r} needs labels:"
@@ -434,7 +435,8 @@ def load_on(
     epoch: int = 0,
 ) -> ImageSet:
     """One split as uint8 tensors on the device, where they stay: a batch is then an
-    index, not a copy. A memory map is left on the disk.
+    index, not a copy. What is left on the disk stays there: a memory map, and pictures
+    that `workers` read, whose batches come to the device one by one.
     """
     data = load_split(config, split, epoch)
     if config.unlabelled and split == "train":
