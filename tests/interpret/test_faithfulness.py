@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from vit_tutorial.interpret.attention import rollout
 from vit_tutorial.interpret.attribution import ATTRIBUTIONS
 from vit_tutorial.interpret.faithfulness import faithfulness
 from vit_tutorial.interpret.interventions import drop_patches, randomize_cascade
+from vit_tutorial.models import build_model
 
 ROOT = Path(__file__).parents[2]
 # a grid of 3 x 4 patches
@@ -370,6 +372,17 @@ def test_randomise_from_the_top(parts):
     ]
     assert changed == [True] * parts + [False] * (DEPTH + 2 - parts)
     assert_close(randomize_cascade(vit, parts).state_dict(), copy.state_dict())
+
+
+@pytest.mark.parametrize("parts", range(DEPTH + 3))
+def test_a_variant_stays_one_and_its_registers_go_with_the_embedder(parts):
+    vit = build_model(replace(model().config, name="registers")).eval()
+    with torch.no_grad():
+        vit.registers.add_(0.1)
+    copy = randomize_cascade(vit, parts)
+    assert type(copy) is type(vit)
+    same = torch.equal(copy.registers, vit.registers)
+    assert same == (parts < DEPTH + 2)
 
 
 def test_randomise_more_than_there_is():

@@ -6,13 +6,14 @@ learnt.
 import math
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from vit_tutorial.interpret.attention import evaluating
 from vit_tutorial.model import VisionTransformer
+from vit_tutorial.models import build_model
 
 
 @torch.no_grad()
@@ -82,12 +83,14 @@ def randomize_cascade(
         )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        copy = VisionTransformer(model.config).to(next(model.parameters()))
-    trained = tuple(f"{name}." for name in names[parts:])
+        copy = cast(VisionTransformer, build_model(model.config))
+    copy.to(next(model.parameters()))
+    fresh = tuple(f"{name}." for name in names[:parts])
     state = {
         name: tensor
         for name, tensor in model.state_dict().items()
-        if name.startswith(trained)
+        # what variants have besides goes with the embedder
+        if parts < len(names) and not name.startswith(fresh)
     }
     copy.load_state_dict(copy.state_dict() | state)
     return copy.train(model.training)
