@@ -6,9 +6,10 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import resources
+from math import prod
 from pathlib import Path
 from typing import cast
 
@@ -33,7 +34,9 @@ from vit_tutorial.training.run import (
     Run,
     RunConfig,
     checked,
+    checked_file,
     from_json,
+    in_line,
     read_run,
     to_json,
 )
@@ -41,8 +44,12 @@ from vit_tutorial.training.run import (
 SHIPPED = Path(str(resources.files("vit_tutorial"))) / "checkpoints"
 # settings that a run's result does not depend on
 MAY_CHANGE = ("data.root", "data.workers", "training.device", "training.save_every")
+# what an optimiser remembers of each parameter
+REMEMBERED = {"AdamW": {"step", "exp_avg", "exp_avg_sq"}, "Muon": {"momentum_buffer"}}
 # what torch.compile and DistributedDataParallel put before every name
 WRAPPERS = ("_orig_mod.", "module.")
+
+Shapes = Mapping[str, tuple[int, ...]]  # of tensors, by name
 
 
 def load_checkpoint(
@@ -56,37 +63,50 @@ def load_checkpoint(
     pickle or of another architecture, and for a broken config or history.
     """
     path = find_weights(name_or_path)
-    weights, texts = read_tensors(path)
+    with opened(path) as file:
+        texts = file.metadata() or {}
     if "history" in texts:
         raise ValueError(
             f"{path} is for resuming the run: give its folder, {path.parent}"
         )
     run = read_run(path.parent)
-    model = build_for(run.config.model, weights, path)
-    set_weights(model, weights, path)
-    model.to(device).eval()
-    return model, run
+    return load_model(run.config.model, path).to(device).eval(), run
 
 
-def build_for(
-    config: ViTConfig, weights: dict[str, Tensor], path: Path
-) -> VisionTransformer:
-    """A model for weights from `path`. Raises ValueError before memory is taken for one
-    that is far larger.
+def load_model(config: ViTConfig, path: Path) -> VisionTransformer:
+    """The model of a config with the weights of a file. Raises ValueError for a file of
+    other weights, before they are read, and for damaged ones, before it is built.
     """
-    held = sum(weight.numel() for weight in weights.values())
+    with opened(path) as file:
+        names = own_names(file)
+        shapes = {name: shape_of(file, names[name]) for name in names}
+        refuse_far_larger(config, shapes, path)
+        try:
+            with torch.device("meta"):  # where tensors take no memory
+                expected = build_model(config).state_dict()
+        except ValueError as error:
+            raise ValueError(f"{path} is of an unknown model: {error}") from error
+        check_shapes(expected, shapes, path)
+        weights = {name: file.get_tensor(names[name]).clone() for name in names}
+    check_values(expected, weights, path)
+    model = cast("VisionTransformer", build_model(config))  # or a CNN of its kind
+    model.load_state_dict(weights)
+    return model
+
+
+def refuse_far_larger(config: ViTConfig, shapes: Shapes, path: Path) -> None:
+    """Raise ValueError for a config whose model is far larger than a file of tensors of
+    these shapes.
+    """
+    held = sum(map(prod, shapes.values()))
     described = matrix_values(config)
-    too_large = described > 20 * held + 10**7 or config.depth > len(weights)
+    too_large = described > 20 * held + 10**7 or config.depth > len(shapes)
     if is_transformer(config) and too_large:
         largest = (
             f"the model of its config has at least {described:,} values, the file"
             f" {held:,}"
         )
         raise ValueError(f"{path} is of another architecture: {largest}")
-    try:
-        return cast("VisionTransformer", build_model(config))  # or a CNN of its kind
-    except ValueError as error:
-        raise ValueError(f"{path} is of an unknown model: {error}") from error
 
 
 def load_snapshots(
@@ -103,9 +123,7 @@ def load_snapshots(
     models = {}
     for path in folder.glob("*.safetensors"):
         if number := re.fullmatch(r"epoch-([0-9]{3,9})", path.stem):
-            snapshot = build_for(model.config, model.state_dict(), path)
-            set_weights(snapshot, read_tensors(path)[0], path)
-            snapshot.to(device).eval()
+            snapshot = load_model(model.config, path).to(device).eval()
             models[int(number[1])] = snapshot
     if not models:
         raise ValueError(
@@ -162,8 +180,8 @@ def find_weights(name_or_path: str | Path) -> Path:
 
 @contextmanager
 def opened(path: Path) -> Iterator[safe_open]:
-    """A .safetensors file to read from. Raises ValueError for another; a pickle is not
-    opened as one.
+    """A .safetensors file to read from. Raises ValueError for another, and for one that
+    memory does not hold; a pickle is not opened as one.
     """
     try:
         with safe_open(path, framework="pt") as file:
@@ -177,9 +195,13 @@ def opened(path: Path) -> Iterator[safe_open]:
                 f"{path} is a pickle under another name; it can run code and is never"
                 " loaded"
             ) from error
+        reason = " ".join(str(error)[:200].split())  # may quote the file
         raise ValueError(
-            f"{path} is truncated or no safetensors file ({error})"
+            f"{path} is truncated or no safetensors file ({reason})"
         ) from error
+    except (RuntimeError, MemoryError) as error:  # larger than what can be mapped
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{path} cannot be read: {reason}") from error
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -187,36 +209,49 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     then change or go.
     """
     with opened(path) as file:
-        names = list(file.keys())
-        wrapper = next(
-            (
-                start
-                for start in WRAPPERS
-                if all(name.startswith(start) for name in names)
-            ),
-            "",
-        )
-        tensors = {
-            name.removeprefix(wrapper): file.get_tensor(name).clone() for name in names
-        }
+        names = own_names(file)
+        tensors = {name: file.get_tensor(names[name]).clone() for name in names}
         return tensors, file.metadata() or {}
 
 
-def check_weights(model: nn.Module, weights: dict[str, Tensor], path: Path) -> None:
-    """Raise ValueError, naming the first tensor that is missing, extra, of another
-    shape or not finite.
+def own_names(file: safe_open) -> dict[str, str]:
+    """The names of a file's tensors as the model has them, and as the file has."""
+    names = list(file.keys())
+    wrapper = next(
+        (start for start in WRAPPERS if all(name.startswith(start) for name in names)),
+        "",
+    )
+    return {name.removeprefix(wrapper): name for name in names}
+
+
+def shape_of(file: safe_open, name: str) -> tuple[int, ...]:
+    """The shape of a tensor of a file, which is not read for it."""
+    return tuple(file.get_slice(name).get_shape())
+
+
+def check_shapes(expected: Mapping[str, Tensor], shapes: Shapes, path: Path) -> None:
+    """Raise ValueError, naming the first tensor that is missing, extra or of another
+    shape than expected.
     """
-    expected = model.state_dict()
-    for name in [*expected, *weights]:
-        have, want = (
-            tuple(of[name].shape) if name in of else "nothing"
-            for of in (weights, expected)
-        )
-        if have != want:
-            raise ValueError(
-                f"{path} is of another architecture: {name} holds {have}, expected"
-                f" {want}"
+    wanted = {name: tuple(tensor.shape) for name, tensor in expected.items()}
+    for name in [*wanted, *shapes]:
+        if shapes.get(name) != wanted.get(name):
+            have, want = (
+                shown(of[name]) if name in of else "nothing" for of in (shapes, wanted)
             )
+            raise ValueError(
+                f"{path} is of another architecture: {in_line(name)} holds {have},"
+                f" expected {want}"
+            )
+
+
+def check_values(
+    expected: Mapping[str, Tensor], weights: Mapping[str, Tensor], path: Path
+) -> None:
+    """Raise ValueError, naming the first of the expected tensors that is of another
+    kind or not finite.
+    """
+    for name in expected:
         if weights[name].is_floating_point() != expected[name].is_floating_point():
             raise ValueError(
                 f"{path} is damaged: {name} is {weights[name].dtype}, expected"
@@ -233,7 +268,10 @@ def set_weights(model: nn.Module, weights: dict[str, Tensor], path: Path) -> Non
     """Copy weights into the model. Raises ValueError naming the first that is missing,
     extra or of another shape.
     """
-    check_weights(model, weights, path)
+    expected = model.state_dict()
+    shapes = {name: tuple(weight.shape) for name, weight in weights.items()}
+    check_shapes(expected, shapes, path)
+    check_values(expected, weights, path)
     model.load_state_dict(weights)
 
 
@@ -348,9 +386,11 @@ def read_state(folder: Path) -> Run:
         raise ValueError(f"{folder} holds no run to resume")
     with opened(path) as file:
         texts = file.metadata() or {}
+        shapes = {name: shape_of(file, name) for name in file.keys()}  # noqa: SIM118
     if not {"config", "history"} <= texts.keys():
         raise ValueError(f"{path} is not the state of a run")
     config = checked(path, RunConfig.from_dict, texts["config"])
+    refuse_far_larger(config.model, shapes, path)
     return Run(config, checked(path, History.from_rows, texts["history"]))
 
 
@@ -374,7 +414,7 @@ def load_run(
     was = from_json(to_json(old.config.as_dict()))
     refuse_changes(was, from_json(to_json(config.as_dict())))
     if edited.is_file():
-        now = checked(edited, RunConfig.from_dict, edited.read_bytes())
+        now = checked_file(edited, RunConfig.from_dict)
         refuse_changes(was, from_json(to_json(now.as_dict())), f"{edited}: ")
     tensors, texts = read_tensors(path)
     if texts.get("digest", own := digest(tensors, texts["history"])) != own:
@@ -392,11 +432,14 @@ def load_run(
         optimizer.load_state_dict(
             {"state": state, "param_groups": optimizer.state_dict()["param_groups"]}
         )
-    if ema and (old.history or _within(tensors, "ema/")):
+    averages = _within(tensors, "ema/")
+    if ema and (old.history or averages):
         try:
-            ema.load_state_dict(_within(tensors, "ema/"))
-        except ValueError as error:
+            ema.load_state_dict(averages)
+        # of a number of steps that is none
+        except (ValueError, RuntimeError, OverflowError) as error:
             raise ValueError(f"{path} is damaged: {error}") from error
+        check_values(ema.averages, averages, path)
     return old.history
 
 
@@ -418,21 +461,21 @@ def optimizer_state(
     parameters = [
         parameter for group in optimizer.param_groups for parameter in group["params"]
     ]
+    remembered = REMEMBERED[type(optimizer).__name__]
     state: dict[int, dict] = {}
     for name, tensor in tensors.items():
         if not (place := re.fullmatch(rf"{number}/([0-9]+)/(\w+)", name)):
             continue
         index = int(place[1])
         key = place[2]
-        if index >= len(parameters) or tensor.shape not in (
-            torch.Size(),
-            parameters[index].shape,
+        if index >= len(parameters) or tensor.shape != (
+            () if key == "step" else parameters[index].shape
         ):
             raise ValueError(
                 f"{path} is damaged: {name} of {tuple(tensor.shape)} fits no parameter"
             )
         state.setdefault(index, {})[key] = tensor
-    if len({frozenset(values) for values in state.values()}) > 1:
+    if any(values.keys() != remembered for values in state.values()):
         raise ValueError(
             f"{path} is damaged: parts of the state of optimizer {number} are missing"
         )

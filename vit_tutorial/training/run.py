@@ -15,6 +15,7 @@ from vit_tutorial.settings import is_number, settings_of, shown
 from vit_tutorial.training.config import TrainConfig
 from vit_tutorial.training.migrate import SCHEMA, migrate_config
 
+MOST_BYTES = 10**8  # of JSON: a .safetensors file holds no more text
 PARTS = {"model": ViTConfig, "data": DataConfig, "training": TrainConfig}
 
 
@@ -129,7 +130,7 @@ def _part(config: dict, name: str, kind: type) -> Any:
             " hold settings"
         )
     if unknown := part.keys() - {setting.name for setting in fields(kind)}:
-        raise ValueError(f"holds an unknown setting: {name}.{min(unknown)}")
+        raise ValueError(f"holds an unknown setting: {name}.{in_line(min(unknown))}")
     try:
         return settings_of(kind, part)
     except ValueError as error:
@@ -171,14 +172,22 @@ def to_json(value: object) -> str:
 
 def from_json(text: str | bytes) -> Any:
     """What a JSON text says. Raises ValueError for what is no JSON, NaN and infinity
-    included.
+    included, and for an object that names a thing twice.
     """
 
     def refuse(name: str) -> None:
         raise ValueError(f"{name} is no number")
 
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            names = [name for name, _ in pairs]
+            twice = next(name for name in found if names.count(name) > 1)
+            raise ValueError(f"it names {in_line(twice)} twice")
+        return found
+
     try:
-        return json.loads(text, parse_constant=refuse)
+        return json.loads(text, parse_constant=refuse, object_pairs_hook=once)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
 
@@ -199,6 +208,25 @@ def checked(path: Path, check: Callable[[object], Any], text: str | bytes) -> An
         raise ValueError(f"{path} {error}") from error
 
 
+def checked_file(path: Path, check: Callable[[object], Any]) -> Any:
+    """What `check` makes of a file of JSON. Raises ValueError with the path, for a file
+    that is far too large before it is read.
+    """
+    if (size := path.stat().st_size) > MOST_BYTES:
+        raise ValueError(
+            f"{path} is broken: it holds {size:,} bytes, expected at most"
+            f" {MOST_BYTES:,}"
+        )
+    return checked(path, check, path.read_bytes())
+
+
+def in_line(name: str) -> str:
+    """A name from a file as an error shows it: in one line, and not all of a long
+    one.
+    """
+    return repr(name[:100])[1:-1]
+
+
 def read_run(folder: Path) -> Run:
     """A run from config.json and, where there is one, history.json.
 
@@ -206,7 +234,7 @@ def read_run(folder: Path) -> Run:
     """
     path = folder / "config.json"
     try:
-        config = checked(path, RunConfig.from_dict, path.read_bytes())
+        config = checked_file(path, RunConfig.from_dict)
     except FileNotFoundError as error:
         raise ValueError(
             f"{path} is missing: the weights alone do not say which model they are for"
@@ -214,4 +242,4 @@ def read_run(folder: Path) -> Run:
     path = folder / "history.json"
     if not path.is_file():
         return Run(config)
-    return Run(config, checked(path, History.from_rows, path.read_bytes()))
+    return Run(config, checked_file(path, History.from_rows))
