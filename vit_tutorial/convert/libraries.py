@@ -1,15 +1,17 @@
 """Vision Transformers of torchvision, timm and transformers as ours, and back."""
 
-import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
+from math import prod
+from pathlib import Path
 from typing import Any, cast
 
 import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from vit_tutorial.config import require
+from vit_tutorial.config import MOST, require
 from vit_tutorial.convert.hub import hub_file, hub_weights, load_library
 from vit_tutorial.convert.naming import (
     Table,
@@ -31,7 +33,13 @@ from vit_tutorial.convert.web import VARIANTS, web_tensors
 from vit_tutorial.model import VisionTransformer
 from vit_tutorial.models import MODELS
 from vit_tutorial.settings import shown
-from vit_tutorial.training.checkpoint import read_tensors, set_weights
+from vit_tutorial.training.checkpoint import (
+    opened,
+    read_tensors,
+    set_weights,
+    shape_of,
+)
+from vit_tutorial.training.run import checked_file, in_line
 
 # the models of `vit_tutorial/models.py` that another library has
 KNOWN = (*VARIANTS, "registers", "registers-and-layer-scale")
@@ -324,25 +332,31 @@ def load_timm(name: str) -> nn.Module:
 
 def load_transformers(name: str) -> nn.Module:
     """A model of transformers with the hub's or a folder's weights, from safetensors
-    only. Raises ValueError for a file that lacks some.
+    only. Raises ValueError for a config that describes none, for a file that is damaged
+    or of other sizes, before a model is built, and for one that lacks some weights.
     """
     transformers = load_library("transformers")
-    config = json.loads(hub_file(name, "config.json").read_text(encoding="utf-8"))
+    about = hub_file(name, "config.json")
+    config = checked_file(about, as_settings)
     kind = (config.get("architectures") or ["none"])[0]
     expected = ROOTS["transformers"]
     require(kind in expected, f"{name} is a {kind}, expected {' or '.join(expected)}")
     path = hub_weights(name)
-    # from_pretrained replaces torch.linspace for a moment: PyTorch must have listed its
-    # own before, or `with torch.device(...)` no longer heeds it
-    with torch.device("cpu"):
-        torch.empty(0)
-    model, report = getattr(transformers, kind).from_pretrained(
-        path.parent,
-        use_safetensors=True,
-        local_files_only=True,
-        output_loading_info=True,
-        ignore_mismatched_sizes=True,  # refused below, in one line
-    )
+    theirs = getattr(transformers, kind)
+    with blamed_on(about):
+        check_sizes(theirs, config, path)
+    for key, tensor in read_tensors(path)[0].items():
+        damaged = f"{path} is damaged: {in_line(key)}"
+        require(tensor.is_floating_point(), f"{damaged} is {tensor.dtype}")
+        numbers(damaged, tensor)
+    with blamed_on(about):
+        model, report = theirs.from_pretrained(
+            path.parent,
+            use_safetensors=True,
+            local_files_only=True,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # refused below, in one line
+        )
     for fault in ("missing", "mismatched", "unexpected"):
         names = sorted(
             key if isinstance(key, str) else key[0] for key in report[f"{fault}_keys"]
@@ -350,6 +364,67 @@ def load_transformers(name: str) -> nn.Module:
         left = [key for key in names if "pooler" not in key and "mask_token" not in key]
         require(not left, f"{path} is of another architecture: {fault} {left[:1]}")
     return model
+
+
+def as_settings(config: object) -> dict:
+    """What config.json of a model of transformers holds. Raises ValueError for anything
+    but settings, for a number that no size is, and where the kinds of model are no list
+    of names.
+    """
+    if not isinstance(config, dict):
+        raise ValueError(f"is broken: it holds {shown(config)}, expected settings")
+    for name, value in config.items():
+        if isinstance(value, int) and value > MOST:  # it would list them one by one
+            raise ValueError(
+                f"is broken: {in_line(name)} is {shown(value)}, expected at most"
+                f" {MOST:,}"
+            )
+    kinds = config.get("architectures") or []
+    if not isinstance(kinds, list) or not all(isinstance(kind, str) for kind in kinds):
+        raise ValueError(
+            f"is broken: architectures is {shown(kinds)}, expected a list of names"
+        )
+    return config
+
+
+def check_sizes(theirs: Any, config: dict, path: Path) -> None:
+    """Raise ValueError for a file whose tensors hold far more or fewer values than the
+    model of a config, which is not built for it.
+    """
+    with opened(path) as file:
+        shapes = [shape_of(file, name) for name in file.keys()]  # noqa: SIM118
+    other = f"{path} is of another architecture"
+    depth = config.get("num_hidden_layers")
+    require(
+        not isinstance(depth, int) or depth <= len(shapes),
+        f"{other}: its config has {depth} layers, the file {len(shapes)} tensors",
+    )
+    settings = theirs.config_class.from_dict(config)
+    # where tensors take no memory. Besides, from_pretrained replaces torch.linspace for
+    # a moment: PyTorch must have listed its own before, or `with torch.device(...)` no
+    # longer heeds it
+    with torch.device("meta"):
+        model = theirs(settings)
+    described = sum(tensor.numel() for tensor in model.state_dict().values())
+    held = sum(map(prod, shapes))
+    require(
+        max(described, held) <= 20 * min(described, held) + 10**7,
+        f"{other}: the model of its config has {described:,} values, the file {held:,}",
+    )
+
+
+@contextmanager
+def blamed_on(path: Path) -> Iterator[None]:
+    """What a library raises over a file, whatever it is, as ValueError in one line with
+    the path.
+    """
+    try:
+        yield
+    except Exception as error:
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        if isinstance(error, ValueError):
+            said = " ".join(str(error).split())
+        raise ValueError(f"{path} describes no model: {said:.300}") from error
 
 
 def transformers_prefix(model: Any) -> str:
