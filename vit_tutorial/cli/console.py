@@ -73,6 +73,8 @@ def in_words(error: Exception) -> str:
     plain = (ValueError, OSError, FloatingPointError, ArgumentError)
     if isinstance(error, plain) or type(error).__name__ == "OutOfMemoryError":
         return text
+    if isinstance(error, ModuleNotFoundError):
+        return f"{error.name} is not installed: pip install 'vit-tutorial[chapters]'"
     first = text.splitlines()[0]
     return (
         f"{type(error).__name__}: {first:.300} (VIT_TRACEBACK=1 in the environment"

@@ -109,7 +109,7 @@ def make_parser(defaults: dict) -> Parser:
         description=(
             "Measure frozen features: a k-NN and a linear classifier learn from those"
             " of the training split. The last line is a JSON object. --data defaults to"
-            " that of the run."
+            " that of the run. Needs vit-tutorial[chapters]."
         )
     )
     command.add_argument("--checkpoint", **checkpoint)
