@@ -151,12 +151,14 @@ def lead_to_index(app: Sphinx, exception: Exception | None) -> None:
 
 
 def write_parts(app: Sphinx) -> None:
-    """What pages include: the explorer, a number from a record, the workbench."""
+    """What pages include: the explorer, numbers from records, the workbench."""
     # torch is needed for the website alone, not for every use of this file
     import landing
+    import speed
     import try_it
 
     landing.write(ROOT / "book" / "_build" / "landing")
+    speed.write(ROOT / "book" / "_build" / "speed")
     try_it.write(ROOT / "book" / "_build")
 
 
