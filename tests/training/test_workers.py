@@ -1,6 +1,7 @@
 """Runs whose pictures stay on the disk: the curve of memory, and no process left."""
 
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -32,6 +33,7 @@ def test_a_run_with_workers_cut_and_resumed_is_the_run_in_memory(
         stop_at(patch, 6, KeyboardInterrupt())
         with pytest.raises(KeyboardInterrupt):
             train(MODEL, replace(data, workers=2), config, tmp_path / "disk")
+    assert not multiprocessing.active_children()
     on = replace(data, workers=1)
     again, same = train(MODEL, on, config, tmp_path / "disk", resume=True)
     assert timeless(same.history) == timeless(run.history)

@@ -4,7 +4,7 @@ import itertools
 import math
 import time
 from collections.abc import Callable, Iterable
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -198,7 +198,11 @@ def run_epoch(
     learner = at_any_resolution(model) if config.resolution else model
     names = watched(unwrapped(model))
     done = itertools.count(steps * (epoch - 1) + 1)
-    with Progress(epoch, config.epochs, lrs, names, quiet) as progress:
+    # what is interrupted leaves no process that reads pictures
+    with (
+        closing(shuffled),  # type: ignore[type-var]  # a generator
+        Progress(epoch, config.epochs, lrs, names, quiet) as progress,
+    ):
 
         def after_step(loss: Tensor, values: Tensor) -> None:
             inner = unwrapped(model)
