@@ -97,6 +97,14 @@ def test_both_have_both():
     assert count_parameters(model) == plain + added
 
 
+def test_what_ends_branches_ends_no_block_that_is_put_together_otherwise():
+    class Mixed(variants.LayerScale, variants.PostNorm):
+        """Scaled branches, and norms behind them."""
+
+    with pytest.raises(ValueError, match="a PostNormBlock has no branches to end"):
+        Mixed(CONFIG)
+
+
 def test_a_variant_gives_its_attention():
     for kind in (variants.StochasticDepth, variants.LayerScale):
         logits, weights = kind(CONFIG).eval()(images(), return_attention=True)

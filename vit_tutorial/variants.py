@@ -212,6 +212,18 @@ class BranchedBlock(VariedBlock):
         return x + end(part(norm(x)))
 
 
+def branched(block: nn.Module, ends: Sequence[nn.Module]) -> BranchedBlock:
+    """A block whose branches pass through `ends`, behind those that it has already.
+    Raises ValueError for one that is put together otherwise.
+    """
+    if isinstance(block, BranchedBlock):
+        pairs = zip((block.end1, block.end2), ends, strict=True)
+        return BranchedBlock(block, [nn.Sequential(*pair) for pair in pairs])
+    if isinstance(block, VariedBlock):
+        raise ValueError(f"a {type(block).__name__} has no branches to end")
+    return BranchedBlock(block, ends)
+
+
 class StochasticDepth(VisionTransformer):
     """Branches that leave out some images in training, more of them in later blocks.
 
@@ -224,9 +236,7 @@ class StochasticDepth(VisionTransformer):
 
     def make_block(self, index: int) -> nn.Module:
         rate = self.rate * (index + 1) / self.config.depth
-        return BranchedBlock(
-            super().make_block(index), [DropPath(rate) for _ in range(2)]
-        )
+        return branched(super().make_block(index), [DropPath(rate) for _ in range(2)])
 
 
 class LayerScale(VisionTransformer):
@@ -239,20 +249,11 @@ class LayerScale(VisionTransformer):
 
     def make_block(self, index: int) -> nn.Module:
         ends = [Diagonal(self.config.dim, self.start) for _ in range(2)]
-        return BranchedBlock(super().make_block(index), ends)
+        return branched(super().make_block(index), ends)
 
 
-class StochasticDepthAndLayerScale(StochasticDepth):
+class StochasticDepthAndLayerScale(StochasticDepth, LayerScale):
     """Both: a branch is scaled, then left out for some images."""
-
-    start = 0.1
-
-    def make_block(self, index: int) -> nn.Module:
-        block = super().make_block(index)
-        for name in ("end1", "end2"):
-            scale = Diagonal(self.config.dim, self.start)
-            setattr(block, name, nn.Sequential(scale, getattr(block, name)))
-        return block
 
 
 class WithRegisters(VisionTransformer):
