@@ -81,12 +81,35 @@ def test_a_resized_model_shares_nothing_and_keeps_the_rest():
         resized(model, 20)
 
 
-def test_fixed_positions_are_computed_for_the_new_grid():
+def test_fixed_positions_are_stretched_and_learnt_from_then_on():
+    """Computed anew, a place would have another address than the model knows it by."""
     model = model_of(positions="sincos", name="registers")
     other = resized(build_model(model.config).train(), (16, 24))
-    want = sincos_positions((2, 3), CONFIG.dim, True)
-    assert_close(other.embedder.positions, want)
+    assert other.config.positions == "learned"
+    table = sincos_positions((4, 4), CONFIG.dim, True)
+    want = interpolate_positions(table, (4, 4), (2, 3), antialias=True)
+    assert_close(other.state_dict()["embedder.positions"], want)
     assert other.training and other.registers.shape == (1, 4, CONFIG.dim)
+    same = resized(build_model(model.config), 32)
+    assert same.config == model.config
+
+
+def test_a_variant_without_positions_has_none_at_another_size():
+    model = build_model(replace(CONFIG, name="no-positions"))
+    other = resized(model, 48)
+    assert not other.embedder.positions.any()
+    assert other.state_dict().keys() == model.state_dict().keys()
+
+
+@pytest.mark.parametrize("name", ["rope", "rope-beside-added"])
+def test_rotary_positions_are_not_stretched_over_another_grid(name):
+    torch.manual_seed(0)
+    model = build_model(replace(CONFIG, dim=32, heads=2, name=name)).eval()
+    with pytest.raises(ValueError, match="48 x 48 pixels, but the rotary positions"):
+        AtResolution(model, 48)(torch.randn(1, 3, 48, 48))
+    images = torch.randn(1, 3, 32, 32)
+    assert_close(AtResolution(model, 32)(images), model(images), rtol=0, atol=0)
+    assert resized(model, 48)(torch.randn(1, 3, 48, 48)).shape == (1, CONFIG.classes)
 
 
 def test_training_it_is_training_the_model():

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from vit_tutorial.embedding import interpolate_positions
 from vit_tutorial.model import VisionTransformer
 from vit_tutorial.models import build_model
+from vit_tutorial.variants import Rotation
 
 
 class AtResolution(nn.Module):
@@ -44,14 +45,18 @@ def resized(
 ) -> VisionTransformer:
     """A model of its own for images of another size, in pixels: the weights are copies.
 
-    Learnt positions are resampled over its grid as timm does it, a class token's row
-    stays; fixed ones are computed for the new grid. Raises ValueError for a size that
-    patches do not fill.
+    Positions are resampled over its grid as timm does it, a class token's row stays.
+    Fixed ones become learnt ones by that: computed for the new grid they would give a
+    place another address than the one the model knows it by. Raises ValueError for a
+    size that patches do not fill.
     """
     config = replace(model.config, image_size=image_size)
+    moved = config.grid != model.config.grid
+    if moved:
+        config = replace(config, positions="learned")
     other = cast("VisionTransformer", build_model(config))
     weights = model.state_dict()
-    if "embedder.positions" in weights and config.grid != model.config.grid:
+    if moved and "embedder.positions" in other.state_dict():  # a variant has none
         weights["embedder.positions"] = interpolate_positions(
             model.embedder.positions.detach(),
             model.config.grid,
@@ -65,7 +70,8 @@ def resized(
 
 def positions_for(model: VisionTransformer, images: Tensor) -> Tensor:
     """A model's positions (1, T, D), stretched over the patches of images (B, C, Y, X).
-    Raises ValueError for images that patches do not fill.
+    Raises ValueError for images that patches do not fill, and for those of another size
+    where places are turned into queries and keys as well.
     """
     side = model.embedder.patch_size
     rows, columns = images.shape[-2:]
@@ -78,6 +84,12 @@ def positions_for(model: VisionTransformer, images: Tensor) -> Tensor:
     positions: Tensor = model.embedder.positions
     if grid == model.config.grid:
         return positions
+    if any(isinstance(part, Rotation) for part in model.modules()):
+        raise ValueError(
+            f"images of {rows} x {columns} pixels, but the rotary positions of"
+            f" {model.config.name!r} are for {model.config.sides[0]} x"
+            f" {model.config.sides[1]}: `resized` makes a model for others"
+        )
     return interpolate_positions(positions, model.config.grid, grid)
 
 

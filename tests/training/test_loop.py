@@ -259,6 +259,18 @@ def test_a_resolution_that_no_patches_fill_is_refused(data, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    "changes", [{"resolution": (8, 16)}, {"objective": "mae"}, {"objective": "dino"}]
+)
+def test_rotary_positions_are_refused_where_pictures_are_not_whole(
+    data, tmp_path, changes
+):
+    model = replace(MODEL, name="rope")
+    with pytest.raises(ValueError, match="model.name is 'rope', whose rotary positio"):
+        train(model, data, replace(TRAIN, **changes), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_run_learns_from_a_teacher(data, tmp_path):
     """One that is wrong about everything, and is alone believed."""
     teacher, run = train(MODEL, data, TRAIN, tmp_path / "teacher")

@@ -88,7 +88,9 @@ def start_from(
     }
     # sines and cosines are no weights: the model has its own
     if own.grid != theirs.grid and (name := "embedder.positions") in weights:
-        weights[name] = interpolate_positions(weights[name], theirs.grid, own.grid)
+        weights[name] = interpolate_positions(
+            weights[name], theirs.grid, own.grid, antialias=True
+        )
     model.load_state_dict(model.state_dict() | weights)
 
 

@@ -28,7 +28,7 @@ from vit_tutorial.data.datasets import (
 )
 from vit_tutorial.data.images import ImageSet, Normalization
 from vit_tutorial.files import user_path
-from vit_tutorial.models import build_model, is_transformer
+from vit_tutorial.models import MODELS, build_model, is_transformer
 from vit_tutorial.resolution import AtResolution, at_any_resolution
 from vit_tutorial.selfsup.learner import Learner
 from vit_tutorial.training.allocator import keep_freed_memory
@@ -68,6 +68,7 @@ from vit_tutorial.training.optimizers import make_optimizers
 from vit_tutorial.training.progress import Progress, stop_if_not_finite
 from vit_tutorial.training.run import History, Run, RunConfig
 from vit_tutorial.training.schedule import epoch_learning_rates
+from vit_tutorial.variants import RotaryBesideAdded
 
 Objective = Callable[[nn.Module, Tensor, Tensor], tuple[Tensor, Tensor]]
 
@@ -393,6 +394,14 @@ def refuse_what_does_not_fit(
             " expected 'simmim', 'mae' or 'dino'"
         )
     shard(config.batch_size)
+    kind = MODELS.get(model_config.name)
+    whole = isinstance(kind, type) and issubclass(kind, RotaryBesideAdded)
+    if whole and (config.resolution or config.objective in ("mae", "dino")):
+        raise ValueError(
+            f"model.name is {model_config.name!r}, whose rotary positions need whole"
+            " pictures of one size: expected no training.resolution and another"
+            " objective than 'mae' and 'dino'"
+        )
     if is_transformer(model_config):
         refuse_too_large(model_config)
         for side in config.resolution:
