@@ -25,13 +25,14 @@ from typing import Literal
 from experiments.deck import Arm, Deck, read_deck
 from experiments.plans import (
     Plan,
+    as_words,
     measure,
     read_plan,
     refuse_others,
     seeded,
     trained,
 )
-from experiments.results import ROOT, read_result, run
+from experiments.results import ROOT, commit, read_result, run
 from experiments.runner import Job, Layout, complete
 from vit_tutorial.training.distributed import pick_device
 
@@ -48,6 +49,7 @@ class Study:
         self.root = root
         self.name = f"ablations-{deck.name}"
         self.steps = deck.steps()
+        self.tuned: dict[str, dict[str, float]] = {}  # what is known of each step
         self.layout = Layout(("cards",), self.unpack, self.pack)
 
     # ---- in the result
@@ -91,11 +93,7 @@ class Study:
             teacher = self.teacher_of(arm)
             made = self.folder(teacher, seed, self.rate(teacher))
             settings["training.teacher"] = str(made)
-        words = [
-            f"{name}={value if isinstance(value, str) else json.dumps(value)}"
-            for name, value in settings.items()
-        ]
-        plan = seeded(read_plan(self.deck.recipe, words), seed)
+        plan = seeded(read_plan(self.deck.recipe, as_words(settings)), seed)
         peak_lr = rate * plan.training.peak_lr
         return replace(plan, training=replace(plan.training, peak_lr=peak_lr))
 
@@ -121,12 +119,15 @@ class Study:
         """The accuracy at each rate on the tuning seed, measured where the result does
         not say it; 0 where training diverged.
         """
+        step = self.deck.step_of(arm)
+        if step in self.tuned:
+            return self.tuned[step]
         path = ROOT / "results" / f"{self.name}.json"
         result = read_result(path, *self.layout.parts)
         stored = self.unpack(result) if result else {}
-        if known := stored.get(self.deck.step_of(arm)):
-            return known["tuning"]
-        found = {}
+        found = self.tuned[step] = stored.get(step, {}).get("tuning", {})
+        if found:
+            return found
         for rate in arm.rates:
             try:
                 found[f"{rate:g}"] = self.measured(arm, TUNING_SEED, rate)[
@@ -148,7 +149,10 @@ class Study:
 
     def entry(self, arm: Arm, seed: int) -> dict:
         """What the result says of one run."""
-        entry = self.measured(arm, seed, self.rate(arm))
+        try:
+            entry = self.measured(arm, seed, self.rate(arm))
+        except FloatingPointError as error:  # which is what became of this arm
+            return {"val_accuracy": 0.0, "diverged": str(error), "commit": commit()}
         kept = ("val_accuracy", "best_accuracy", "commit", "device", "parameters")
         seconds = round(sum(entry["curves"]["seconds"]), 1)
         curves = {name: entry["curves"][name] for name in KEPT}
@@ -173,13 +177,9 @@ class Study:
                 f"{path} has {self.deck.step_of(arm)!r} with other settings or rates:"
                 " delete it there or choose another name"
             )
-        base = seeded(read_plan(self.deck.recipe, self.words()), 0)
+        base = seeded(read_plan(self.deck.recipe, as_words(self.deck.settings)), 0)
         config = read_result(path)["config"]
         refuse_others(path, config, base, ("data.root",))
-
-    def words(self) -> list[str]:
-        """The deck's own settings as the command line has them."""
-        return [f"{name}={json.dumps(at)}" for name, at in self.deck.settings.items()]
 
 
 def ablations(
@@ -213,7 +213,8 @@ def ablations(
         for step, arm in study.steps.items()
         for seed in range(seeds)
     ]
-    config = seeded(read_plan(study.deck.recipe, study.words()), 0).settings()
+    base = read_plan(study.deck.recipe, as_words(study.deck.settings))
+    config = seeded(base, 0).settings()
     config["data"]["root"] = "data"
     about = {"config": config, "tuning_seed": TUNING_SEED}
     device = pick_device("auto").type

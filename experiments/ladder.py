@@ -14,12 +14,11 @@ section that names this command, with the step in its first column and the predi
 its second.
 """
 
-import json
 import re
 from dataclasses import dataclass, field
 from typing import Literal
 
-from experiments.plans import Plan, plan_job, read_plan
+from experiments.plans import Plan, as_words, plan_job, read_plan
 from experiments.results import ROOT, run, write_result
 from experiments.runner import complete
 from vit_tutorial.training.distributed import pick_device
@@ -161,11 +160,7 @@ def read_ladder(ladder: tuple[Step, ...], last: list[str]) -> dict[str, Plan]:
     base = bases(ladder)
     for step in ladder:
         settings[step.name] = settings[base[step.name]] | step.change
-        words = [
-            f"{name}={value if isinstance(value, str) else json.dumps(value)}"
-            for name, value in settings[step.name].items()
-        ]
-        plans[step.name] = read_plan(None, words + last)
+        plans[step.name] = read_plan(None, as_words(settings[step.name]) + last)
     return plans
 
 

@@ -3,6 +3,7 @@ trains it in runs/, as far as it is not trained yet, and measures it.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -65,6 +66,14 @@ def read_plan(recipe: str | None, changes: list[str]) -> Plan:
         )
     data = sized_for(chosen.data, chosen.model)
     return Plan(chosen.model, data, chosen.training)
+
+
+def as_words(settings: Mapping[str, object]) -> list[str]:
+    """Settings by their dotted names as `read_plan` takes changes."""
+    return [
+        f"{name}={value if isinstance(value, str) else json.dumps(value)}"
+        for name, value in settings.items()
+    ]
 
 
 def seeded(plan: Plan, seed: int) -> Plan:

@@ -9,6 +9,8 @@ The pictures are STL-10's 1,000 validation images, brought to each size; accurac
 the multiply-adds of one picture.
 """
 
+from pathlib import Path
+
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
@@ -66,7 +68,9 @@ def sizes(
     about = environment_info("cpu") | {"checkpoint": strip_paths(checkpoint)}
     trained = list(made.config.training.resolution) or model.config.image_size
     result = about | {"trained_at": trained, "images": len(data), "sizes": rows}
-    write_result(ROOT / "results" / f"sizes-{name or checkpoint}.json", result)
+    write_result(
+        ROOT / "results" / f"sizes-{name or Path(checkpoint).name}.json", result
+    )
 
 
 if __name__ == "__main__":

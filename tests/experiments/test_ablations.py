@@ -219,6 +219,44 @@ def test_a_rate_at_which_training_diverges_is_not_the_best(desk, monkeypatch):
     assert list(mean["tuning"]) == ["0.5", "1", "2"] and mean["tuning"]["2"] == 0
 
 
+def test_a_run_that_diverges_is_recorded_and_the_next_ones_are_trained(
+    desk, monkeypatch
+):
+    real = ablations.measure
+
+    def fragile(plan, out):
+        if plan.training.seed == 0 and plan.model.pool == "mean":
+            raise FloatingPointError("the loss is nan")
+        return real(plan, out)
+
+    monkeypatch.setattr(ablations, "measure", fragile)
+    ablations.ablations("stacks", seeds=2, cards=["pooling"])
+    runs = arms_of(stored(desk)["cards"][0])["mean"]["runs"]
+    assert runs[0]["val_accuracy"] == 0 and runs[0]["diverged"] == "the loss is nan"
+    assert runs[1]["val_accuracy"] > 0 and "diverged" not in runs[1]
+
+
+def test_rates_are_tried_once(desk, monkeypatch):
+    tried = []
+    real = ablations.measure
+
+    def noted(plan, out):
+        if plan.training.seed == ablations.TUNING_SEED:
+            tried.append(out.name)
+        return real(plan, out)
+
+    monkeypatch.setattr(ablations, "measure", noted)
+    ablations.ablations("stacks", seeds=2, cards=["pooling"])
+    assert len(tried) == len(set(tried)) == len(PLAIN.rates) + len(MEAN.rates)
+
+
+def test_settings_of_a_deck_may_be_words(desk, monkeypatch):
+    other = replace(SMALL, settings=TINY | {"model.name": "registers"})
+    monkeypatch.setattr(ablations, "read_deck", lambda name: other)
+    ablations.ablations("stacks", seeds=1, cards=["pooling"])
+    assert stored(desk)["config"]["model"]["name"] == "registers"
+
+
 def test_unknown_cards_and_other_settings_are_refused(desk, monkeypatch):
     with pytest.raises(ValueError, match="no card 'pool' in stacks, expected some of"):
         ablations.ablations("stacks", cards=["pool"])
