@@ -23,6 +23,7 @@ from vit_tutorial.convert.onnx import export_onnx, fit, fit_in_onnx, onnx_model
 from vit_tutorial.data.images import middle, resize
 from vit_tutorial.data.synthetic import stacks
 from vit_tutorial.models import MODELS, build_model
+from vit_tutorial.resolution import AtResolution
 from vit_tutorial.training.checkpoint import load_checkpoint, save_run
 
 SMALL = ViTConfig(16, 8, classes=4, dim=8, depth=1, heads=2, embedder="manual")
@@ -243,6 +244,8 @@ def test_models_that_cannot_be_exported_are_refused(tmp_path, monkeypatch):
     path = tmp_path / "model.onnx"
     with pytest.raises(ValueError, match="^the model is 'Linear', expected one of "):
         export_onnx(nn.Linear(2, 2), run_of(SMALL), path)
+    with pytest.raises(ValueError, match="^the model is a AtResolution, expected the"):
+        export_onnx(AtResolution(unlike_fresh(SMALL), 32), run_of(SMALL), path)
     with pytest.raises(ValueError, match=r"^embedder\.\w+ is on the meta device"):
         export_onnx(unlike_fresh(SMALL).to("meta"), run_of(SMALL), path)
     large = unlike_fresh(SMALL).double()

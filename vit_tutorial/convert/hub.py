@@ -17,7 +17,7 @@ def load_library(name: str) -> ModuleType:
     try:
         return import_module(name)
     except ModuleNotFoundError as error:
-        package = name.split(".")[0]
+        package = (error.name or name).split(".")[0]
         raise ImportError(
             f"{package} is not installed: pip install {package}"
         ) from error
@@ -42,7 +42,10 @@ def hub_file(repository: str, file: str) -> Path:
     owner_name, _, revision = repository.partition("@")
     try:
         return Path(hub.hf_hub_download(owner_name, file, revision=revision or None))
-    except errors.RepositoryNotFoundError as error:
+    except (
+        errors.RepositoryNotFoundError,
+        errors.RevisionNotFoundError,
+    ) as error:
         raise ValueError(f"the hub has no {repository}, or not for everyone") from error
     except errors.LocalEntryNotFoundError:
         raise  # not here, and the hub could not be asked

@@ -318,8 +318,9 @@ def load_timm(name: str) -> nn.Module:
     timm = load_library("timm")
     try:
         model = timm.create_model(name, pretrained=False)
-    except RuntimeError as error:  # so it says that it knows no such name
-        raise ValueError(f"timm: {error}") from error
+    # RuntimeError: it knows no such name; OSError: the hub has none, for "hf-hub:..."
+    except (RuntimeError, OSError) as error:
+        raise ValueError(f"timm: {' '.join(str(error).split()):.300}") from error
     repository = model.pretrained_cfg.get("hf_hub_id")
     require(bool(repository), f"the hub has no weights of timm's {name}")
     take_tensors(model, "timm", TIMM)  # refused before anything is fetched

@@ -100,6 +100,12 @@ def check_model(model: nn.Module) -> None:
     name = getattr(getattr(model, "config", None), "name", type(model).__name__)
     if name not in MODELS:
         raise ValueError(f"the model is {name!r}, expected one of {sorted(MODELS)}")
+    kind = MODELS[name]
+    if isinstance(kind, type) and type(model) is not kind:
+        raise ValueError(
+            f"the model is a {type(model).__name__}, expected the {kind.__name__} of"
+            f" {name!r}"
+        )
     state = model.state_dict()
     size = sum(4 * tensor.numel() for tensor in state.values())
     if size > LARGEST:
