@@ -14,6 +14,7 @@ from vit_tutorial.data.datasets import sized_for
 from vit_tutorial.data.image_files import read_image
 from vit_tutorial.data.images import ImageSet, resize, sides_of
 from vit_tutorial.interpret.attention import evaluating
+from vit_tutorial.interpret.lens import residual_states
 from vit_tutorial.model import VisionTransformer
 from vit_tutorial.selfsup import probes
 from vit_tutorial.training.metrics import compute_logits
@@ -47,20 +48,9 @@ def features(
             f"layer is {layer}, expected 0 (embedded) to {depth}, or from the end -1 to"
             f" {-depth - 1}"
         )
-    layer %= depth + 1
-    kept: list[Tensor] = []
-    with evaluating(model):
-        x = model.embed(images)
-        if layer:
-            block = model.blocks[layer - 1]
-            hook = block.register_forward_hook(lambda *call: kept.append(call[2]))
-            try:
-                model.encode(x)
-            finally:
-                hook.remove()
-            # registers stand behind the tokens
-            x = kept[0][:, : x.shape[1]]
-        return model.head[0](x) if norm else x
+    states = residual_states(model, images)
+    x = states[layer][:, : states[0].shape[1]]  # registers stand behind the tokens
+    return model.head[0](x) if norm else x
 
 
 def predict(
