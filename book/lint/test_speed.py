@@ -39,8 +39,17 @@ def test_what_it_says_of_a_step():
     assert "Seven eighths are matrix products" in TEXT
     assert products == pytest.approx(7 / 8, abs=0.01)
     of_peak = recorded("step")["steps"]["plain"]["share_of_peak"]
-    assert "three quarters of what the same core" in TEXT
-    assert of_peak == pytest.approx(3 / 4, abs=0.02)
+    assert "takes only a third longer than its" in TEXT
+    assert 1 / of_peak == pytest.approx(4 / 3, abs=0.05)
+
+
+def test_what_it_says_of_other_libraries():
+    times = recorded("step")["times_as_fast_as"]["training"]
+    within = "timm, Hugging Face and `vit-pytorch` train the same model within 1 %"
+    assert within in TEXT and "torchvision takes 5 % longer" in TEXT
+    for name in ("timm", "huggingface", "vit-pytorch"):
+        assert times[name]["median"] == pytest.approx(1, abs=0.01)
+    assert round(100 * times["torchvision"]["median"]) == 105
 
 
 def test_its_tables_hold_every_number_of_the_record(tmp_path, ways):
