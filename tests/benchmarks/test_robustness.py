@@ -26,6 +26,8 @@ UNTRAINED = {
     "the first loss is within 0.1 of it",
     "at least 90 of 100 right",
     "singular values at most 5 make half of the sum",
+    "less than 0.00001 apart",
+    "less than 0.001 apart",
 }
 CHAPTERS = pytest.mark.parametrize("name", CLAIMS)
 
@@ -70,13 +72,14 @@ def test_every_claim_stands_once_in_its_chapter_and_has_a_band(name):
 
 def test_every_chapter_that_trains_has_claims():
     trains = re.compile(
-        r"\b(fit|learn|train_epoch)\(|\.backward\(\)\n\s*optimizer\.step"
+        r"\b(fit|learn|(train|run)_epoch)\(|\.backward\(\)\n\s*optimizer\.step"
     )
-    texts = sorted((ROOT / "notebooks").glob("0[2-9]_*.md"))
+    texts = sorted((ROOT / "notebooks").glob("*.md"))
     training = [
         path.stem
         for path in texts
         if any(trains.search(source) for source in cells(path.stem, "code"))
+        and path.stem != "10_train_stl10"  # measures how long a step takes
     ]
     assert training == list(CLAIMS)
 
