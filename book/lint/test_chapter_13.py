@@ -32,7 +32,7 @@ def test_half_and_twice_the_size_cost_what_it_says(sizes):
 def test_the_standard_error_is_that_of_as_many_images(sizes):
     share = sizes[80][0] / 100
     error = 100 * (share * (1 - share) / recorded("sizes-stl10")["images"]) ** 0.5
-    assert f"one standard error is {error:.1f} points" in TEXT
+    assert f"one standard error of each is {error:.1f} points" in TEXT
 
 
 def test_own_pre_training_gained_points():
