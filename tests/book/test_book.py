@@ -24,12 +24,15 @@ import browser
 import npm
 import pytest
 import torch
+import torchvision
 from explorers import colours, read_state, wanted
 from playwright.sync_api import Locator, Page, expect
 from torch import Tensor
 
-from vit_tutorial import attention_maps, load_checkpoint
+from vit_tutorial import VisionTransformer, attention_maps, load_checkpoint
+from vit_tutorial.convert import from_torchvision
 from vit_tutorial.data.images import normalise
+from vit_tutorial.resolution import resized
 from vit_tutorial.training.checkpoint import load_snapshots
 
 chromium = browser.chromium
@@ -344,6 +347,19 @@ def assert_drawn(shown: Locator, weights: list[Tensor], grid: tuple[int, int]) -
     assert (level / 255 * state["scale"] - expected).abs().max() <= tolerance + 1e-7
 
 
+def explained(name: str) -> tuple[VisionTransformer, tuple]:
+    """The model that a page explains, its mean and deviation: the shipped one, but
+    where chapter 13 takes over a fresh one of torchvision's.
+    """
+    if name != "notebooks/13_transfer":
+        model, record = load_checkpoint("stacks")
+        return model, (record["mean"], record["std"])
+    torch.manual_seed(0)
+    theirs = torchvision.models.vit_b_16()
+    imagenet = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    return resized(from_torchvision(theirs), 112).eval(), imagenet
+
+
 @pytest.mark.parametrize("name", WITH_SLIDERS)
 def test_sliders_redraw_the_values_of_the_model(guarded, site, name):
     """From the disk, with neither server nor kernel: every control of every explorer of
@@ -355,7 +371,7 @@ def test_sliders_redraw_the_values_of_the_model(guarded, site, name):
     expect(guarded.page.locator(".vit-explorer[data-loaded=all]")).to_have_count(
         len(data)
     )
-    model, record = load_checkpoint("stacks")
+    model, scale = explained(name)
     assert data
     for shown, each in zip(
         guarded.page.locator(".vit-explorer").all(), data, strict=True
@@ -381,7 +397,7 @@ def test_sliders_redraw_the_values_of_the_model(guarded, site, name):
                 .reshape(*metadata["size"], 4)[..., :3]
                 .movedim(-1, 0)
             )
-            image = normalise(image[None], record["mean"], record["std"])
+            image = normalise(image[None], *scale)
             assert_drawn(
                 shown, attention_maps(models[state["epoch"]], image), metadata["grid"]
             )
