@@ -9,7 +9,8 @@
 
 An arm is first trained once for each of its rates on a seed of its own, TUNING_SEED; it
 keeps the recipe's rate for the seeds that count unless another one was clearly better,
-so that no arm is called worse for a rate that suits another. Drawn images differ from
+so that no arm is called worse for a rate that suits another. A run that diverges is
+right about nothing: it counts with accuracy 0, and says so. Drawn images differ from
 seed to seed; validation images are always the same. Runs live in
 runs/ablations-DECK-CARD-ARM-RATE-SEED. Predictions stand in the cards, committed before
 the runs.
