@@ -7,11 +7,12 @@
         DIR/stl10_binary
     python experiments/draw_cards.py stacks one.png --cards '["positions"]'   its figure
 
-An arm is first trained once for each of its rates on a seed of its own, TUNING_SEED; it
+Rates are tried on a seed of their own, TUNING_SEED: all of them for the first arm of a
+card, and for each arm that is clearly worse at the recipe's rate than the first. An arm
 keeps the recipe's rate for the seeds that count unless another one was clearly better,
-so that no arm is called worse for a rate that suits another. A run that diverges is
-right about nothing: it counts with accuracy 0, and says so. Drawn images differ from
-seed to seed; validation images are always the same. Runs live in
+so that none is called worse for a rate that suits another. A run that diverges is right
+about nothing: it counts with accuracy 0, and says so. Drawn images differ from seed to
+seed; validation images are always the same. Runs live in
 runs/ablations-DECK-CARD-ARM-RATE-SEED. Predictions stand in the cards, committed before
 the runs.
 """
@@ -117,8 +118,8 @@ class Study:
         return measure(self.plan(arm, seed, rate), self.folder(arm, seed, rate))
 
     def tuning(self, arm: Arm) -> dict[str, float]:
-        """The accuracy at each rate on the tuning seed, measured where the result does
-        not say it; 0 where training diverged.
+        """The accuracy on the tuning seed at each rate that is tried, measured where
+        the result does not say it; 0 where training diverged.
         """
         step = self.deck.step_of(arm)
         if step in self.tuned:
@@ -129,14 +130,26 @@ class Study:
         found = self.tuned[step] = stored.get(step, {}).get("tuning", {})
         if found:
             return found
-        for rate in arm.rates:
-            try:
-                found[f"{rate:g}"] = self.measured(arm, TUNING_SEED, rate)[
-                    "val_accuracy"
-                ]
-            except FloatingPointError:
-                found[f"{rate:g}"] = 0.0
+        at_one = self.tried(arm, 1)
+        firsts = [
+            next(iter(card.arms.values()))
+            for card in self.deck.cards
+            if arm in card.arms.values()
+        ]
+        suits = arm not in firsts and all(
+            at_one >= self.tuning(first)["1"] - CLEARLY for first in firsts
+        )
+        for rate in (1,) if suits else arm.rates:
+            found[f"{rate:g}"] = at_one if rate == 1 else self.tried(arm, rate)
         return found
+
+    def tried(self, arm: Arm, rate: float) -> float:
+        """The accuracy at a rate on the tuning seed; 0 where training diverged."""
+        try:
+            accuracy: float = self.measured(arm, TUNING_SEED, rate)["val_accuracy"]
+        except FloatingPointError:
+            return 0.0
+        return accuracy
 
     def rate(self, arm: Arm) -> float:
         """The recipe's rate, or the best on the tuning seed where that is clearly
@@ -173,7 +186,8 @@ class Study:
         stored = {name: step.get(name) for name in ("settings", "teacher")}
         rates = [f"{rate:g}" for rate in arm.rates]
         wanted = {"settings": arm.settings, "teacher": arm.teacher}
-        if stored != json.loads(json.dumps(wanted)) or list(step["tuning"]) != rates:
+        tried = list(step["tuning"])
+        if stored != json.loads(json.dumps(wanted)) or tried not in (["1"], rates):
             raise ValueError(
                 f"{path} has {self.deck.step_of(arm)!r} with other settings or rates:"
                 " delete it there or choose another name"

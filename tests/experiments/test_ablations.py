@@ -156,9 +156,10 @@ def test_cards_are_dealt_once_and_an_arm_of_two_cards_is_trained_once(desk, caps
     # the first arm of the other card is the same
     (guidance,) = [card for card in result["cards"] if card["name"] == "guidance"]
     assert guidance["arms"] == [plain | {"name": "alone"}]
-    # three rates on the tuning seed, then two seeds at one of them
+    # rates on the tuning seed, the recipe's first, then two seeds at one of them
     rate = chosen(mean["tuning"])
-    names = [f"ablations-stacks-pooling-mean-{one}-100" for one in ("0.5", "1", "2")]
+    tried = sorted(mean["tuning"], key=lambda one: one != "1")
+    names = [f"ablations-stacks-pooling-mean-{one}-100" for one in tried]
     names += [f"ablations-stacks-pooling-mean-{rate}-{seed}" for seed in (0, 1)]
     assert [name for name in desk[1] if "-mean-" in name] == names
     last = (desk[0] / "runs" / names[-1] / "config.json").read_text(encoding="utf-8")
@@ -205,18 +206,40 @@ def test_another_rate_counts_where_it_is_clearly_better(monkeypatch, tuning, rat
     assert study.rate(MEAN) == rate
 
 
-def test_a_rate_at_which_training_diverges_is_not_the_best(desk, monkeypatch):
-    real = ablations.measure
+@pytest.mark.parametrize(
+    ("accuracy", "tried"),
+    [(0.7, ["1"]), (0.685, ["1"]), (0.675, ["0.5", "1", "2"])],
+)
+def test_other_rates_are_tried_for_an_arm_that_is_clearly_worse(
+    monkeypatch, accuracy, tried
+):
+    study = ablations.Study(SMALL, "data")
 
-    def fragile(plan, out):
-        if plan.training.peak_lr > 1e-3:
+    def measured(arm, seed, rate):
+        return {"val_accuracy": accuracy if arm == MEAN else 0.7}
+
+    monkeypatch.setattr(study, "measured", measured)
+    assert list(study.tuning(MEAN)) == tried
+    assert study.tuning(MEAN)["1"] == accuracy
+
+
+def test_all_rates_are_tried_for_the_first_arm_of_any_card(monkeypatch):
+    first = Card("depth", "Three?", "plain", 40, {"mean": MEAN, "plain": PLAIN})
+    study = ablations.Study(replace(SMALL, cards=(*SMALL.cards, first)), "data")
+    monkeypatch.setattr(study, "measured", lambda *given: {"val_accuracy": 0.5})
+    assert list(study.tuning(MEAN)) == ["0.5", "1", "2"]
+
+
+def test_a_rate_at_which_training_diverges_is_not_the_best(monkeypatch):
+    study = ablations.Study(SMALL, "data")
+
+    def fragile(arm, seed, rate):
+        if rate > 1:
             raise FloatingPointError("the loss is nan")
-        return real(plan, out)
+        return {"val_accuracy": 0.2 if arm == MEAN else 0.4}
 
-    monkeypatch.setattr(ablations, "measure", fragile)
-    ablations.ablations("stacks", seeds=1, cards=["pooling"])
-    mean = arms_of(stored(desk)["cards"][0])["mean"]
-    assert list(mean["tuning"]) == ["0.5", "1", "2"] and mean["tuning"]["2"] == 0
+    monkeypatch.setattr(study, "measured", fragile)
+    assert study.tuning(MEAN) == {"0.5": 0.2, "1": 0.2, "2": 0.0}
 
 
 def test_a_run_that_diverges_is_recorded_and_the_next_ones_are_trained(
@@ -247,7 +270,8 @@ def test_rates_are_tried_once(desk, monkeypatch):
 
     monkeypatch.setattr(ablations, "measure", noted)
     ablations.ablations("stacks", seeds=2, cards=["pooling"])
-    assert len(tried) == len(set(tried)) == len(PLAIN.rates) + len(MEAN.rates)
+    mean = arms_of(stored(desk)["cards"][0])["mean"]
+    assert len(tried) == len(set(tried)) == len(PLAIN.rates) + len(mean["tuning"])
 
 
 def test_settings_of_a_deck_may_be_words(desk, monkeypatch):
@@ -266,7 +290,8 @@ def test_unknown_cards_and_other_settings_are_refused(desk, monkeypatch):
     monkeypatch.setattr(ablations, "read_deck", lambda name: other)
     with pytest.raises(ValueError, match="was made with model.dim 16, not 8"):
         ablations.ablations("stacks", seeds=1)
-    arms = SMALL.cards[0].arms | {"mean": replace(MEAN, rates=(1,))}
+    changed = MEAN.settings | {"model.depth": 2}
+    arms = SMALL.cards[0].arms | {"mean": replace(MEAN, settings=changed)}
     other = replace(SMALL, cards=(replace(SMALL.cards[0], arms=arms),))
     monkeypatch.setattr(ablations, "read_deck", lambda name: other)
     with pytest.raises(
@@ -274,6 +299,22 @@ def test_unknown_cards_and_other_settings_are_refused(desk, monkeypatch):
     ):
         ablations.ablations("stacks", seeds=1)
     assert stored(desk) == result
+
+
+@pytest.mark.parametrize(
+    ("tried", "accepted"), [("1", True), ("0.5 1 2", True), ("1 2", False)]
+)
+def test_an_arm_of_other_rates_is_refused(tmp_path, monkeypatch, tried, accepted):
+    study = ablations.Study(SMALL, "data")
+    step = {"settings": MEAN.settings, "tuning": dict.fromkeys(tried.split(), 0.5)}
+    config = study.plan(PLAIN, 0, 1).settings()
+    path = tmp_path / "kept.json"
+    path.write_text(json.dumps({"config": config}), encoding="utf-8")
+    if accepted:
+        study.check(MEAN, path, step)
+    else:
+        with pytest.raises(ValueError, match="mean' with other settings or rates"):
+            study.check(MEAN, path, step)
 
 
 # ---- results on file
