@@ -11,6 +11,7 @@ import os
 import re
 import sys
 import time
+from html import escape
 from pathlib import Path
 
 from docutils import nodes
@@ -21,6 +22,13 @@ from sphinx.highlighting import PygmentsBridge
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "book"))
+
+import address  # noqa: E402  found through the path that is set above
+import head  # noqa: E402
+import questions  # noqa: E402
+from code_lines import LineFormatter  # noqa: E402
+
+URLS = address.read(ROOT)
 CHAPTERS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 EXECUTE = os.environ.get("BOOK_EXECUTE", "all")
 os.environ["TQDM_DISABLE"] = "1"  # a progress bar is of no use on a page
@@ -79,16 +87,20 @@ nb_mime_priority_overrides = [
 ]
 
 html_theme = "sphinx_book_theme"
-html_title = "The Vision Transformer, built by hand"
-html_context = {"default_mode": "auto"}
+html_title = head.TITLE
+html_context = {"default_mode": "auto", **address.edit_link(URLS)}
+html_baseurl = address.base(URLS)
+html_favicon = "static/favicon.svg"
 html_static_path = ["static", "_build/static"]
 html_css_files = ["book.css"]
+html_js_files = ["progress.js", "print.js"]
 html_show_sphinx = False
 html_theme_options = {
     "home_page_in_toc": True,
     "navbar_persistent": [],  # the search field stands in the sidebar already
     "show_toc_level": 2,
     "use_fullscreen_button": False,
+    **address.buttons(URLS),
 }
 
 started: dict[str, float] = {}
@@ -153,10 +165,12 @@ def lead_to_index(app: Sphinx, exception: Exception | None) -> None:
 def write_parts(app: Sphinx) -> None:
     """What pages include: the explorer, numbers from records, the workbench."""
     # torch is needed for the website alone, not for every use of this file
+    import citation
     import landing
     import speed
     import try_it
 
+    citation.write(ROOT / "book" / "_build" / "landing")
     landing.write(ROOT / "book" / "_build" / "landing")
     speed.write(ROOT / "book" / "_build" / "speed")
     try_it.write(ROOT / "book" / "_build")
@@ -181,9 +195,54 @@ def list_sources(
         )
 
 
-def setup(app: Sphinx) -> None:
-    from code_lines import LineFormatter  # found through the path that is set above
+def describe(
+    app: Sphinx,
+    pagename: str,
+    templatename: str,
+    context: dict,
+    doctree: nodes.document | None,
+) -> None:
+    """What the page says of itself, for search engines and where it is shared."""
+    image = context["pathto"](f"_static/{head.PREVIEW}", 1)
+    if html_baseurl:
+        image = f"{html_baseurl}_static/{head.PREVIEW}"
+    about = head.tags(
+        head.plain(context.get("title") or head.TITLE),
+        head.description(doctree) if doctree else "",
+        image,
+        context.get("pageurl") or "",
+    )
+    context["metatags"] = context.get("metatags", "") + about
 
+
+def say_title(
+    app: Sphinx, pagename: str, templatename: str, context: dict, *_: object
+) -> None:
+    """The title that the theme puts on paper, as the text that it is."""
+    if "pagetitle" in context:
+        context["pagetitle"] = escape(context["pagetitle"])
+
+
+def ask(
+    app: Sphinx, pagename: str, templatename: str, context: dict, *_: object
+) -> None:
+    """The questions of the pages before and after this one."""
+    _, *names = app.builder.relations.get(pagename, (None, None, None))
+    asked = questions.read(ROOT / "book")
+    for side, name in zip(("prev", "next"), names, strict=True):
+        if context.get(side):
+            context[side]["question"] = asked.get(name)
+
+
+def guard(app: Sphinx, exception: Exception | None) -> None:
+    """Its policy in every page, last of all."""
+    import policy
+
+    if exception is None and app.builder.format == "html":
+        policy.write(Path(app.outdir))
+
+
+def setup(app: Sphinx) -> None:
     PygmentsBridge.html_formatter = LineFormatter
     app.connect("builder-inited", write_parts)
     app.connect("env-before-read-docs", remember_read)
@@ -194,5 +253,10 @@ def setup(app: Sphinx) -> None:
     # before myst-nb's own, which adds it
     app.connect("html-page-context", leave_out_widgets, priority=400)
     app.connect("html-page-context", list_sources)
+    app.connect("html-page-context", describe)
+    app.connect("html-page-context", ask)
+    # after the theme, which sets it
+    app.connect("html-page-context", say_title, priority=900)
     app.connect("build-finished", say_unchanged)
     app.connect("build-finished", lead_to_index)
+    app.connect("build-finished", guard, priority=900)

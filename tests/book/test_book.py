@@ -1,22 +1,11 @@
-"""The built website in a real browser that cannot leave this machine.
-
-BOOK_SITE names a website that is built already. Without it one is built here: the
-chapters with sliders are executed, or taken from the cache, and the others show their
-committed outputs.
-"""
+"""The built website in a real browser that cannot leave this machine."""
 
 import base64
 import gzip
 import json
-import os
 import re
-import subprocess
-import sys
-import threading
 import zlib
-from functools import partial
 from html.parser import HTMLParser
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -25,6 +14,7 @@ import npm
 import pytest
 import torch
 import torchvision
+import website
 from explorers import colours, read_state, wanted
 from playwright.sync_api import Locator, Page, expect
 from torch import Tensor
@@ -37,6 +27,7 @@ from vit_tutorial.training.checkpoint import load_snapshots
 
 chromium = browser.chromium
 guarded = browser.guarded
+site, served = website.site, website.served
 torch.set_num_threads(1)
 
 ROOT = Path(__file__).parents[2]
@@ -153,37 +144,6 @@ EMPTY = (
     " .vit-film:not(:has(img)), .vit-scatter:not(:has(.marker)),"
     " .vit-deck:not(:has(circle))"
 )
-
-
-@pytest.fixture(scope="session")
-def site() -> Path:
-    if "BOOK_SITE" in os.environ:
-        return Path(os.environ["BOOK_SITE"]).resolve()
-    folder = ROOT / "book" / "_build" / "tested" / "html"
-    built = subprocess.run(
-        [sys.executable, ROOT / "book" / "build.py", folder],
-        env={"BOOK_EXECUTE": "explorers", **os.environ},
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-    )
-    assert built.returncode == 0, built.stdout + built.stderr
-    return folder
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_) -> None:
-        pass
-
-
-@pytest.fixture(scope="session")
-def served(site) -> str:
-    """The address of the site on a local server."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(site)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
 
 
 def visit(page: Page, address: str) -> None:
@@ -455,7 +415,8 @@ def findings(page: Page) -> list[str]:
     page.evaluate(
         "document.querySelectorAll('details').forEach((part) => part.open = true)"
     )
-    page.add_script_tag(path=npm.fetch("axe-core") / "axe.min.js")
+    # not as a script tag, which the page's policy refuses
+    page.evaluate((npm.fetch("axe-core") / "axe.min.js").read_text(encoding="utf-8"))
     return page.evaluate(FINDINGS)
 
 
