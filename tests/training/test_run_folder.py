@@ -8,6 +8,7 @@ import pytest
 from filelock import FileLock
 from small import MODEL, TRAIN, stop_at
 
+from vit_tutorial.training import checkpoint
 from vit_tutorial.training.checkpoint import load_checkpoint
 from vit_tutorial.training.loop import train
 
@@ -39,6 +40,33 @@ def test_a_run_that_fails_in_its_first_epoch_blocks_no_folder(
     assert len(train(MODEL, data, replace(TRAIN, epochs=2), tmp_path)[1].history) == 2
     assert load_checkpoint(tmp_path)[0].config == MODEL
     assert not (tmp_path / "snapshots").exists()  # they were another model's
+
+
+@pytest.mark.parametrize("files", range(1, 4))
+def test_a_run_killed_in_the_place_of_another_is_resumed(
+    data, tmp_path, monkeypatch, files
+):
+    """Another that failed in its first epoch, with other settings: its files would
+    refuse them.
+    """
+    write_file = checkpoint.write_file
+    written = []
+
+    def cut(path, content):
+        write_file(path, content)
+        written.append(path)
+        if len(written) == files:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        stop_at(patch, 2, RuntimeError("out of memory"))
+        with pytest.raises(RuntimeError):
+            train(replace(MODEL, depth=1), data, TRAIN, tmp_path)
+        patch.setattr(checkpoint, "write_file", cut)
+        with pytest.raises(KeyboardInterrupt):
+            train(MODEL, data, TRAIN, tmp_path)
+    assert len(train(MODEL, data, TRAIN, tmp_path, resume=True)[1].history) == 4
+    assert load_checkpoint(tmp_path)[0].config == MODEL
 
 
 @pytest.mark.parametrize(

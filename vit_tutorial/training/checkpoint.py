@@ -364,6 +364,10 @@ def open_run(folder: Path, resume: bool) -> Iterator[Path]:
                     f"{folder} already holds a run: resume it, or choose another folder"
                 )
             shutil.rmtree(folder / "snapshots", ignore_errors=True)
+            # of a run with other settings: a kill before they are written anew would
+            # leave them beside this run's state
+            for name in ("config.json", "history.json", "model.safetensors"):
+                (folder / name).unlink(missing_ok=True)
         yield folder
 
 
