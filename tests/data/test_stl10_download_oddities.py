@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import servers
+from filelock import FileLock
 from servers import ARCHIVE, NAMES, assert_complete, fetch
 
 from vit_tutorial.data.stl10_download import download_stl10
@@ -162,3 +163,23 @@ def test_a_root_in_the_home_folder(tmp_path, server, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     assert fetch("~/data", server) == tmp_path / "data" / "stl10_binary"
+
+
+def test_one_folder_takes_one_download(tmp_path, server):
+    folder = tmp_path / "stl10_binary"
+    folder.mkdir()
+    with (
+        FileLock(folder / ".lock"),
+        pytest.raises(ValueError, match="another process is downloading into .*binary"),
+    ):
+        fetch(tmp_path, server)
+    assert not server.asked
+    assert_complete(fetch(tmp_path, server))  # and no lock is left
+
+
+def test_a_disk_without_locks_takes_a_download(tmp_path, server, monkeypatch):
+    def fail(self):
+        raise OSError("No locks available")
+
+    monkeypatch.setattr(FileLock, "acquire", fail)
+    assert_complete(fetch(tmp_path, server))

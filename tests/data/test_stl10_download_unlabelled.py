@@ -69,6 +69,14 @@ def test_a_cut_in_the_last_file_leaves_nothing_half_written(tmp_path, whole):
     assert whole.asked == [None, "bytes=1500000-"]
 
 
+def test_what_a_kill_left_behind_the_last_file_is_removed(tmp_path, whole):
+    folder = fetch(tmp_path, whole, unlabelled=True)
+    for name in ("stl10_binary.tar.gz.part", "stl10_binary.tar.gz.part.json"):
+        (folder / name).write_bytes(b"{}")
+        fetch(tmp_path, whole, unlabelled=True)
+        assert files_of(folder) == EVERYTHING
+
+
 def test_files_that_lie_in_the_root_itself_are_joined_there(tmp_path, whole):
     folder = fetch(tmp_path, whole).rename(tmp_path / "pictures")
     assert fetch(folder, whole, unlabelled=True) == folder

@@ -12,13 +12,14 @@ import time
 import urllib.request
 import zlib
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from http.client import HTTPException, HTTPResponse
 from io import BufferedIOBase
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
 from urllib.error import HTTPError
 
+from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from vit_tutorial.data import stl10
@@ -52,41 +53,24 @@ def download_stl10(
     Files already there and right, also in `root` itself, are not fetched. `timeout`:
     seconds without data that count as a cut; `wait`: seconds before the first of
     `retries`, then doubled. Raises ConnectionError (network), ValueError (not the files
-    expected) or OSError (disk), each with one line.
+    expected, or another process at it) or OSError (disk), each with one line.
     """
     if not url.startswith(("http://", "https://")):
         raise ValueError(
             f"{url!r} is no address of a file, expected http://... or https://..."
         )
     folder = _folder(user_path(root))
+    part = _part(folder)
     missing = _missing(folder, unlabelled)
     if not missing:
+        if unlabelled:  # a kill may have come before it was removed
+            _forget(part)
         return folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        part = folder / "stl10_binary.tar.gz.part"
-        for _ in range(retries + 1):
-            try:
-                with closing(_Arriving(url, part, timeout, retries, wait)) as stream:
-                    _unpack(stream, folder, missing)
-                break
-            except _StartAnew:
-                _forget(part)
-            except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error) as error:
-                _forget(part)
-                raise ValueError(
-                    f"{url} is damaged or no tar.gz archive ({error}): run the download"
-                    " again"
-                ) from error
-            except ValueError:  # what has arrived holds other files than STL-10's
-                _forget(part)
-                raise
-        else:
-            raise ConnectionError(
-                f"{url}: was cut {retries + 1} times, and the server only sends it from"
-                " the start"
-            )
-        _forget(part)
+        with _alone(folder):
+            _fetch(folder, missing, url, timeout, retries, wait)
+            _forget(part)
     except OSError as error:
         if error.errno in DISK_FULL:
             needed = GB_NEEDED[unlabelled]
@@ -95,6 +79,59 @@ def download_stl10(
             ) from error
         raise
     return folder
+
+
+def _fetch(
+    folder: Path,
+    missing: set[str],
+    url: str,
+    timeout: float,
+    retries: int,
+    wait: float,
+) -> None:
+    """Write the missing files into the folder. Raises what `download_stl10` does."""
+    part = _part(folder)
+    for _ in range(retries + 1):
+        try:
+            with closing(_Arriving(url, part, timeout, retries, wait)) as stream:
+                _unpack(stream, folder, missing)
+            return
+        except _StartAnew:
+            _forget(part)
+        except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error) as error:
+            _forget(part)
+            raise ValueError(
+                f"{url} is damaged or no tar.gz archive ({error}): run the download"
+                " again"
+            ) from error
+        except ValueError:  # what has arrived holds other files than STL-10's
+            _forget(part)
+            raise
+    raise ConnectionError(
+        f"{url}: was cut {retries + 1} times, and the server only sends it from the"
+        " start"
+    )
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep other downloads out of a folder: they would write into the same files.
+    Raises ValueError when one is at work there. A disk that knows no locks keeps none
+    out.
+    """
+    lock = FileLock(folder / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise ValueError(f"another process is downloading into {folder}") from error
+    except (OSError, NotImplementedError):
+        pass
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # Windows removes it when it is released
+            (folder / ".lock").unlink()
+        lock.release()
 
 
 def _folder(root: Path) -> Path:
@@ -108,6 +145,11 @@ def _folder(root: Path) -> Path:
         if here or (root.resolve().name == "stl10_binary" and not inside.is_dir())
         else inside
     )
+
+
+def _part(folder: Path) -> Path:
+    """Where what has arrived of the archive is kept."""
+    return folder / "stl10_binary.tar.gz.part"
 
 
 def _wanted(unlabelled: bool) -> list[str]:
@@ -207,8 +249,9 @@ def _write(archive: BufferedIOBase, path: Path, bar: tqdm) -> None:
 
 def _forget(part: Path) -> None:
     """Remove what has arrived, and the note beside it."""
-    part.unlink(missing_ok=True)
-    _note(part).unlink(missing_ok=True)
+    for path in (part, _note(part)):
+        if path.exists():  # a disk that cannot be written to refuses in any case
+            path.unlink()
 
 
 def _note(part: Path) -> Path:
