@@ -35,9 +35,16 @@ class AtResolution(nn.Module):
 
 
 def embed(model: VisionTransformer, images: Tensor) -> Tensor:
-    """Images of any size that patches fill to tokens: (B, C, Y, X) -> (B, T, D)."""
-    patches = model.embedder.project(images)
-    return model.embedder.place(patches, positions_for(model, images))
+    """Images of any size that patches fill to tokens: (B, C, Y, X) -> (B, T, D). Raises
+    ValueError for other axes or channels, and what `positions_for` raises.
+    """
+    channels = model.config.channels
+    if images.ndim != 4 or images.shape[1] != channels:
+        raise ValueError(
+            f"images are {tuple(images.shape)}, expected (B, {channels}, Y, X)"
+        )
+    positions = positions_for(model, images)
+    return model.embedder.place(model.embedder.project(images), positions)
 
 
 def resized(
@@ -75,7 +82,7 @@ def positions_for(model: VisionTransformer, images: Tensor) -> Tensor:
     """
     side = model.embedder.patch_size
     rows, columns = images.shape[-2:]
-    if rows % side or columns % side:
+    if rows % side or columns % side or not rows or not columns:
         raise ValueError(
             f"images of {rows} x {columns} pixels are not filled by patches of side"
             f" {side}"

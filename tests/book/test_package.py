@@ -13,6 +13,7 @@ PACKAGE = ROOT / "vit_tutorial"
 ORDER = [
     "settings",
     "files",
+    "machine",
     "config",
     "patches",
     "embedding",

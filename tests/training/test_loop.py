@@ -436,7 +436,7 @@ def test_a_model_too_large_for_the_machine_is_refused_before_it_is_built(
 ):
     with pytest.raises(
         ValueError,
-        match=r"the model needs [\d,]+ GB to be trained, this machine has \d+",
+        match=r"to be trained the model needs [\d,]+ GB, this machine has \d+",
     ):
         train(replace(MODEL, **sizes), data, TRAIN, tmp_path / "run")
     assert not (tmp_path / "run").exists()

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from damage import joined, parts, places, with_value
 from safetensors.torch import load, save
 from small import MODEL, TRAIN, refused
 
@@ -99,17 +100,6 @@ def flipped(content, chance, end):
     return bytes(changed)
 
 
-def parts(content):
-    """The header of a .safetensors file, and what follows it."""
-    end = 8 + struct.unpack("<Q", content[:8])[0]
-    return json.loads(content[8:end]), content[end:]
-
-
-def joined(header, body):
-    text = header if isinstance(header, bytes) else json.dumps(header).encode()
-    return struct.pack("<Q", len(text)) + text + body
-
-
 def test_a_run_that_nobody_changed_loads(run, built):
     assert not refuses(run, built) and len(built) == 1
 
@@ -183,24 +173,6 @@ def test_tensors_of_another_kind_number_or_value_are_refused(run, built):
             save(tensors | {name: one.clone()}) for one in chance.sample(spoilt, 3)
         ]
     must_refuse(path, contents, built)
-
-
-def places(value, before=()):
-    """Where the values of JSON stand within it, all but the whole."""
-    inner = value.items() if isinstance(value, dict) else enumerate(value)
-    for key, one in inner:
-        yield (*before, key)
-        if isinstance(one, dict | list):
-            yield from places(one, (*before, key))
-
-
-def with_value(whole, place, value):
-    """A copy of JSON with another value at one place."""
-    changed = inner = copy.deepcopy(whole)
-    for key in place[:-1]:
-        inner = inner[key]
-    inner[place[-1]] = value
-    return changed
 
 
 def test_any_value_of_a_config_is_fit_or_refused(run, built):

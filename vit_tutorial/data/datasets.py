@@ -24,6 +24,7 @@ from vit_tutorial.data.synthetic import (
     PAIRS_TILE,
     STACKS_CLASSES,
     STACKS_SIZE,
+    expect_count,
     pairs,
     stacks,
 )
@@ -102,9 +103,11 @@ def stratified_split(
     """Indices of training and validation images, the same fraction of every class in
     validation, each shuffled.
 
-    No image is held out in two folds of a seed. Raises ValueError when a class has too
-    few images to be on both sides.
+    No image is held out in two folds of a seed. Raises ValueError when there are no
+    images, or a class has too few to be on both sides.
     """
+    if not len(labels):
+        raise ValueError("there are 0 images to split, expected at least 2 of a class")
     generator = torch.Generator().manual_seed(seed)
     training = []
     validation = []
@@ -167,8 +170,10 @@ def _drawn_split(config: DataConfig, split: str, epoch: int) -> ImageSet:
     """One split of a drawn set. The few that `labelled` asks for are one draw, that of
     no epoch: these count from 1.
     """
+    # in any split: validation is drawn before a run is begun
+    expect_count(max(config.train_images, config.val_images), OWN_SIZES[config.name])
     few = config.labelled
-    if few:  # in any split: validation is drawn before a run is begun
+    if few:
         classes = STACKS_CLASSES if config.name == "stacks" else PAIRS_CLASSES
         _check_labelled(few, config.train_images, len(classes))
     draw = partial(stacks, decoys=config.decoys) if config.name == "stacks" else pairs

@@ -17,7 +17,8 @@ class ImageSet:
 
     `masks` (N, M, Y, X) bool say where things are in drawn images. `origin` tells the
     pictures of a folder from others: their number and a digest of their names. Raises
-    ValueError when the numbers of images, labels and masks differ.
+    ValueError for images or labels with other axes, and when the numbers of images,
+    labels and masks differ.
     """
 
     images: Tensor
@@ -27,6 +28,12 @@ class ImageSet:
     origin: str = ""
 
     def __post_init__(self) -> None:
+        shapes = tuple(self.images.shape), tuple(self.labels.shape)
+        if len(shapes[0]) != 4 or len(shapes[1]) != 1:
+            raise ValueError(
+                f"images are {shapes[0]} and labels {shapes[1]}, expected (N, C, Y, X)"
+                " and (N,)"
+            )
         for name, others in {"labels": self.labels, "masks": self.masks}.items():
             if others is not None and len(others) != len(self.images):
                 raise ValueError(
@@ -107,7 +114,7 @@ def resize(images: Tensor, size: int | tuple[int, int]) -> Tensor:
 
     `size` is one side or (rows, columns). The middle of its shape is kept, bilinear
     with antialiasing, and so is the dtype. Raises ValueError unless it is uint8 or one
-    of floats.
+    of floats, and for images or a size without pixels.
     """
     check_dtype(images)
     size = sides_of(size)
@@ -121,8 +128,16 @@ def resize(images: Tensor, size: int | tuple[int, int]) -> Tensor:
 
 
 def middle(images: Tensor, size: tuple[int, int]) -> Tensor:
-    """The largest middle part of images (B, C, Y, X) that has the shape of `size`."""
-    rows, columns = images.shape[-2:]
+    """The largest middle part of images (B, C, Y, X) that has the shape of `size`.
+    Raises ValueError for images or a size without pixels.
+    """
+    shape = tuple(images.shape)
+    if len(shape) != 4 or 0 in shape[1:] or min(size) < 1:
+        raise ValueError(
+            f"images are {shape} and size is {size}, expected (B, C, Y, X) and sides of"
+            " at least 1 pixel"
+        )
+    rows, columns = shape[-2:]
     scale = min(rows / size[0], columns / size[1])
     down = max(1, round(scale * size[0]))
     across = max(1, round(scale * size[1]))

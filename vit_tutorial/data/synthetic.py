@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from vit_tutorial.data.images import ImageSet
+from vit_tutorial.machine import refuse_too_large
 
 TEXTURES = ("vertical", "horizontal", "checks", "dots")
 # (top, bottom)
@@ -59,10 +60,10 @@ def stacks(
     Every class is drawn equally often, up to rounding. Beside the stack lie discs: one
     or two small ones of one colour, or three larger ones with slanted stripes, as
     strong as the tiles' patterns. The masks (count, 2, 96, 96) are the stack and the
-    discs. Raises ValueError for fewer than 1 image and for other decoys.
+    discs. Raises ValueError for fewer than 1 image, for more than memory holds, and for
+    other decoys.
     """
-    if count < 1:
-        raise ValueError(f"count is {count}, expected at least 1 image")
+    expect_count(count, STACKS_SIZE)
     if decoys not in ("plain", "patterned"):
         raise ValueError(f"decoys is {decoys!r}, expected 'plain' or 'patterned'")
     generator = torch.Generator().manual_seed(seed)
@@ -71,6 +72,15 @@ def stacks(
     parts = [_draw_stacks(part, decoys, generator) for part in labels.split(50)]
     images, masks = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
     return ImageSet(images, labels, STACKS_CLASSES, masks)
+
+
+def expect_count(count: int, side: int) -> None:
+    """Raise ValueError for fewer than 1 image, and for more of that side, in pixels,
+    than memory holds.
+    """
+    if count < 1:
+        raise ValueError(f"count is {count}, expected at least 1 image")
+    refuse_too_large(3 * count * side**2, f"{count:,} images to draw need")
 
 
 def _balanced(count: int, classes: int, generator: Generator) -> Tensor:
@@ -290,9 +300,9 @@ def pairs(count: int, seed: int) -> ImageSet:
 
     Every pattern is as frequent in images of one class as in the other, so that no tile
     alone tells the class. The masks (count, 1, 48, 48) are the two patterned tiles.
+    Raises ValueError for fewer than 1 image, and for more than memory holds.
     """
-    if count < 1:
-        raise ValueError(f"count is {count}, expected at least 1 image")
+    expect_count(count, PAIRS_GRID * PAIRS_TILE)
     generator = torch.Generator().manual_seed(seed)
     tile = PAIRS_TILE
     grid = PAIRS_GRID

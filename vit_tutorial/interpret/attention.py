@@ -58,11 +58,18 @@ def select_attention(
     through: bool = False,
 ) -> Tensor:
     """One map a picture out of all, (B, T, T): that of a layer (the last) and a head
-    (the mean of all), or `through` all layers by rollout.
+    (the mean of all), or `through` all layers by rollout. Raises ValueError for a layer
+    or a head there is not.
     """
     if through:
         return rollout(weights)
-    chosen = weights[-1 if layer is None else layer]
+    layer = -1 if layer is None else layer
+    if not -len(weights) <= layer < len(weights):
+        raise ValueError(f"layer is {layer}, expected one of {len(weights)} layers")
+    chosen = weights[layer]
+    heads = chosen.shape[1]
+    if head is not None and not -heads <= head < heads:
+        raise ValueError(f"head is {head}, expected one of {heads} heads")
     return chosen.mean(dim=1) if head is None else chosen[:, head]
 
 

@@ -84,8 +84,8 @@ def knn(
     without a label.
     """
     expect_labelled(labels)
-    expect_neighbours(k, len(labels))
     expect_features(bank, labels, queries)
+    expect_neighbours(k, len(labels))
     if not temperature > 0:
         raise ValueError(f"temperature is {temperature}, expected a positive number")
     order = labels.argsort(stable=True)  # of neighbours alike the lower class is first
@@ -149,14 +149,16 @@ def embed_2d(
     `"pca"` projects on the two directions of largest variance; `"tsne"` starts from
     that and keeps neighbours together, with perplexity 30, or what few points allow
     (Maaten and Hinton 2008). The same seed gives the same places. Features that are
-    all the same lie at one point. Raises ValueError for another method, fewer than
-    three images, a single feature, and features that are not finite.
+    all the same lie at one point. Raises ValueError for another method, other axes,
+    fewer than three images, a single feature, and features that are not finite.
     """
     from sklearn.decomposition import PCA  # a second to import
     from sklearn.manifold import TSNE
 
     if method not in ("pca", "tsne"):
         raise ValueError(f"method is {method!r}, expected 'pca' or 'tsne'")
+    if features.ndim != 2:
+        raise ValueError(f"features are {tuple(features.shape)}, expected (n, D)")
     n, dim = features.shape
     if n < 3 or dim < 2:
         raise ValueError(
@@ -212,11 +214,11 @@ def probe(
 
 def expect_labelled(labels: Tensor) -> None:
     """Raise ValueError unless there are images, and each has a label."""
-    if not len(labels):
+    if not labels.numel():
         raise ValueError("there are no images to probe with, expected at least 1")
     if unlabelled := int((labels < 0).sum()):
         raise ValueError(
-            f"{unlabelled:,} of {len(labels):,} images have no label (-1), expected"
+            f"{unlabelled:,} of {labels.numel():,} images have no label (-1), expected"
             " labelled images"
         )
 

@@ -57,7 +57,7 @@ from vit_tutorial.training.learners import (
     validate_learner,
     watched,
 )
-from vit_tutorial.training.memory import refuse_too_large
+from vit_tutorial.training.memory import refuse_model
 from vit_tutorial.training.metrics import evaluate
 from vit_tutorial.training.objectives import (
     Classification,
@@ -403,7 +403,7 @@ def refuse_what_does_not_fit(
             " objective than 'mae' and 'dino'"
         )
     if is_transformer(model_config):
-        refuse_too_large(model_config)
+        refuse_model(model_config, config)
         for side in config.resolution:
             try:
                 replace(model_config, image_size=side)

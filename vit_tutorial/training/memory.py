@@ -1,10 +1,11 @@
 """What a model would need, counted before it is built."""
 
-import os
 from math import prod
 
 from vit_tutorial.config import ViTConfig
 from vit_tutorial.embedding import prime_factors, stem_widths
+from vit_tutorial.machine import refuse_too_large
+from vit_tutorial.training.config import TrainConfig
 
 
 def matrix_values(config: ViTConfig) -> int:
@@ -32,18 +33,24 @@ def matrix_values(config: ViTConfig) -> int:
     )
 
 
-def refuse_too_large(config: ViTConfig) -> None:
-    """Raise ValueError for a model that this machine cannot train, before the system
-    runs out of memory and kills.
+def learner_values(config: ViTConfig, training: TrainConfig) -> int:
+    """How many values the matrices hold that an objective without labels trains beside
+    the model: SimMIM's are no more than those of the embedder.
     """
+    if training.objective == "dino":
+        dino = training.dino
+        head = dino.hidden * (config.dim + dino.hidden + dino.bottleneck)
+        head += dino.outputs * dino.bottleneck
+        return matrix_values(config) + 2 * head  # a student and its teacher
+    if training.objective == "mae":
+        dim = training.masking.decoder_dim
+        blocks = training.masking.decoder_depth * 12 * dim**2
+        return blocks + dim * (config.dim + config.patch_size**2 * config.channels)
+    return 0
+
+
+def refuse_model(config: ViTConfig, training: TrainConfig) -> None:
+    """Raise ValueError for a model that this machine cannot train."""
     # four bytes each for a weight, its gradient and two moments
-    needed = 16 * matrix_values(config)
-    try:
-        there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # not every system says
-        return
-    if needed > there:
-        raise ValueError(
-            f"the model needs {needed / 1e9:,.0f} GB to be trained, this machine has"
-            f" {there / 1e9:,.0f}"
-        )
+    needed = 16 * (matrix_values(config) + learner_values(config, training))
+    refuse_too_large(needed, "to be trained the model needs")

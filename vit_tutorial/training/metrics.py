@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from vit_tutorial.data.images import ImageSet, Normalization, resize
 
+LARGEST = 1e50  # value that `difference` compares: it takes fourth powers
+
 
 @torch.no_grad()
 def compute_logits(
@@ -44,7 +46,8 @@ def evaluate(
 ) -> dict[str, float]:
     """Accuracy (a fraction), mean loss and n over all images; see `compute_logits`.
 
-    Raises ValueError for images without labels.
+    Raises ValueError for images without labels, and for labels of classes that the
+    model lacks.
     """
     if (data.labels < 0).any():
         raise ValueError(
@@ -52,6 +55,11 @@ def evaluate(
         )
     logits = compute_logits(model, data, normalization, batch_size)
     labels = data.labels.cpu()
+    if labels.max() >= logits.shape[1]:
+        raise ValueError(
+            f"there are labels up to {labels.max()}, but the model has"
+            f" {logits.shape[1]} classes"
+        )
     correct = (logits.argmax(dim=1) == labels).sum().item()
     loss = F.cross_entropy(logits.double(), labels).item()
     return {"accuracy": correct / len(data), "loss": loss, "n": len(data)}
@@ -99,13 +107,16 @@ def difference(
 
     The two-sided test of Welch 1947, for runs that may be of unequal number and spread.
     Where neither side varies the error is 0, and p is 1 without a gap, else 0. Raises
-    ValueError for fewer than two values a side.
+    ValueError for fewer than two values a side, and for values too large to square.
     """
     from scipy.special import stdtr  # which nothing else of the package needs
 
     for values in (first, second):
         if len(values) < 2:
             raise ValueError(f"a spread needs two values or more, got {len(values)}")
+        if any(abs(value) > LARGEST for value in values):
+            largest = max(values, key=abs)
+            raise ValueError(f"{largest} is too large, expected at most {LARGEST:g}")
     gap = mean(second) - mean(first)
     squares = [variance(values) / len(values) for values in (first, second)]
     error = sum(squares) ** 0.5
