@@ -159,3 +159,10 @@ def test_a_cnn_is_for_any_size_as_it_is():
     model = build_model(replace(CONFIG, name="cnn"))
     assert at_any_resolution(model) is model
     assert isinstance(at_any_resolution(model_of()), AtResolution)
+
+
+@pytest.mark.parametrize("shape", [(3, 16, 16), (2, 1, 16, 16), (2, 3, 0, 16)])
+def test_images_of_other_axes_or_without_pixels_are_refused(shape):
+    model = at_any_resolution(build_model(MODEL))
+    with pytest.raises(ValueError, match=r"expected \(B, 3, Y, X\)|images of 0 x 16"):
+        model(torch.zeros(shape))

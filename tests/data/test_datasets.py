@@ -297,3 +297,39 @@ def test_stl10_images_and_labels_must_be_as_many(tmp_path, monkeypatch):
         ValueError, match="train_X.bin holds 20 images, but .*train_y.bin 19 labels"
     ):
         read_stl10(tmp_path, "train")
+
+
+@pytest.mark.parametrize(
+    ("shape", "labels", "found"),
+    [((2, 8, 8), (2,), r"\(2, 8, 8\)"), ((2, 3, 8, 8), (2, 1), r"\(2, 1\)")],
+)
+def test_a_set_of_other_axes_is_refused(shape, labels, found):
+    with pytest.raises(ValueError, match=rf"{found}.*expected \(N, C, Y, X\) and"):
+        ImageSet(torch.zeros(shape), torch.zeros(labels).long(), ("a", "b"))
+
+
+@pytest.mark.parametrize(
+    ("shape", "size", "found"),
+    [
+        ((3, 8, 8), 4, r"\(3, 8, 8\)"),
+        ((1, 3, 0, 8), 4, r"\(1, 3, 0, 8\)"),
+        ((1, 3, 8, 8), 0, r"size is \(0, 0\)"),
+        ((1, 3, 8, 8), (4, -1), r"size is \(4, -1\)"),
+    ],
+)
+def test_what_has_no_pixels_is_not_resized(shape, size, found):
+    with pytest.raises(ValueError, match=found):
+        resize(torch.zeros(shape), size)
+
+
+def test_no_images_are_not_split():
+    with pytest.raises(ValueError, match="there are 0 images to split"):
+        stratified_split(torch.zeros(0, dtype=torch.int64), 0.2, 0)
+
+
+@pytest.mark.parametrize("name", ["stacks", "pairs"])
+@pytest.mark.parametrize("which", ["train_images", "val_images"])
+def test_more_images_than_memory_holds_are_refused_in_any_split(name, which):
+    for split in ("train", "val"):
+        with pytest.raises(ValueError, match="1,000,000,000 images to draw need .* GB"):
+            load_split(DataConfig(name=name, **{which: 10**9}), split)

@@ -214,3 +214,9 @@ def test_pairs_hold_two_patterned_tiles_that_tell_the_class():
             counts[label, which] += 1
     assert (counts > 25).all()  # 50 expected: no pattern belongs to one class
     assert len(known.unique(dim=0)) == len(known)
+
+
+@pytest.mark.parametrize("draw", [stacks, pairs])
+def test_more_images_than_memory_holds_are_not_drawn(draw):
+    with pytest.raises(ValueError, match="1,000,000,000 images to draw need .* GB"):
+        draw(10**9, 0)

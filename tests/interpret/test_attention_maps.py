@@ -3,7 +3,12 @@ import torch
 from torch.testing import assert_close
 
 from vit_tutorial.config import ViTConfig
-from vit_tutorial.interpret.attention import attention_distance, attention_maps, rollout
+from vit_tutorial.interpret.attention import (
+    attention_distance,
+    attention_maps,
+    rollout,
+    select_attention,
+)
 from vit_tutorial.interpret.faithfulness import (
     attention_mass,
     bootstrap,
@@ -250,3 +255,21 @@ def test_bootstrap_agrees_with_the_standard_error():
 def test_bootstrap_of_one_image():
     with pytest.raises(ValueError, match="at least 2 images, found 1"):
         bootstrap(torch.rand(1, 4))
+
+
+@pytest.mark.parametrize(
+    ("choice", "found"),
+    [
+        ({"layer": 3}, "layer is 3, expected one of 3 layers"),
+        ({"layer": -4}, "layer is -4"),
+        ({"head": 2}, "head is 2, expected one of 2 heads"),
+        ({"head": -3}, "head is -3"),
+    ],
+)
+def test_a_layer_or_head_there_is_not_is_refused(choice, found):
+    weights = [torch.zeros(1, 2, 4, 4)] * 3
+    assert select_attention(weights, -3, -2).shape == (1, 4, 4)
+    with pytest.raises(ValueError, match=found):
+        select_attention(weights, **choice)
+    with pytest.raises(ValueError, match="layer is -1, expected one of 0 layers"):
+        select_attention([])

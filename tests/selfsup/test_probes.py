@@ -477,3 +477,12 @@ def test_a_probe_that_cannot_be_is_refused_before_features_are_taken(
     monkeypatch.setattr(probes, "features", None)
     with pytest.raises(ValueError, match=message):
         probe(model(), SCALE, bank, queries, k)
+
+
+def test_features_and_labels_of_other_axes_are_refused():
+    bank = torch.eye(4)
+    for call in (knn, linear_probe):
+        with pytest.raises(ValueError, match=r"are \(4, 4\), \(\) and \(4, 4\)"):
+            call(bank, torch.tensor(1), bank)
+    with pytest.raises(ValueError, match=r"features are \(4, 2, 2\), expected"):
+        embed_2d(torch.zeros(4, 2, 2))

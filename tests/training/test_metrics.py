@@ -209,3 +209,16 @@ def test_holm_rarely_errs_where_nothing_differs():
 def test_what_is_no_probability_is_refused(value):
     with pytest.raises(ValueError, match=f"^p is {value}, expected 0 to 1$"):
         holm([0.2, value])
+
+
+def test_labels_beyond_the_models_classes_are_refused():
+    config = ViTConfig(image_size=8, patch_size=4, dim=8, depth=1, heads=2, classes=3)
+    data = ImageSet(torch.zeros(2, 3, 8, 8), torch.tensor([0, 3]), ("a", "b", "c", "d"))
+    with pytest.raises(ValueError, match="labels up to 3, but the model has 3 classes"):
+        evaluate(VisionTransformer(config), data, Normalization())
+
+
+@pytest.mark.parametrize("large", [1e308, -(10**60), math.inf])
+def test_values_too_large_to_square_are_not_compared(large):
+    with pytest.raises(ValueError, match="is too large, expected at most 1e\\+50"):
+        difference([0.0, 1.0], [large, 0])

@@ -333,3 +333,22 @@ def test_the_parts_of_a_learner_are_in_the_optimisers_once(data):
         ]
         trained = {id(p) for p in learner.parameters() if p.requires_grad}
         assert len(taken) == len(set(taken)) and set(taken) == trained
+
+
+@pytest.mark.parametrize(
+    "objective",
+    [
+        {"objective": "dino", "dino": DINOConfig(outputs=10**6, bottleneck=10**4)},
+        {"objective": "dino", "dino": DINOConfig(hidden=10**4, local_size=8)},
+        {"objective": "mae", "masking": MaskingConfig(decoder_dim=10**4)},
+    ],
+)
+def test_a_learner_too_large_for_the_machine_is_refused(
+    data, tmp_path, monkeypatch, objective
+):
+    pages = {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 10**9 // 4096}
+    monkeypatch.setattr(os, "sysconf", pages.__getitem__)
+    config = replace(TRAIN, augment=AugmentConfig(crop=(0.5, 1.0)), **objective)
+    with pytest.raises(ValueError, match=r"the model needs [\d,]+ GB, this machine"):
+        train(MODEL, data, config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
