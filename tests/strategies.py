@@ -198,7 +198,7 @@ def tiny(**changes: Any) -> nn.Module:
 
 
 # how a message may name what lies in a tensor
-SAID = ("not finite", "no images", "twice", "nan")
+SAID = ("not finite", "no images", "no pictures", "floats from", "twice", "nan")
 
 
 def facts(*arguments: object) -> list[str]:

@@ -8,6 +8,7 @@ import torchvision.transforms.functional as TF
 
 from vit_tutorial.augment.augmentation import Augmentation, RecipeDraws, apply_rest
 from vit_tutorial.augment.config import AugmentConfig, MixingConfig
+from vit_tutorial.augment.mixing import mix
 from vit_tutorial.augment.transforms import BLUR, GREY, SOLARISE, draw
 
 EVERYTHING = Augmentation(
@@ -392,3 +393,18 @@ def test_bad_batches_are_refused():
         ValueError, match="4 channels, expected 1 or 3 to turn them grey"
     ):
         apply_rest(some_images(channels=4), some_labels(), draws_of(0), CLASSES)
+
+
+@pytest.mark.parametrize(
+    ("labels", "found"),
+    [
+        ([0, 3], "labels run from 0 to 3, expected 0 to 2"),
+        ([-1, 0], "labels run from -1 to 0"),
+        ([0], r"labels are \(1,\), expected \(2,\)"),
+        ([[0, 1]], r"labels are \(1, 2\)"),
+    ],
+)
+def test_labels_that_cannot_be_mixed_are_refused(labels, found):
+    boxes = torch.zeros(2, 4)
+    with pytest.raises(ValueError, match=found):
+        mix(torch.rand(2, 3, 8, 8), torch.tensor(labels), boxes, torch.ones(2), 3)

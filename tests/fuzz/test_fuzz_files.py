@@ -15,7 +15,7 @@ import torch
 from damage import edited, joined, parts, places, with_value
 from hypothesis import given
 from hypothesis import strategies as st
-from oracle import either_or
+from oracle import MOST_OF_A_PICTURE, either_or
 from PIL import Image
 from small import MODEL, TRAIN
 from strategies import JSON, edits, few_of
@@ -143,7 +143,13 @@ def test_a_picture_of_other_bytes_is_read_or_named(tmp_path, kind):
     @given(edits(), st.tuples(st.integers(1, 40), st.integers(1, 40)))
     def tried(changes, size):
         path.write_bytes(edited(PICTURES[kind], changes))
-        either_or(f"picture: {kind}", lambda: read_at(path, size), [path], FILES)
+        either_or(
+            f"picture: {kind}",
+            lambda: read_at(path, size),
+            [path],
+            FILES,
+            MOST_OF_A_PICTURE,
+        )
 
     tried()
 
@@ -180,7 +186,13 @@ def test_a_picture_that_claims_to_be_huge_is_refused_at_once(tmp_path, kind):
     @given(sides, sides)
     def tried(columns, rows):
         path.write_bytes(bomb(kind, columns, rows))
-        either_or(f"bomb: {kind}", lambda: read_at(path, (8, 8)), [path], FILES)
+        either_or(
+            f"bomb: {kind}",
+            lambda: read_at(path, (8, 8)),
+            [path],
+            FILES,
+            MOST_OF_A_PICTURE,
+        )
 
     tried()
 

@@ -35,8 +35,18 @@ def mix(
     the first with the last: images, and shares of the classes (B, classes).
 
     MixUp and CutMix: outside its box an image keeps the part `lam` of itself, inside
-    nothing. Of several processes each mixes its own part of a batch.
+    nothing. Of several processes each mixes its own part of a batch. Raises ValueError
+    for labels of another number and, on the CPU (elsewhere we would have to wait for
+    them), of other classes.
     """
+    count = len(images)
+    if labels.shape != (count,):
+        raise ValueError(f"labels are {tuple(labels.shape)}, expected ({count},)")
+    if labels.is_cpu and count and not 0 <= labels.min() <= labels.max() < classes:
+        raise ValueError(
+            f"labels run from {labels.min()} to {labels.max()}, expected 0 to"
+            f" {classes - 1}"
+        )
     # How much of each pixel is its image's own, (B, 1, Y, X). MixUp: the same
     # everywhere. CutMix: nothing in the box, all around it.
     own = to_device_of(images, lam)[:, None, None, None] * ~inside_boxes(boxes, images)
