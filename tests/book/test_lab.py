@@ -1,17 +1,28 @@
 import hashlib
 import json
+import os
+import re
 import shutil
 import tomllib
 from pathlib import Path
 from types import SimpleNamespace
 
 import execute
+import jupyterlab
 import lab
 import nbformat
 import pytest
 from execute import WIDGET, tidy
 from nbformat import NotebookNode
-from nbformat.v4 import new_markdown_cell, new_notebook, new_output
+from nbformat.v4 import (
+    new_code_cell,
+    new_markdown_cell,
+    new_notebook,
+    new_output,
+)
+
+from vit_tutorial import checks
+from vit_tutorial.checks import notes
 
 ROOT = Path(__file__).parents[2]
 PAIR = {"formats": "md:myst,ipynb"}
@@ -146,19 +157,150 @@ def test_a_copy_that_is_cut_off_is_no_copy(folders, monkeypatch):
     assert not list(target.glob(".*.part"))
 
 
-def test_the_server_pairs_nothing(monkeypatch):
-    """Copies that were made paired and worked on are not touched, but opened as they
-    are.
-    """
-    started = []
-    monkeypatch.setattr(lab, "copy_chapters", lambda source, target: [])
+@pytest.fixture
+def started(folders, monkeypatch):
+    """The commands that `make lab` runs, and their environments; nothing starts."""
+    found = []
+    monkeypatch.setattr(lab, "ROOT", folders[0].parent)
     monkeypatch.setattr(
         lab.subprocess,
         "run",
-        lambda command: started.append(command) or SimpleNamespace(returncode=0),
+        lambda command, env: (
+            found.append((command, env)) or SimpleNamespace(returncode=0)
+        ),
     )
+    return found
+
+
+def test_the_server_pairs_nothing(started):
+    """Copies that were made paired and worked on are not touched, but opened as they
+    are.
+    """
     assert lab.main() == 0
-    assert "--ServerApp.jpserver_extensions={'jupyterlab_jupytext':False}" in started[0]
+    command, _ = started[0]
+    assert "--ServerApp.jpserver_extensions={'jupyterlab_jupytext':False}" in command
+
+
+def test_the_first_chapter_is_opened_then_the_one_worked_on_last(folders, started):
+    _, target = folders
+
+    def opened():
+        assert lab.main() == 0
+        command, _ = started[-1]
+        address = [part for part in command if "default_url" in part]
+        return [part.removeprefix("--LabApp.default_url=") for part in address]
+
+    assert opened() == ["/lab/tree/01_one.ipynb"]
+    # copied anew, and later than the other: not worked on
+    publish(folders[0], "02_two", "second")
+    assert opened() == ["/lab/tree/01_one.ipynb"]
+    for age, name in enumerate(("02_two.ipynb", "01_one.ipynb")):
+        (target / name).write_text("{}", encoding="utf-8")
+        os.utime(target / name, (10_000_000 - age,) * 2)
+    assert opened() == ["/lab/tree/02_two.ipynb"]
+    (target / "03_Größe & Maß.ipynb").write_text("{}", encoding="utf-8")
+    assert opened() == ["/lab/tree/03_Gr%C3%B6%C3%9Fe%20%26%20Ma%C3%9F.ipynb"]
+
+
+def test_jupyterlab_asks_nothing_and_looks_for_nothing_unless_told_to(
+    started, monkeypatch
+):
+    monkeypatch.setenv("JUPYTER_CONFIG_PATH", "/my/own")
+    assert lab.main() == 0
+    monkeypatch.delenv("JUPYTER_CONFIG_PATH")
+    assert lab.main() == 0
+    paths = [env["JUPYTER_CONFIG_PATH"].split(os.pathsep) for _, env in started]
+    ours = str(ROOT / "book" / "jupyter")
+    assert paths == [["/my/own", ours], [ours]]
+    written = json.loads(
+        (Path(ours) / "labconfig" / "default_setting_overrides.json").read_text(
+            encoding="utf-8"
+        )
+    )
+    for name, values in written.items():
+        package, _, plugin = name.partition(":")
+        schema = Path(jupyterlab.__file__).parent / "schemas" / package
+        known = json.loads((schema / f"{plugin}.json").read_text(encoding="utf-8"))[
+            "properties"
+        ]
+        assert set(values) <= set(known)
+        assert values == {"checkForUpdates": False, "fetchNews": "false"}
+
+
+def lines_of_exercises():
+    """What the texts of the chapters ask, line by line: chapter, heading, check."""
+    for text in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.md")):
+        for line in text.read_text(encoding="utf-8").splitlines():
+            if line.startswith(("## ", "### ")):
+                heading = line.lstrip("# ")
+            elif line.startswith("check."):
+                name = line.removeprefix("check.").partition("(")[0]
+                yield text.stem, heading, name
+
+
+def test_the_exercises_of_all_chapters_are_listed_beside_the_copies(
+    tmp_path, monkeypatch
+):
+    lab.copy_chapters(ROOT / "notebooks", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    listed = notes.listed()
+    assert [
+        (one.file.removesuffix(".ipynb"), one.heading, one.check) for one in listed
+    ] == list(lines_of_exercises())
+    names = {one.check for one in listed}
+    assert names == set(checks.__all__) - {"Result", "progress"}
+    assert len(names) == len(listed)
+    words = {0: "", 1: "one star", 2: "two stars", 3: "three stars"}
+    for one in listed:
+        assert one.chapter[:2] == one.file[:2] and ":" not in one.chapter
+        assert re.fullmatch(r"\d\d [A-Z][\w -]+", one.chapter)
+        effort = f" ({one.minutes} minutes, {words[one.stars]})"
+        assert (effort in one.heading) == (one.check != "my_vit")
+        assert one.title.lower() in one.heading.lower() and "(" not in one.title
+        assert one.title[0].isupper() and not one.title.startswith("Your turn")
+    assert {one.check: one.title for one in listed}["patchify"] == "Cut without walking"
+    assert checks.progress().count == f"0 of {len(listed)}"
+
+
+def test_the_list_follows_the_chapters_not_the_copies(folders):
+    source, target = folders
+    notebook = new_notebook(
+        cells=[
+            new_markdown_cell("# 01 One: a claim"),
+            new_markdown_cell(
+                "## Part\n\ntext\n\n### Again (5 minutes, one star)\n\nDo."
+            ),
+            new_code_cell("def mine():\n    ...\n\n\ncheck.again(mine)"),
+        ]
+    )
+    nbformat.write(notebook, source / "01_one.ipynb")
+    lab.copy_chapters(source, target)
+    (target / "01_one.ipynb").write_text("mine", encoding="utf-8")
+    for minutes in (5, 7):
+        notebook.cells[1].source = f"### Again ({minutes} minutes, one star)\n\nDo."
+        nbformat.write(notebook, source / "01_one.ipynb")
+        lab.copy_chapters(source, target)
+        assert json.loads((target / ".exercises.json").read_text(encoding="utf-8")) == [
+            {
+                "check": "again",
+                "chapter": "01 One",
+                "file": "01_one.ipynb",
+                "heading": f"Again ({minutes} minutes, one star)",
+                "title": "Again",
+                "minutes": minutes,
+                "stars": 1,
+            }
+        ]
+
+
+def test_what_is_solved_stays_when_the_chapters_come_anew(folders):
+    source, target = folders
+    lab.copy_chapters(source, target)
+    (target / ".solved").mkdir()
+    (target / ".solved" / "again").write_text("2026-01-02", encoding="utf-8")
+    publish(source, "01_one", "second")
+    lab.copy_chapters(source, target)
+    assert (target / ".solved" / "again").read_text(encoding="utf-8") == "2026-01-02"
 
 
 def test_outputs_are_kept_without_bars_and_widgets():

@@ -2,7 +2,7 @@
 line.
 
 A check compares with the package's own code on fresh random input and names the likely
-mistake.
+mistake. `check.progress()` shows which exercises are solved.
 """
 
 from vit_tutorial.checks.capstone import my_vit
@@ -19,6 +19,7 @@ from vit_tutorial.checks.chapter_10 import calibration_error, paired_bootstrap
 from vit_tutorial.checks.chapter_12 import masking, neighbours, self_distillation
 from vit_tutorial.checks.chapter_13 import folded, layer_rates, pruned
 from vit_tutorial.checks.harness import Result
+from vit_tutorial.checks.notes import progress
 
 __all__ = [
     "Result",
@@ -48,6 +49,7 @@ __all__ = [
     "parameters",
     "patchify",
     "pre_norm",
+    "progress",
     "pruned",
     "registers",
     "renamed",

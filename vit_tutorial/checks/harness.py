@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from vit_tutorial.checks.notes import note
 from vit_tutorial.checks.state import (
     SEED,
     copied,
@@ -33,18 +34,19 @@ TOLERANCE = {"rtol": 1e-3, "atol": 1e-5}  # of float32 in another order of sums
 
 @dataclass(frozen=True)
 class Result:
-    """What a check found. It prints as one line and is true when the exercise is
-    solved.
+    """What a check found. It prints as one line, with what was `noted` of it where a
+    learner works, and is true when the exercise is solved.
     """
 
     ok: bool
     message: str
+    noted: str = ""
 
     def __bool__(self) -> bool:
         return self.ok
 
     def __repr__(self) -> str:
-        return self.message
+        return f"{self.message} ({self.noted})" if self.noted else self.message
 
 
 class NotSolved(Exception):
@@ -67,7 +69,8 @@ def checked(check: Callable[..., str]) -> Callable[..., Result]:
         try:
             with torch.random.fork_rng(devices=[]), torch.enable_grad():
                 torch.seed()
-                return Result(True, f"solved: {check(answer)}")
+                said = check(answer)
+            return Result(True, f"solved: {said}", note(check.__name__))
         except NotSolved as error:
             return Result(False, f"not solved yet: {error}")
         except Exception as error:
