@@ -19,7 +19,7 @@ from urllib.parse import quote
 from vit_tutorial.files import write_file
 
 ROOT = Path(__file__).resolve().parent.parent
-RECORD = ".copied.json"  # what was copied, by name: the digest of the copy
+RECORD = ".copied.json"  # what was copied, by name: digests of the copy
 # where vit_tutorial.checks.notes looks for it; to import that takes seconds
 EXERCISES = ".exercises.json"
 CHAPTERS = "[0-9][0-9]_*.ipynb"
@@ -39,8 +39,8 @@ def copy_chapters(source: Path, target: Path) -> list[str]:
     of what has a newer form than the copy worked on.
     """
     target.mkdir(exist_ok=True)
-    record = target / RECORD
-    copied = read_digests(record)
+    copied = read_digests(target)
+    fresh = {}
     kept = []
     for chapter in [
         *sorted(source.glob(CHAPTERS)),
@@ -49,19 +49,25 @@ def copy_chapters(source: Path, target: Path) -> list[str]:
         copy = target / chapter.name
         content = chapter.read_bytes()
         # as the chapter was copied before copies were taken out of their pairs
-        before = {digest(content)}
+        current = {digest(content)}
         if copy.suffix == ".ipynb":
             content = unpaired(content)
         now = digest(content)
-        last = copied.get(chapter.name)
-        if not copy.exists() or digest(copy.read_bytes()) in (last, now):
-            # whole or not at all: one cut off would look like one that was worked on
-            write_file(copy, content)
-            copied[chapter.name] = now
-        elif last not in before | {now}:
+        current.add(now)
+        known = copied.get(chapter.name, [])
+        if not copy.exists() or digest(copy.read_bytes()) in [*known, now]:
+            fresh[copy] = content
+            copied[chapter.name] = [*known, now]
+        elif not known or not current.issuperset(known):
             kept.append(chapter.name)
+    # before: killed on the way, some are of the old form, some of the new, none is lost
+    write_digests(target, copied)
+    for copy, content in fresh.items():
+        # whole or not at all: one cut off would look like one that was worked on
+        write_file(copy, content)
+        copied[copy.name] = [digest(content)]
+    write_digests(target, copied)
     shutil.copytree(source / "figures", target / "figures", dirs_exist_ok=True)
-    write_file(record, (json.dumps(copied, indent=1) + "\n").encode())
     listed = [
         exercise
         for chapter in sorted(source.glob(CHAPTERS))
@@ -104,25 +110,34 @@ def last_worked_on(target: Path) -> str:
     """The name of the copy that was changed last; of the first chapter where none
     was.
     """
-    copied = read_digests(target / RECORD)
+    copied = read_digests(target)
     chapters = sorted(target.glob(CHAPTERS))
     changed = [
         chapter
         for chapter in chapters
-        if digest(chapter.read_bytes()) != copied.get(chapter.name)
+        if digest(chapter.read_bytes()) not in copied.get(chapter.name, [])
     ]
     return max(changed, key=lambda path: path.stat().st_mtime, default=chapters[0]).name
 
 
-def read_digests(record: Path) -> dict[str, str]:
-    """What was copied, by name; nothing where that was never written down or cannot be
-    read.
+def read_digests(target: Path) -> dict[str, list[str]]:
+    """What the copies were like when they were made, by name: one digest, more after a
+    kill; nothing where that was never written down or cannot be read.
     """
     try:
-        copied = json.loads(record.read_text(encoding="utf-8"))
+        copied = json.loads((target / RECORD).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return {}
-    return copied if isinstance(copied, dict) else {}
+    if not isinstance(copied, dict):
+        return {}
+    return {
+        name: found if isinstance(found, list) else [found]  # as it was written once
+        for name, found in copied.items()
+    }
+
+
+def write_digests(target: Path, copied: dict[str, list[str]]) -> None:
+    write_file(target / RECORD, (json.dumps(copied, indent=1) + "\n").encode())
 
 
 def unpaired(notebook: bytes) -> bytes:

@@ -157,6 +157,37 @@ def test_a_copy_that_is_cut_off_is_no_copy(folders, monkeypatch):
     assert not list(target.glob(".*.part"))
 
 
+@pytest.mark.parametrize("killed_at", range(5))
+def test_a_kill_between_two_files_costs_nothing(folders, monkeypatch, killed_at):
+    """Twice, and the chapters change each time: neither is an untouched copy taken for
+    one that was worked on, nor the other way round.
+    """
+    source, target = folders
+    lab.copy_chapters(source, target)
+    write = lab.write_file
+    for text in ("second", "third"):
+        publish(source, "01_one", text)
+        publish(source, "02_two", text)
+        written = []
+
+        def until(path, content, written=written):
+            if len(written) == killed_at:
+                raise KeyboardInterrupt
+            written.append(path)
+            write(path, content)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(lab, "write_file", until)
+            with pytest.raises(KeyboardInterrupt):
+                lab.copy_chapters(source, target)
+    (target / "my_vit.py").write_text("mine", encoding="utf-8")
+    for name in ("01_one", "02_two"):
+        publish(source, name, "fourth")
+    assert lab.copy_chapters(source, target) == []
+    assert texts(target) == ["fourth", "fourth"]
+    assert (target / "my_vit.py").read_text(encoding="utf-8") == "mine"
+
+
 @pytest.fixture
 def started(folders, monkeypatch):
     """The commands that `make lab` runs, and their environments; nothing starts."""
@@ -194,10 +225,10 @@ def test_the_first_chapter_is_opened_then_the_one_worked_on_last(folders, starte
     # copied anew, and later than the other: not worked on
     publish(folders[0], "02_two", "second")
     assert opened() == ["/lab/tree/01_one.ipynb"]
-    for age, name in enumerate(("02_two.ipynb", "01_one.ipynb")):
+    for number, name in enumerate(("02_two.ipynb", "01_one.ipynb", "02_two.ipynb")):
         (target / name).write_text("{}", encoding="utf-8")
-        os.utime(target / name, (10_000_000 - age,) * 2)
-    assert opened() == ["/lab/tree/02_two.ipynb"]
+        os.utime(target / name, (10_000_000 + number,) * 2)
+        assert opened() == [f"/lab/tree/{name}"]
     (target / "03_Größe & Maß.ipynb").write_text("{}", encoding="utf-8")
     assert opened() == ["/lab/tree/03_Gr%C3%B6%C3%9Fe%20%26%20Ma%C3%9F.ipynb"]
 

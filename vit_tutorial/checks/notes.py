@@ -73,7 +73,7 @@ class Progress:
         """
         times = [
             (self.solved[exercise.check], place)
-            for place, exercise in enumerate(self.exercises, start=1)
+            for place, exercise in enumerate(self.exercises)
             if exercise.check in self.solved
         ]
         _, last = max(times, default=(None, 0))
