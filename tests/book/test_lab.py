@@ -54,8 +54,8 @@ def texts(target):
     ]
 
 
-def work_on(copy, text="mine"):
-    copy.write_bytes(copy.read_bytes().replace(b"first", text.encode()))
+def work_on(copy, before="first"):
+    copy.write_bytes(copy.read_bytes().replace(before.encode(), b"mine"))
 
 
 def test_a_copy_that_was_worked_on_stays(folders):
@@ -185,6 +185,9 @@ def test_a_kill_between_two_files_costs_nothing(folders, monkeypatch, killed_at)
         publish(source, name, "fourth")
     assert lab.copy_chapters(source, target) == []
     assert texts(target) == ["fourth", "fourth"]
+    work_on(target / "01_one.ipynb", before="fourth")
+    assert lab.copy_chapters(source, target) == []  # of this form, not of an old one
+    assert texts(target) == ["mine", "fourth"]
     assert (target / "my_vit.py").read_text(encoding="utf-8") == "mine"
 
 
