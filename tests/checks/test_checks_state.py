@@ -47,6 +47,7 @@ TENSORS = (
         "own_score",
     }
     | {"deletion_area", "calibration_error", "paired_bootstrap"}
+    | {"difference", "holm", "mimetic"}
     | {"masking", "neighbours", "self_distillation"}
     | {"folded", "pruned"}
 )

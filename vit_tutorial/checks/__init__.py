@@ -16,6 +16,7 @@ from vit_tutorial.checks.chapter_07 import boxes, field, upside_down
 from vit_tutorial.checks.chapter_08 import gaze, rollout, sharpness
 from vit_tutorial.checks.chapter_09 import deletion_area, drop_patches, own_score
 from vit_tutorial.checks.chapter_10 import calibration_error, paired_bootstrap
+from vit_tutorial.checks.chapter_11 import difference, holm, mimetic
 from vit_tutorial.checks.chapter_12 import masking, neighbours, self_distillation
 from vit_tutorial.checks.chapter_13 import folded, layer_rates, pruned
 from vit_tutorial.checks.harness import Result
@@ -29,18 +30,21 @@ __all__ = [
     "boxes",
     "calibration_error",
     "deletion_area",
+    "difference",
     "drop_patches",
     "enlarge",
     "field",
     "folded",
     "gaze",
     "head_parts",
+    "holm",
     "kernel",
     "layer_norm",
     "layer_rates",
     "lean_biases",
     "masking",
     "mended",
+    "mimetic",
     "my_vit",
     "neighbours",
     "overlap",

@@ -1,0 +1,159 @@
+"""What chapter 11 says of recorded ablations is what the record says."""
+
+from statistics import mean
+
+from written import chapter, recorded
+
+from vit_tutorial.training.metrics import difference, holm
+
+TEXT = chapter("11_what_matters")
+CARDS = {
+    card["name"]: card
+    for card in recorded("ablations-stacks")["cards"]
+    if len(card["arms"]) > 1  # of others only the model as it is has been trained
+}
+
+
+def arm(card, name):
+    (found,) = [one for one in CARDS[card]["arms"] if one["name"] == name]
+    return found
+
+
+def runs(card, name):
+    return [100 * run["val_accuracy"] for run in arm(card, name)["runs"]]
+
+
+def reached(card, name):
+    return mean(runs(card, name))
+
+
+def gap(card, name):
+    return reached(card, name) - reached(card, CARDS[card]["arms"][0]["name"])
+
+
+def guess(card):
+    return round(100 * CARDS[card]["prediction"])
+
+
+def compared():
+    """(card, arm, gap, error, p) of all arms, each against the first of its card."""
+    rows = []
+    for name, card in CARDS.items():
+        first, *others = (one["name"] for one in card["arms"])
+        for other in others:
+            shares = [[run / 100 for run in runs(name, one)] for one in (first, other)]
+            rows.append((name, other, *difference(*shares)))
+    return rows
+
+
+def test_every_arm_has_three_runs_that_trained_for_16_epochs():
+    assert "each arm here is three runs" in TEXT
+    for name, card in CARDS.items():
+        for one in card["arms"]:
+            assert [run["seed"] for run in one["runs"]] == [0, 1, 2], name
+    training = recorded("ablations-stacks")["config"]["training"]
+    data = recorded("ablations-stacks")["config"]["data"]
+    assert (training["epochs"], data["train_images"]) == (16, 2000)
+    assert "16 epochs of 2,000 fresh stacks" in TEXT
+    steps = 16 * data["train_images"] / training["batch_size"]
+    assert steps == 500 and "in 500 steps nobody has listened" in TEXT
+
+
+def test_rates_were_tried_as_it_says():
+    assert "took what was two points better" in TEXT
+    for card in CARDS.values():
+        first, *others = card["arms"]
+        base = first["tuning"]["1"]
+        for one in others:
+            clearly_worse = one["tuning"]["1"] < base - 0.02
+            assert len(one["tuning"]) > 1 or not clearly_worse
+        assert len(first["tuning"]) > 1
+
+
+def test_the_wall_of_those_who_know_no_order():
+    assert "right in 60 of 100 at best" in TEXT
+    for name in ("learned", "none"):
+        assert 58 < reached("positions", name) < 60.2
+    assert "at any rate" in TEXT
+    assert all(share < 0.62 for share in arm("positions", "learned")["tuning"].values())
+    loud = sorted(runs("start of positions", "between 0 and 1"))
+    assert f"is heard: {loud[0]:.0f} to {loud[-1]:.0f}" in TEXT
+
+
+def test_what_it_says_of_depth():
+    assert abs(gap("depth", "2 blocks")) < 1 and abs(gap("depth", "8 blocks")) < 1
+    one = reached("depth", "1 block")
+    said = f"one gives {one:.0f} where we had guessed {guess('depth')}"
+    assert said in TEXT
+    cut = gap("residual stream", "cut")
+    kept = reached("residual stream", "kept")
+    said = f"worth {-cut:.0f} points, not the {kept - guess('residual stream'):.0f} we"
+    assert said in TEXT
+
+
+def test_what_it_says_of_norms_and_rates():
+    tuned = {one["name"]: one["tuning"] for one in CARDS["norm"]["arms"]}
+    at_one = {name: 100 * rates["1"] for name, rates in tuned.items()}
+    said = "{:.1f} before each part, {:.1f} behind"
+    assert said.format(at_one["before each part"], at_one["behind each part"]) in TEXT
+    assert f"and {at_one['none']:.1f} without any" in TEXT
+    assert "At half the rate all three learn" in TEXT
+    assert all(rates["0.5"] > 0.9 for rates in tuned.values())
+
+
+def test_what_it_says_of_heads():
+    one = reached("heads", "1 head")
+    assert f"is right in {one:.0f}, where we had guessed {guess('heads')}" in TEXT
+    assert abs(gap("pooling", "mean")) < 0.5 and "makes no difference" in TEXT
+
+
+def test_what_it_says_of_few_pictures():
+    few = reached("images", "500")
+    assert f"and {few:.0f} % of new ones" in TEXT and few < 60
+    known = [
+        run["curves"]["train_accuracy"][-1] for run in arm("images", "500")["runs"]
+    ]
+    assert min(known) > 0.999 and "known by heart, 100 % of them" in TEXT
+    assert abs(gap("augmentation", "mixed")) < 1
+    assert f"give {gap('augmentation', 'changed'):.0f} points" in TEXT
+
+
+def test_what_it_says_of_optimisers_and_rotary_positions():
+    slow = sorted(runs("optimiser", "AdamW"))
+    said = "with three seeds, where Muon gives 98 to 99"
+    assert "gives {:.0f}, {:.0f} and {:.0f} ".format(*slow) + said in TEXT
+    assert len(arm("optimiser", "AdamW")["tuning"]) == 5 and "of five rates" in TEXT
+    assert all(98 <= run < 99.5 for run in runs("optimiser", "Muon"))
+    for name in ("rotary", "both"):
+        assert abs(gap("rotary positions", name)) < 1
+
+
+def test_what_it_says_of_computed_starts_and_the_cnn():
+    few = "a computed start, few images"
+    assert round(gap(few, "mimetic")) == 10 and "ten points for a formula" in TEXT
+    assert "none of its runs as low as the best drawn one" in TEXT
+    assert min(runs(few, "mimetic")) > max(runs(few, "drawn"))
+    assert "the convolutional one five, with runs that overlap" in TEXT
+    assert round(gap(few, "convolutional")) == 5
+    assert min(runs(few, "convolutional")) < max(runs(few, "drawn"))
+    card = "a CNN's guidance"
+    said = f"it names {reached(card, 'the CNN'):.1f} % after 500 changed pictures"
+    assert said in TEXT
+    said = f"{reached(card, 'guided'):.1f}, against {reached(card, 'alone'):.1f} alone"
+    assert said in TEXT
+
+
+def test_how_many_stand_and_how_far_off_we_were():
+    rows = compared()
+    judged = holm([row[-1] for row in rows])
+    stands = {row[:2]: stood for row, stood in zip(rows, judged, strict=True)}
+    assert "loses 29 points, 500 pictures instead of fresh ones lose 45" in TEXT
+    assert not stands["residual stream", "cut"] and not stands["images", "500"]
+    assert round(gap("residual stream", "cut")) == -29
+    assert round(gap("images", "500")) == -45
+    assert (sum(judged), len(rows)) == (5, 27) and "Five of 27 do" in TEXT
+    assert sum(row[-1] < 0.05 for row in rows) == 10 and "ten would pass" in TEXT
+    asked = [(card["name"], card["asked"]) for card in CARDS.values()]
+    off = mean(abs(reached(*one) - guess(one[0])) for one in asked)
+    assert round(off) == 11 and "guessed wrong by eleven points on average" in TEXT
+    assert len(asked) == 14 and "what fourteen changes do" in TEXT
