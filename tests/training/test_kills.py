@@ -35,8 +35,8 @@ def supervised(tmp_path_factory) -> tuple[Training, dict[str, object]]:
 
 def test_a_killed_run_goes_on_as_if_nothing_had_been(tmp_path, supervised):
     job, whole = supervised
-    # before it has written anything; before the state of an epoch gets its name
-    moments = [Moment(seconds=0.1), Moment(touch=32)]
+    # before it has written anything; before the second state gets its name
+    moments = [Moment(seconds=0.1), Moment(touch=52)]
     phases, wrong = faults.survive(job, tmp_path, whole, moments)
     assert wrong == [] and phases == ["start", "saving"]
 
@@ -44,8 +44,8 @@ def test_a_killed_run_goes_on_as_if_nothing_had_been(tmp_path, supervised):
 @pytest.mark.parametrize(
     ("name", "moment"),
     [
-        ("mae", Moment(touch=38)),  # before the first epoch's config gets its name
-        ("dino", Moment(touch=24, after=0.01)),  # somewhere in the first epoch
+        ("mae", Moment(touch=58)),  # before the second config gets its name
+        ("dino", Moment(touch=44, after=0.01)),  # somewhere in the second epoch
     ],
 )
 def test_a_killed_pre_training_does_too(tmp_path, name, moment):
