@@ -7,8 +7,8 @@
 
 Settings, tensors, files, command lines and sizes are drawn at random; `tests/oracle.py`
 says what is asked of each: it works, or it is refused with an error of the package's
-own, in one line that names what was found, within a minute and 268 MB of memory (600
-MB of a picture). The tests try a few that are always the same, this command very many.
+own, in one line that names what was found, within a minute and 268 MB of memory (1.1
+GB of a picture). The tests try a few that are always the same, this command very many.
 The result says of each kind how many there were, how many worked and were refused, the
 slowest in seconds and how much the process grew at most. Exit code 1 where one was
 neither.

@@ -20,8 +20,9 @@ import vit_tutorial
 PACKAGE = Path(vit_tutorial.__file__).parent
 LONGEST = 1000  # characters of a message
 MOST_MEMORY = 2**28  # bytes by which an input may make the process grow
-# and a picture: Pillow reads up to 179 million pixels of 3 bytes, as of photographs
-MOST_OF_A_PICTURE = 6 * 10**8
+# and a picture: Pillow reads up to 179 million pixels, as photographs have; that is 537
+# MB, and it holds long rows twice
+MOST_OF_A_PICTURE = 2**30
 CEILING = 2**31  # bytes of address space beyond what is taken: then allocating fails
 PATIENCE = 60  # seconds after which an input hangs
 LINUX = sys.platform == "linux"  # elsewhere memory is not measured, nor bounded

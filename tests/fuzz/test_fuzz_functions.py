@@ -58,6 +58,7 @@ EXACT = st.sampled_from(["zeros", "random", "nan"]).map(
 )
 PIXELS = nearly(2, 3, 8, 8, dtypes=(torch.uint8,) * 4 + DTYPES)
 SHORT = st.integers(-2, 12)
+PLACES = st.lists(st.integers(-1, 4), min_size=2, max_size=2)
 LAYERS = st.builds(
     lambda depth, fill: [filled([2, 2, 5, 5], torch.float32, fill)] * depth,
     st.integers(1, 3),
@@ -121,7 +122,8 @@ CALLS = {
         interventions.drop_patches,
         MODELS,
         IMAGES,
-        nearly(2, 2, dtypes=(torch.int64, torch.int32, torch.bool, torch.float32)),
+        nearly(2, 2, dtypes=(torch.int64, torch.int32, torch.bool, torch.float32))
+        | st.lists(PLACES, min_size=2, max_size=2).map(torch.tensor),
     ),
     "randomize_cascade": (interventions.randomize_cascade, MODELS, WHOLE),
     "silenced": (
@@ -176,8 +178,8 @@ CALLS = {
         nearly(5, 3, dtypes=FLOATS),
         nearly(5, dtypes=(torch.int64,)),
         nearly(4, 3, dtypes=FLOATS),
-        WHOLE,
-        NUMBERS,
+        SHORT,
+        st.floats(-0.1, 2) | NUMBERS,
     ),
     "linear_probe": (
         probes.linear_probe,
