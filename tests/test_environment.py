@@ -32,6 +32,7 @@ WANTED = [
     for texts in (PROJECT["dependencies"], *EXTRAS.values())
     for text in texts
 ]
+on_posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no make, as a rule")
 
 
 @pytest.mark.parametrize("requirement", WANTED, ids=str)
@@ -109,6 +110,7 @@ def would_do(folder: Path, target: str, **environment: str) -> str:
     return run.stdout
 
 
+@on_posix
 @pytest.mark.parametrize(
     "target", ["lab", "book", "lint", "test", "notebooks", "package", "train"]
 )
@@ -128,6 +130,7 @@ def test_make_uses_the_conda_environment_that_is_active_and_installs_nothing(
     assert "pip install" not in done and ".venv" not in done
 
 
+@on_posix
 @pytest.mark.parametrize("holds", [None, "", "/another/clone"])
 def test_make_passes_over_a_conda_environment_that_has_something_else(conda, holds):
     folder, prefix = conda
@@ -200,6 +203,7 @@ def test_what_the_package_imports_is_declared():
         assert imported(ast.walk(tree)) <= declared, path
 
 
+@on_posix
 def test_make_says_what_is_needed(tmp_path):
     (tmp_path / "Makefile").write_text(
         (ROOT / "Makefile").read_text(encoding="utf-8"), encoding="utf-8"

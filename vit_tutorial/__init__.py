@@ -3,6 +3,17 @@ into.
 """
 
 from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # a checker of types cannot follow HOMES
+    from vit_tutorial.config import ViTConfig as ViTConfig
+    from vit_tutorial.explorer.widget import explore as explore
+    from vit_tutorial.interpret.attention import attention_maps as attention_maps
+    from vit_tutorial.interpret.attention import rollout as rollout
+    from vit_tutorial.model import VisionTransformer as VisionTransformer
+    from vit_tutorial.training.checkpoint import load_checkpoint as load_checkpoint
+    from vit_tutorial.training.loop import train as train
+    from vit_tutorial.training.metrics import evaluate as evaluate
 
 # imported when they are asked for: the command line answers before PyTorch is there
 HOMES = {
