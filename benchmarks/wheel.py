@@ -75,6 +75,10 @@ RECORDS = """
 from vit_tutorial.results import read_result
 print(len(read_result("stl10")["runs"]))
 """
+TYPES = """
+from importlib.resources import files
+print((files("vit_tutorial") / "py.typed").is_file())
+"""
 LIGHT = """
 import sys
 from vit_tutorial.__main__ import run
@@ -108,6 +112,7 @@ STEPS = [
     command("--help", "look into it"),
     command("--version"),
     Step(("-c", LIGHT), "False"),
+    Step(("-c", TYPES), "True"),
     command(f"train --out runs/drawn {DRAWN}", "after epoch 1."),
     command(f"train --out runs/drawn {DRAWN}", "already holds a run", 2),
     command("train --out runs/drawn --resume", "after epoch 1."),
