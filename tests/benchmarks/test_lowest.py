@@ -2,6 +2,7 @@
 
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from packaging.requirements import Requirement
@@ -49,6 +50,30 @@ def test_another_version_than_the_lowest_is_refused_in_one_line():
         ) as told:
             lowest.check_lowest({"one": found, "two": "2"}, bounds)
         assert "\n" not in str(told.value)
+
+
+def test_what_another_library_asks_for_rules_a_bound_out(monkeypatch):
+    asks = [
+        "one.library>=2",
+        "two>=3; extra == 'more'",
+        "three>=4; python_version > '3'",
+    ]
+    library = SimpleNamespace(requires=asks)
+    monkeypatch.setattr(
+        lowest, "distributions", lambda: [library, SimpleNamespace(requires=None)]
+    )
+    ruled_out = {
+        (name, bound): lowest.ruled_out(name, Version(bound))
+        for name in ("one-library", "two", "three", "four")
+        for bound in ("1", "4")
+    }
+    assert [key for key, value in ruled_out.items() if value] == [
+        ("one-library", "1"),
+        ("three", "1"),
+    ]
+    lowest.check_lowest({"one-library": "2.1"}, {"one-library": Version("1")})
+    with pytest.raises(ValueError, match=r"two is 3, expected 1, the lowest"):
+        lowest.check_lowest({"two": "3"}, {"two": Version("1")})
 
 
 def test_tests_are_counted_by_module(tmp_path, monkeypatch):
