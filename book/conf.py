@@ -234,6 +234,13 @@ def ask(
             context[side]["question"] = asked.get(name)
 
 
+def shrink_pictures(app: Sphinx, exception: Exception | None) -> None:
+    import pictures
+
+    if exception is None and app.builder.format == "html":
+        pictures.write(Path(app.outdir))
+
+
 def guard(app: Sphinx, exception: Exception | None) -> None:
     """Its policy in every page, last of all."""
     import policy
@@ -259,4 +266,5 @@ def setup(app: Sphinx) -> None:
     app.connect("html-page-context", say_title, priority=900)
     app.connect("build-finished", say_unchanged)
     app.connect("build-finished", lead_to_index)
+    app.connect("build-finished", shrink_pictures)
     app.connect("build-finished", guard, priority=900)

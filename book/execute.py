@@ -12,7 +12,6 @@ Prose can change without a new execution: the outputs of the same code are kept.
 import ast
 import base64
 import hashlib
-import io
 import os
 import re
 import subprocess
@@ -25,13 +24,12 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
-from PIL import Image
+from pictures import shrink
 
 from vit_tutorial.files import write_file
 
 ROOT = Path(__file__).resolve().parent.parent
 LIMIT = 1_500_000  # bytes of one .ipynb
-LARGE = 60_000  # bytes of one picture
 WIDGET = "application/vnd.jupyter.widget-view+json"
 PROGRESS_BAR = re.compile(r"^.*\d+%\|.*\|.*\n?", re.MULTILINE)
 
@@ -150,20 +148,6 @@ def moves(data: dict) -> bool:
     return WIDGET in data or {"text/html", "image/png"} <= data.keys()
 
 
-def shrink(picture: str) -> str:
-    """A large opaque PNG (base64) in 256 colours: about a third of the bytes, and hard
-    to tell from the original.
-    """
-    image = Image.open(io.BytesIO(base64.b64decode(picture)))
-    if len(picture) < LARGE or (
-        image.mode == "RGBA" and image.getextrema()[3][0] < 255
-    ):
-        return picture
-    file = io.BytesIO()
-    image.convert("RGB").quantize(256).save(file, format="png", optimize=True)
-    return base64.b64encode(file.getvalue()).decode()
-
-
 def execute(text: Path, force: bool) -> str:
     """Bring the .ipynb beside a text up to date; returns what was done, in a few
     words.
@@ -202,7 +186,9 @@ def execute(text: Path, force: bool) -> str:
                 for output in cell.outputs
                 if "image/png" in output.get("data", {})
             ):
-                data["image/png"] = shrink(data["image/png"])
+                drawn = base64.b64decode(data["image/png"])
+                if (smaller := shrink(drawn)) != drawn:
+                    data["image/png"] = base64.b64encode(smaller).decode()
     notebook.metadata["language_info"] = {"name": "python"}
     notebook.metadata["vit_tutorial"] = {"digest": key}
     written = nbformat.writes(notebook) + "\n"

@@ -708,3 +708,13 @@ def test_a_chapter_comes_quickly_even_without_a_cache(site, stem):
     files = [path.parent / urlsplit(source).path for source in loaded | pictures]
     sizes = [len(gzip.compress(file.read_bytes())) for file in files]
     assert len(gzip.compress(bare.encode())) + sum(sizes) < MOST_BYTES
+
+
+def test_pictures_that_a_build_draws_are_in_256_colours(site):
+    drawn = [
+        path
+        for path in (site / "_images").glob("*.png")
+        if path.stat().st_size > 45_000
+    ]
+    modes = {path.name: Image.open(path).mode for path in drawn}
+    assert drawn and set(modes.values()) == {"P"}, modes
