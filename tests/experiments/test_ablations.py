@@ -211,7 +211,7 @@ def test_another_rate_counts_where_it_is_clearly_better(monkeypatch, tuning, rat
     [(0.7, ["1"]), (0.685, ["1"]), (0.675, ["0.5", "1", "2"])],
 )
 def test_other_rates_are_tried_for_an_arm_that_is_clearly_worse(
-    monkeypatch, accuracy, tried
+    desk, monkeypatch, accuracy, tried
 ):
     study = ablations.Study(SMALL, "data")
 
@@ -223,14 +223,14 @@ def test_other_rates_are_tried_for_an_arm_that_is_clearly_worse(
     assert study.tuning(MEAN)["1"] == accuracy
 
 
-def test_all_rates_are_tried_for_the_first_arm_of_any_card(monkeypatch):
+def test_all_rates_are_tried_for_the_first_arm_of_any_card(desk, monkeypatch):
     first = Card("depth", "Three?", "plain", 40, {"mean": MEAN, "plain": PLAIN})
     study = ablations.Study(replace(SMALL, cards=(*SMALL.cards, first)), "data")
     monkeypatch.setattr(study, "measured", lambda *given: {"val_accuracy": 0.5})
     assert list(study.tuning(MEAN)) == ["0.5", "1", "2"]
 
 
-def test_a_rate_at_which_training_diverges_is_not_the_best(monkeypatch):
+def test_a_rate_at_which_training_diverges_is_not_the_best(desk, monkeypatch):
     study = ablations.Study(SMALL, "data")
 
     def fragile(arm, seed, rate):
