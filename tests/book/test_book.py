@@ -5,6 +5,7 @@ import gzip
 import json
 import re
 import zlib
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -22,6 +23,7 @@ from torch import Tensor
 from vit_tutorial import VisionTransformer, attention_maps, load_checkpoint
 from vit_tutorial.convert import from_torchvision
 from vit_tutorial.data.images import normalise
+from vit_tutorial.models import build_model
 from vit_tutorial.resolution import resized
 from vit_tutorial.training.checkpoint import load_snapshots
 
@@ -309,10 +311,13 @@ def assert_drawn(shown: Locator, weights: list[Tensor], grid: tuple[int, int]) -
 
 def explained(name: str) -> tuple[VisionTransformer, tuple]:
     """The model that a page explains, its mean and deviation: the shipped one, but
-    where chapter 13 takes over a fresh one of torchvision's.
+    where chapter 11 computes a start, and 13 takes over a fresh one of torchvision's.
     """
     if name != "notebooks/13_transfer":
         model, record = load_checkpoint("stacks")
+        if name == "notebooks/11_what_matters":
+            torch.manual_seed(0)
+            model = build_model(replace(model.config, name="mimetic-start")).eval()
         return model, (record["mean"], record["std"])
     torch.manual_seed(0)
     theirs = torchvision.models.vit_b_16()
