@@ -13,7 +13,7 @@ from vit_tutorial.augment.config import AugmentConfig
 from vit_tutorial.cli.main import main
 from vit_tutorial.config import ViTConfig
 from vit_tutorial.data import stl10
-from vit_tutorial.training import loop
+from vit_tutorial.training import checkpoint, loop
 from vit_tutorial.training.config import TrainConfig
 
 MODEL = ViTConfig(
@@ -93,6 +93,20 @@ def stop_at(monkeypatch, step, error):
         return train_step(*arguments)
 
     monkeypatch.setattr(loop, "train_step", stopping)
+
+
+def stop_after_files(monkeypatch, files):
+    """Let the run be interrupted when it has written so many files."""
+    write_file = checkpoint.write_file
+    written = []
+
+    def cut(path, content):
+        write_file(path, content)
+        written.append(path)
+        if len(written) == files:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(checkpoint, "write_file", cut)
 
 
 def spent(run: nn.Module, *inputs: torch.Tensor, **options: bool) -> int:

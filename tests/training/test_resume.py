@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 import torch
 from safetensors.torch import save
-from small import MODEL, TRAIN, stop_at, timeless
+from small import MODEL, TRAIN, stop_after_files, stop_at, timeless
 
 from vit_tutorial.augment.config import AugmentConfig, MixingConfig
 from vit_tutorial.cli.main import main
@@ -215,17 +215,8 @@ def test_a_kill_between_two_files_does_no_harm(
     data, whole, tmp_path, monkeypatch, files
 ):
     history, weights = whole
-    write_file = checkpoint.write_file
-    written = []
-
-    def cut(path, content):
-        write_file(path, content)
-        written.append(path)
-        if len(written) == files:
-            raise KeyboardInterrupt
-
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoint, "write_file", cut)
+        stop_after_files(patch, files)
         with pytest.raises(KeyboardInterrupt):
             train(MODEL, data, TRAIN, tmp_path)
     if files >= 4:  # history.json is the last to be written

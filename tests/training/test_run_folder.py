@@ -6,9 +6,8 @@ from dataclasses import replace
 
 import pytest
 from filelock import FileLock
-from small import MODEL, TRAIN, stop_at
+from small import MODEL, TRAIN, stop_after_files, stop_at
 
-from vit_tutorial.training import checkpoint
 from vit_tutorial.training.checkpoint import load_checkpoint
 from vit_tutorial.training.loop import train
 
@@ -49,20 +48,11 @@ def test_a_run_killed_in_the_place_of_another_is_resumed(
     """Another that failed in its first epoch, with other settings: its files would
     refuse them.
     """
-    write_file = checkpoint.write_file
-    written = []
-
-    def cut(path, content):
-        write_file(path, content)
-        written.append(path)
-        if len(written) == files:
-            raise KeyboardInterrupt
-
     with monkeypatch.context() as patch:
         stop_at(patch, 2, RuntimeError("out of memory"))
         with pytest.raises(RuntimeError):
             train(replace(MODEL, depth=1), data, TRAIN, tmp_path)
-        patch.setattr(checkpoint, "write_file", cut)
+        stop_after_files(patch, files)
         with pytest.raises(KeyboardInterrupt):
             train(MODEL, data, TRAIN, tmp_path)
     assert len(train(MODEL, data, TRAIN, tmp_path, resume=True)[1].history) == 4
