@@ -166,9 +166,10 @@ def test_sincos_rows_are_distinct_and_alike_when_near():
     assert (down.diff() < -0.01).all()
 
 
-def test_sincos_needs_a_width_of_four():
-    with pytest.raises(ValueError, match="dim 18 is not divisible by 4"):
-        sincos_positions((2, 3), 18)
+@pytest.mark.parametrize("dim", [18, 0, -4])
+def test_sincos_needs_a_width_of_four(dim):
+    with pytest.raises(ValueError, match=f"dim is {dim}, expected a multiple of 4"):
+        sincos_positions((2, 3), dim)
 
 
 @pytest.mark.parametrize("extra", [0, 1])

@@ -36,6 +36,13 @@ def test_sides_that_do_not_divide(shape):
         patchify(torch.zeros(shape), 4)
 
 
+def test_a_patch_has_a_side():
+    with pytest.raises(ValueError, match="8 x 8 pixels .* of side 0"):
+        patchify(torch.zeros(1, 3, 8, 8), 0)
+    with pytest.raises(ValueError, match="of 12 values .* with 0 channels"):
+        unpatchify(torch.zeros(1, 6, 12), (2, 3), 0)
+
+
 @pytest.mark.parametrize(("count", "length"), [(7, 12), (6, 13), (6, 24)])
 def test_patches_that_do_not_fill_the_grid(count, length):
     with pytest.raises(

@@ -20,9 +20,10 @@ def sincos_positions(
     D/4 frequencies from 1 down to 1/10000 (Vaswani et al. 2017, section 3.5, in two
     dimensions). Raises ValueError when `dim` is not a multiple of 4.
     """
-    if dim % 4:
+    if dim < 4 or dim % 4:
         raise ValueError(
-            f"dim {dim} is not divisible by 4: two axes, each a sine and a cosine"
+            f"dim is {dim}, expected a multiple of 4: two axes, each a sine and a"
+            " cosine"
         )
     frequencies = 10000 ** -torch.linspace(0, 1, dim // 4)
     rows, columns = torch.meshgrid(

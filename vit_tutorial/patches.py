@@ -11,7 +11,7 @@ def patchify(images: Tensor, patch_size: int) -> Tensor:
     pixels). Dosovitskiy et al. 2021, section 3.1: x_p, N = Y*X / P**2.
     """
     rows, columns = images.shape[-2:]
-    if rows % patch_size or columns % patch_size:
+    if patch_size < 1 or rows % patch_size or columns % patch_size:
         raise ValueError(
             f"an image of {rows} x {columns} pixels cannot be cut into patches of side"
             f" {patch_size}"
@@ -29,7 +29,7 @@ def unpatchify(patches: Tensor, grid: tuple[int, int], channels: int = 3) -> Ten
     """
     rows, columns = grid
     count, length = patches.shape[-2:]
-    patch_size = round((length / channels) ** 0.5)
+    patch_size = round((length / max(channels, 1)) ** 0.5)
     if count != rows * columns or length != patch_size**2 * channels:
         raise ValueError(
             f"{count} patches of {length} values do not fill a grid of {rows} x"

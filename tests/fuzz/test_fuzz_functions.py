@@ -47,7 +47,6 @@ MODELS = st.one_of(
     st.sampled_from(NAMES).map(lambda name: tiny(name=name, pool="mean")),
     st.just(tiny(embedder="manual", positions="sincos")),
 )
-PLAIN = st.sampled_from([tiny(), tiny(pool="mean"), tiny(name="rope")])
 CNN = st.just(tiny(name="cnn"))
 # normalised images, nearly as the models take them, and of the weights' type, if of
 # floats at all
@@ -97,19 +96,22 @@ def augmented(images, labels, recipe, size):
 
 
 CALLS = {
-    "patchify": (patchify, tensors(4, SIDES), WHOLE.filter(lambda side: side > 0)),
-    "unpatchify": (unpatchify, tensors(3, SIDES), GRIDS, SIDES),
-    "sincos_positions": (sincos_positions, GRIDS, SIDES),
+    "patchify": (patchify, tensors(4, SIDES), WHOLE),
+    "unpatchify": (unpatchify, tensors(3, SIDES), GRIDS, SHORT),
+    "sincos_positions": (sincos_positions, GRIDS, SHORT),
     "interpolate_positions": (
         interpolate_positions,
         tensors(3, SIDES, (torch.float32,)),
         GRIDS,
         GRIDS,
     ),
-    "random_masks": (random_masks, SIDES, GRIDS, st.floats(-1, 2), SIDES),
+    "random_masks": (random_masks, SIDES, GRIDS, st.floats(-1, 2), SHORT),
     "model": (lambda model, images: model(images), MODELS, IMAGES),
     "attention_maps": (attention.attention_maps, MODELS, IMAGES),
-    "rollout": (attention.rollout, LAYERS | st.just([])),
+    "rollout": (
+        attention.rollout,
+        LAYERS | st.lists(nearly(2, 2, 5, 5, dtypes=FLOATS)),
+    ),
     "attention_distance": (attention.attention_distance, LAYERS, GRIDS, SHORT),
     "select_attention": (
         attention.select_attention,
@@ -152,7 +154,7 @@ CALLS = {
     "saco": (faithfulness.saco, MODELS, IMAGES, SCORES, LABELS, st.integers(-2, 6)),
     "bootstrap": (faithfulness.bootstrap, tensors(2, SIDES, FLOATS)),
     **{
-        f"attribute {name}": (attribute, PLAIN, EXACT, LABELS)
+        f"attribute {name}": (attribute, MODELS, EXACT, LABELS)
         for name, attribute in attribution.ATTRIBUTIONS.items()
     },
     "normalise": (

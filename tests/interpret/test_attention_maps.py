@@ -131,6 +131,16 @@ def test_rollout_of_layers_that_only_look_at_themselves():
     assert_close(rollout(weights), torch.eye(6).expand(B, 6, 6))
 
 
+@pytest.mark.parametrize(
+    "shapes",
+    [[], [(4, 4)], [(4, 4, 4)], [(2, 3, 4, 4), (2, 3, 5, 5)]],
+    ids=["no layer", "one map", "heads averaged", "two sizes"],
+)
+def test_rollout_of_other_weights_is_refused(shapes):
+    with pytest.raises(ValueError, match=r"layers are .*expected \(B, H, T, T\) each"):
+        rollout([torch.zeros(shape) for shape in shapes])
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_rollout_of_half_precision(dtype):
     weights = [layer.to(dtype) for layer in random_weights(24)]

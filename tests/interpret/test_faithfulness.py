@@ -231,6 +231,15 @@ def test_input_gradient_by_differences():
     )
 
 
+def test_gradients_that_cannot_be_had_are_refused():
+    vit = model()
+    with pytest.raises(ValueError, match="of torch.int64, expected .* of floats"):
+        ATTRIBUTIONS["input gradient"](vit, torch.zeros(1, 3, 24, 32).long())
+    registers = build_model(replace(vit.config, name="registers"))
+    with pytest.raises(ValueError, match="weights of 'registers' are only a part"):
+        ATTRIBUTIONS["gradient x attention"](registers, images())
+
+
 @pytest.mark.parametrize(
     "labels", [torch.tensor([1, 2]), torch.tensor([0, 3, 10]), torch.tensor([-1, 0, 0])]
 )

@@ -38,6 +38,7 @@ def test_each_patch_is_hidden_as_often_as_any_other():
     ("arguments", "said"),
     [
         (((5, 6), 0.5, 2), "5 x 6 patches is not filled by squares of 2 x 2"),
+        (((4, 6), 0.5, 0), "4 x 6 patches is not filled by squares of 0 x 0"),
         (((2, 2), 0.1), "a ratio of 0.1 hides 0 of 4 squares"),
         (((2, 2), 0.95), "a ratio of 0.95 hides 4 of 4 squares"),
     ],

@@ -38,16 +38,21 @@ def rollout(weights: list[Tensor]) -> Tensor:
 
     `weights` are `depth` tensors (B, H, T, T). Heads are averaged, half of each token
     is what the residual carries past the layer, rows are renormalised, layers
-    multiplied (Abnar and Zuidema 2020, section 3). Raises ValueError for no layers.
+    multiplied (Abnar and Zuidema 2020, section 3). Raises ValueError for no layers, and
+    for weights of another shape.
     """
-    joint: Tensor | None = None
+    shapes = {tuple(layer.shape) for layer in weights}
+    if len(shapes) != 1 or any(len(shape) != 4 for shape in shapes):
+        raise ValueError(
+            f"weights of {len(weights)} layers are {sorted(shapes)}, expected (B, H, T,"
+            " T) each"
+        )
+    like = weights[0]
+    own = torch.eye(like.shape[-1], dtype=like.dtype, device=like.device)
+    joint = own
     for layer in weights:
-        mean = layer.mean(dim=1)
-        step = mean + torch.eye(mean.shape[-1], dtype=mean.dtype, device=mean.device)
-        step = step / step.sum(dim=-1, keepdim=True)
-        joint = step if joint is None else step @ joint
-    if joint is None:
-        raise ValueError("weights of 0 layers, expected at least 1")
+        step = layer.mean(dim=1) + own
+        joint = step / step.sum(dim=-1, keepdim=True) @ joint
     return joint
 
 

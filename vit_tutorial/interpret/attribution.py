@@ -73,7 +73,8 @@ def attribute_gradient_attention(
 
     Each layer's weights times their gradient, positive part, mean over heads: R <- R +
     mean(grad * W)^+ R. Chefer, Gur and Wolf 2021, equations 5 and 6. Leaves the model
-    as it was, gradients included.
+    as it was, gradients included. Raises ValueError for a model that hands out only a
+    part of its weights (registers).
     """
     with evaluating(model):
         # a graph even where all weights are frozen
@@ -81,7 +82,12 @@ def attribute_gradient_attention(
         features, weights = model.encode(tokens, return_attention=True)
         logits = model.classify(features)
     wanted = logits.gather(1, target_classes(logits, labels)[:, None]).sum()
-    gradients = torch.autograd.grad(wanted, weights)
+    gradients = torch.autograd.grad(wanted, weights, allow_unused=True)
+    if any(gradient is None for gradient in gradients):
+        raise ValueError(
+            f"the weights of {model.config.name!r} are only a part of its attention,"
+            " expected a model without registers"
+        )
     joint = torch.eye(tokens.shape[1], dtype=tokens.dtype, device=tokens.device).expand(
         len(images), -1, -1
     )
@@ -101,7 +107,8 @@ def attribute_gradient(
     Simonyan, Vedaldi and Zisserman 2014, section 3. Leaves the model as it was,
     gradients included.
     """
-    pixels = images.detach().clone().requires_grad_()
+    # of whole numbers none can be had: the model says what it expects
+    pixels = images.detach().clone().requires_grad_(images.is_floating_point())
     with evaluating(model):
         logits = model(pixels)
     (gradient,) = torch.autograd.grad(

@@ -20,7 +20,7 @@ def random_masks(
     not fill the grid, or none would be hidden, or none shown.
     """
     rows, columns = grid
-    if rows % unit or columns % unit:
+    if unit < 1 or rows % unit or columns % unit:
         raise ValueError(
             f"a grid of {rows} x {columns} patches is not filled by squares of {unit} x"
             f" {unit}"
