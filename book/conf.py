@@ -35,12 +35,13 @@ os.environ["TQDM_DISABLE"] = "1"  # a progress bar is of no use on a page
 
 
 def package_digest() -> str:
-    """One short name for the package as it is: outputs kept under another name are not
-    used.
+    """One short name for the package and the records as they are: outputs kept under
+    another name are not used.
     """
     paths = [
         path
-        for path in sorted((ROOT / "vit_tutorial").rglob("*"))
+        for folder in ("results", "vit_tutorial")
+        for path in sorted((ROOT / folder).rglob("*"))
         if path.is_file() and path.suffix != ".pyc"
     ]
     contents = b"".join(hashlib.sha256(path.read_bytes()).digest() for path in paths)
@@ -58,7 +59,14 @@ author = "The vit_tutorial authors"
 copyright = "2026, the vit_tutorial authors. Code: MIT. Text: CC BY 4.0"
 language = "en"
 
-extensions = ["myst_nb", "sphinx_design", "sphinx_copybutton", "sphinxcontrib.bibtex"]
+extensions = [
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "sphinx_design",
+    "sphinx_copybutton",
+    "sphinxcontrib.bibtex",
+    "docstrings",
+]
 root_doc = "book/index"
 templates_path = ["templates"]
 include_patterns = ["book/*.md", "notebooks/*.ipynb"]
@@ -66,6 +74,9 @@ exclude_patterns = [".*", "lab", "data", "runs", "book/_build", "book/node_modul
 bibtex_bibfiles = ["references.bib"]
 myst_enable_extensions = ["amsmath", "colon_fence", "dollarmath"]
 myst_heading_anchors = 3
+autodoc_member_order = "bysource"
+autodoc_inherit_docstrings = False  # what PyTorch says of its own is told there
+add_module_names = False
 # fetched by build.py; the default is a content network
 mathjax_path = "mathjax/tex-mml-chtml.js"
 

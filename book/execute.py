@@ -2,7 +2,7 @@
 with its outputs.
 
     python book/execute.py            every chapter whose code, or the part of the
-        package it imports, has changed
+        package it imports, or a record or checkpoint it names, has changed
     python book/execute.py 03 08      only these
     FORCE=1 python book/execute.py    changed or not
 
@@ -107,13 +107,31 @@ def imported(source: str) -> list[str]:
     return found
 
 
+def named_files(sources: list[str]) -> list[Path]:
+    """The records and shipped checkpoints that these sources name."""
+    names = {
+        node.value
+        for source in sources
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    found = [ROOT / "results" / f"{name}.json" for name in names if name.isprintable()]
+    for folder in (ROOT / "vit_tutorial" / "checkpoints").iterdir():
+        if folder.name in names:
+            found += folder.rglob("*")
+    return sorted(path for path in found if path.is_file())
+
+
 def digest(notebook: NotebookNode) -> str:
-    """What the outputs depend on: the code cells in order and the modules they
-    import.
+    """What the outputs depend on: the code cells in order, the modules they import, and
+    the records and checkpoints they name.
     """
-    parts = code(notebook)
-    parts += [path.read_text(encoding="utf-8") for path in package_files(parts)]
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+    sources = code(notebook)
+    paths = [*package_files(sources), *named_files(sources)]
+    # git may end a line in two ways
+    contents = [path.read_bytes().replace(b"\r\n", b"\n") for path in paths]
+    parts = [*(source.encode() for source in sources), *contents]
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
 
 
 def tidy(outputs: list[NotebookNode]) -> list[NotebookNode]:

@@ -10,7 +10,7 @@ import jupytext
 import nbformat
 import package
 import pytest
-from nbformat import NotebookNode
+from nbformat import NotebookNode, v4
 
 ROOT = Path(__file__).parents[2]
 TEXTS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.md"))
@@ -96,6 +96,30 @@ def test_outputs_are_of_this_code_and_this_package(text):
     assert executed(text).metadata.vit_tutorial.digest == execute.digest(read(text)), (
         "run make notebooks"
     )
+
+
+def test_outputs_depend_on_modules_records_and_checkpoints(tmp_path, monkeypatch):
+    files = [
+        tmp_path / "vit_tutorial" / "imported.py",
+        tmp_path / "results" / "named.json",
+        tmp_path / "vit_tutorial" / "checkpoints" / "shipped" / "history.json",
+    ]
+    for path in [*files, tmp_path / "results" / "other.json"]:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("0", encoding="utf-8")
+    monkeypatch.setattr(execute, "ROOT", tmp_path)
+    cells = [
+        "from vit_tutorial import imported",
+        'read_result("named"), load_checkpoint("shipped")',
+    ]
+    notebook = v4.new_notebook(cells=[v4.new_code_cell(cell) for cell in cells])
+    digests = {execute.digest(notebook)}
+    for path in files:
+        path.write_text("1", encoding="utf-8")
+        digests.add(execute.digest(notebook))
+    assert len(digests) == 4
+    (tmp_path / "results" / "other.json").write_text("1", encoding="utf-8")
+    assert execute.digest(notebook) in digests
 
 
 @CHAPTERS

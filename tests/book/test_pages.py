@@ -152,7 +152,14 @@ def like(wanted: str, got: str) -> bool:
     return OutputChecker().check_output(wanted, got, ELLIPSIS | NORMALIZE_WHITESPACE)
 
 
-SHOWN = ("how_to_use", "teaching", "prerequisites", "paper_map", "troubleshooting")
+SHOWN = (
+    "how_to_use",
+    "teaching",
+    "prerequisites",
+    "paper_map",
+    "reference",
+    "troubleshooting",
+)
 
 
 @pytest.mark.parametrize("name", SHOWN)
