@@ -306,8 +306,22 @@ def test_no_untrained_map_is_worth_anything_on_a_drawn_set():
     for name in SETS[:2]:
         rows = recorded(f"faithfulness-{name}")["scores"]
         for score in EXPLANATIONS:
-            assert rows[f"{score}, untrained"]["saco"]["mean"] < 0.1
-            assert rows[f"{score}, untrained"]["deletion_area"]["mean"] > 0.6
+            untrained = rows[f"{score}, untrained"]
+            assert untrained["saco"]["mean"] < 0.1
+            assert untrained["deletion_area"]["mean"] > 0.6
+            area = untrained["insertion_area"]["mean"]
+            assert area < rows["random"]["insertion_area"]["mean"]
+    said = "Untrained maps lie near the random order, in insertion below it."
+    assert said in TRIAL
+
+
+def test_on_photographs_an_untrained_rollout_has_the_larger_saco():
+    rows = recorded("faithfulness-stl10")["scores"]
+    trained, untrained = (
+        rows[name]["saco"]["mean"] for name in ("rollout", "rollout, untrained")
+    )
+    said = f"untrained, rollout has a SaCo of {untrained:.2f}, trained {trained:.2f}"
+    assert said in TRIAL and trained < untrained
 
 
 def test_every_number_of_the_prose_is_filled_in():
