@@ -76,15 +76,16 @@ def test_all_pictures_mixed_slow_the_fall():
     fall = 100 * (max(alone) - alone[-1])
     best = 1 + alone.index(max(alone))
     assert f"One seed alone, {fall:.1f} below a best at epoch {best}" in TEXT
+    assert f"is ahead until epoch {behind[-1]}, all mixed at the end" in TEXT
     gain = 100 * (whole[-1] - half[-1])
     error = 100 * math.sqrt(sum(p * (1 - p) / 1000 for p in (half[-1], whole[-1])))
     assert (
-        f"ends {gain:.1f} points higher, with a standard error of {error:.1f}" in TEXT
+        f"All mixed ends {gain:.1f} points higher, with a standard error of {error:.1f}"
+        in TEXT
     )
     assert 0 < gain < 2 * error
-    # as long as training is on easier pictures, the other way round
-    ahead = [one > other for one, other in zip(half[:60], whole[:60], strict=True)]
-    assert ahead[-1] and sum(ahead) >= 57
+    # until then half mixed is, but for a few epochs
+    assert 60 in behind and behind[-1] - len(behind) <= 3
 
 
 def test_the_two_recipes_differ_in_nothing_but_mixing():
