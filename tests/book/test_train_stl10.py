@@ -53,7 +53,7 @@ STRONG = {
 
 LOW = STRONG | {"training": STRONG["training"] | {"resolution": [48]}}
 
-TRAINS = "its = train("  # in the cell that trains
+TRAINS = "trained = train("  # in the cell that trains
 
 
 def cells(kind: str) -> list[str]:
