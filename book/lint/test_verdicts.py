@@ -117,6 +117,9 @@ def test_what_the_class_token_keeps_for_itself():
         in MAPS
     )
     assert kept.argmax() == 1
+    page = (ROOT / "book" / "since_2020.md").read_text(encoding="utf-8")
+    said = f"one head leaves {per_cent(kept[0, 1])} % of the class token's weight on"
+    assert said in " ".join(page.split())
 
 
 def test_only_the_first_layer_looks_early_as_it_does_in_the_end():
