@@ -6,6 +6,7 @@ from statistics import mean
 
 import pytest
 import torch
+from pages import flat
 from written import ROOT, chapter, recorded
 
 TEXT = chapter("10_train_stl10")
@@ -86,6 +87,28 @@ def test_all_pictures_mixed_slow_the_fall():
     assert 0 < gain < 2 * error
     # until then half mixed is, but for a few epochs
     assert 60 in behind and behind[-1] - len(behind) <= 3
+
+
+def test_the_pages_say_how_far_each_fell_from_its_best():
+    half, whole = (
+        [run["curves"]["val_accuracy"] for run in recorded(name)["runs"]]
+        for name in ("stl10-half-mixed", "stl10")
+    )
+    falls = [f"{100 * (max(scores) - scores[-1]):.1f}" for scores in half + whole]
+    said = (
+        f"lost {falls[0]} points from its best epoch to its last with half of its"
+        f" pictures mixed; with all of them its two seeds lost {falls[1]} and"
+        f" {falls[2]}."
+    )
+    assert said in flat("troubleshooting")
+    together = [mean(scores) for scores in zip(*whole, strict=True)]
+    gain = 100 * (together[-1] - half[0][-1])
+    said = (
+        f"stands {gain:.1f} points above half of them mixed, and its mean has lost half"
+        f" a point from its best instead of {falls[0]}; two seeds against one"
+    )
+    assert said in flat("teaching")
+    assert 0.4 < 100 * (max(together) - together[-1]) < 0.55
 
 
 def test_the_two_recipes_differ_in_nothing_but_mixing():
