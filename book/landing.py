@@ -65,7 +65,8 @@ def number() -> str:
     return (
         f'<p class="landing-number"><b>{100 * share:.1f} %</b> right on {images:,}'
         f" drawings it was not trained on ({count} trainings, standard deviation"
-        f" {100 * spread:.1f} points); parts without order give 60 %.</p>\n"
+        f" {100 * spread:.1f} points); seeing both tiles but not"
+        " their order would give 60 %.</p>\n"
     )
 
 

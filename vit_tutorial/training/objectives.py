@@ -27,7 +27,7 @@ class Classification:
 
 def hit_rate(logits: Tensor, labels: Tensor) -> Tensor:
     """The share of images whose class has the largest logit."""
-    # of mixed images (CutMix, MixUp) labels are shares of classes: the larger counts
+    # labels of mixed images (chapter 10) are shares: the larger counts
     truth = labels if labels.ndim == 1 else labels.argmax(dim=1)
     return (logits.argmax(dim=1) == truth).float().mean()
 

@@ -32,10 +32,10 @@ def orthogonalize(matrix: Tensor, steps: int = 5) -> Tensor:
 class Muon(Optimizer):
     """For weight matrices: Nesterov's momentum, orthogonalised; decay as in AdamW.
 
-    The weights of a convolution are one: a row an output channel. A step's root mean
-    square is about 0.2 times the rate, as AdamW's, whatever the matrix's shape, so that
-    both share a schedule (Liu et al. 2025). Raises ValueError for a parameter that is
-    no matrix.
+    A convolution's weights count as one, a row for each output channel. A step's root
+    mean square is about 0.2 times the rate, as AdamW's, whatever the matrix's shape, so
+    that both share a schedule (Liu et al. 2025). Raises ValueError for a parameter that
+    is no matrix.
     """
 
     def __init__(
