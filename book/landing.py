@@ -64,9 +64,8 @@ def number() -> str:
     images = record["config"]["data"]["val_images"]
     return (
         f'<p class="landing-number"><b>{100 * share:.1f} %</b> right on {images:,}'
-        f" drawings it was not trained on ({count} trainings, standard deviation"
-        f" {100 * spread:.1f} points); seeing both tiles but not"
-        " their order would give 60 %.</p>\n"
+        f" new drawings ({count} trainings, standard deviation {100 * spread:.1f}"
+        " points); knowing both tiles but not their order gives 60 %.</p>\n"
     )
 
 
