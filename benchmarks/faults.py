@@ -31,7 +31,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from multiprocessing import get_context
+from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -65,9 +67,6 @@ OBJECTIVES = {
 }
 KILLS = 6  # at most of one run
 PATIENCE = 600.0  # seconds for a command to end
-# of processes, forked from one that has imported PyTorch and computed nothing
-SERVER = get_context("forkserver")
-SERVER.set_forkserver_preload(["vit_tutorial.cli.commands", "torch._dynamo"])
 ARCHIVE = "stl10_binary.tar.gz.part"
 CHECKED = [
     "after every kill: each file of the folder absent or whole, and loaded",
@@ -88,6 +87,14 @@ class Moment:
     after: float = 0.0
 
 
+@cache
+def fork_server() -> BaseContext:
+    """Of processes, forked from one that has imported PyTorch and computed nothing."""
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["vit_tutorial.cli.commands", "torch._dynamo"])
+    return context
+
+
 class Process:
     """`python -m vit_tutorial` with these words, running."""
 
@@ -101,7 +108,7 @@ class Process:
         self.said = Path(name)
         self.process: subprocess.Popen | BaseProcess
         if not plain:
-            self.process = SERVER.Process(
+            self.process = fork_server().Process(
                 target=be, args=(words, self.said), kwargs=told
             )
             self.process.start()
@@ -152,19 +159,20 @@ def be(
     folder: Path | None = None,
     touch: int = 0,
     after: float = 0.0,
-    number: int = signal.SIGKILL,
+    stops: bool = False,
 ) -> None:
     """Become `python -m vit_tutorial` with these words, which writes to `said`.
 
-    `files` stand for those of STL-10, and `proxy` for all servers. It sends itself the
-    signal of that number so many seconds `after` it is about to open, rename or remove
-    a file in the folder the `touch`-th time.
+    `files` stand for those of STL-10, and `proxy` for all servers. It kills itself, or
+    with `stops` halts, so many seconds `after` it is about to open, rename or remove a
+    file in the folder the `touch`-th time.
     """
     for stream, path in enumerate((os.devnull, said), start=1):
         os.dup2(os.open(path, os.O_WRONLY), stream)
     os.environ |= {"http_proxy": proxy, "no_proxy": "", "NO_PROXY": ""}
     if files:
         stl10.STL10_FILES = files
+    number = signal.SIGSTOP if stops else signal.SIGKILL
     left = touch
 
     def watch(event: str, arguments: tuple) -> None:
@@ -524,7 +532,7 @@ def two_in_one(job: Job, folder: Path, whole: dict[str, object]) -> list[str]:
     """
     trains = isinstance(job, Training)
     sign, touch = ("state.safetensors", 13) if trains else (f"{ARCHIVE}.json", 5)
-    told = {"folder": folder, "touch": touch, "number": signal.SIGSTOP}
+    told = {"folder": folder, "touch": touch, "stops": True}
     first = Process(job.words(folder), **job.told, **told)
     while not list(folder.rglob(sign)):
         time.sleep(0.01)
@@ -582,6 +590,8 @@ def main(
     """
     if kills < 1:
         raise ValueError(f"kills is {kills}, expected at least 1")
+    if os.name == "nt":
+        raise ValueError("the system is Windows, expected one with forks and signals")
     began = time.perf_counter()
     rng = random.Random(seed)
     counts: dict[str, Counter] = {}

@@ -18,7 +18,6 @@ throughput-DEVICE-compiled.json.
 """
 
 import gc
-import resource
 import sys
 import time
 from collections.abc import Callable
@@ -30,6 +29,7 @@ from pathlib import Path
 from statistics import median
 from typing import Literal
 
+import psutil
 import timm
 import torch
 import torch.nn.functional as F
@@ -199,6 +199,10 @@ def peak_memory(name: str, setting: Setting) -> float:
     def peak() -> float:
         if setting.device == "cuda":
             return torch.cuda.max_memory_allocated() / 2**20
+        if sys.platform == "win32":
+            return psutil.Process().memory_info().peak_wset / 2**20
+        import resource  # which Windows lacks
+
         # ru_maxrss: bytes there, KiB on Linux
         unit = 2**20 if sys.platform == "darwin" else 2**10
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit

@@ -10,7 +10,8 @@ from PIL import Image
 
 from vit_tutorial.data.config import DataConfig
 
-os.environ["OMP_NUM_THREADS"] = "1"  # for the processes that tests start
+# for the processes that tests start; what these print is UTF-8, on Windows, too
+os.environ |= {"OMP_NUM_THREADS": "1", "PYTHONUTF8": "1"}
 torch.set_num_threads(1)
 
 

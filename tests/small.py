@@ -3,8 +3,12 @@ STL-10's layout, and how a run is stopped, compared and counted.
 """
 
 import hashlib
+import os
+import signal
+from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
@@ -25,6 +29,10 @@ TRAIN = TrainConfig(
     device="cpu",
     augment=AugmentConfig(crop=(0.5, 1.0), flip=True, brightness=0.3),
 )
+# Ends a process at once, whatever it is doing. Windows has no signals: there any number
+# does, and becomes the exit code.
+KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
+KILLED = int(KILL) if os.name == "nt" else -KILL  # the exit code
 # of a whole command
 TINY = {
     "model": {"image_size": 96, "patch_size": 48, "dim": 16, "depth": 2, "heads": 2},
@@ -72,6 +80,16 @@ def write_stl10(root, monkeypatch, images=20, labels=20):
             )
     monkeypatch.setattr(stl10, "STL10_FILES", table)
     return torch.from_numpy(pictures)
+
+
+def link(path: Path, target: str | Path) -> None:
+    """Make a link; the test is skipped without the right to, which Windows wants."""
+    try:
+        path.symlink_to(target)
+    except OSError as error:
+        if os.name != "nt":
+            raise
+        pytest.skip(f"no links here: {error}")
 
 
 def timeless(history):

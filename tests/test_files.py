@@ -1,8 +1,9 @@
 """Text is read and written in UTF-8 wherever it is, whatever the machine's own
-encoding.
+encoding; and every module can be imported on Windows.
 """
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
 
 import jupytext
@@ -18,6 +19,12 @@ FILES = [
 ]
 CHAPTERS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.md"))
 OTHERS = ("Image", "os", "tarfile", "gzip")  # their `open` is about bytes
+NOT_ON_WINDOWS = {  # modules, and names in others
+    *("fcntl", "grp", "pty", "pwd", "resource", "termios", "tty"),
+    *("os.fork", "os.geteuid", "os.getuid", "os.killpg", "os.mkfifo", "os.nice"),
+    *("signal.SIGALRM", "signal.SIGCONT", "signal.SIGKILL", "signal.SIGSTOP"),
+    *("signal.SIGUSR1", "signal.alarm", "signal.pthread_sigmask"),
+}
 PROCESSES = ("run", "Popen", "check_output", "check_call")
 
 
@@ -84,3 +91,49 @@ def test_chapters_say_the_encoding_of_text(path):
 )
 def test_a_missing_encoding_is_seen(line, found):
     assert bool(without_encoding(line)) == found
+
+
+def at_import(node: ast.AST) -> Iterator[ast.AST]:
+    """What runs when a module is imported: all but the insides of functions."""
+    yield node
+    later = [node.body] if isinstance(node, ast.Lambda) else []
+    if isinstance(node, ast.FunctionDef):
+        later = node.body
+    for child in ast.iter_child_nodes(node):
+        if child not in later:
+            yield from at_import(child)
+
+
+def missing_on_windows(source: str) -> set[str]:
+    """What a module asks for when it is imported, and Windows lacks."""
+    asked = set()
+    for node in at_import(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            asked |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            asked |= {node.module, *(f"{node.module}.{a.name}" for a in node.names)}
+        elif isinstance(node, ast.Attribute):
+            asked.add(ast.unparse(node))
+    return asked & NOT_ON_WINDOWS
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_modules_can_be_imported_on_windows(path):
+    assert missing_on_windows(path.read_text(encoding="utf-8")) == set()
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("import resource", True),
+        ("from os import fork", True),
+        ("@mark(signal.SIGKILL)\ndef test(): pass", True),
+        ("def be(number=signal.SIGKILL): pass", True),
+        ("class A:\n  number = signal.SIGKILL", True),
+        ("def be():\n  import resource", False),
+        ("be = lambda: signal.SIGKILL", False),
+        ("signal.SIGINT", False),
+    ],
+)
+def test_what_windows_lacks_is_seen(source, found):
+    assert bool(missing_on_windows(source)) == found

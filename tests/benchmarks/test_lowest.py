@@ -103,7 +103,7 @@ def test_tests_are_counted_by_module(tmp_path, monkeypatch):
 
 def test_all_tests_are_run_but_those_of_pages():
     missing = {
-        str(path.relative_to(ROOT))
+        path.relative_to(ROOT).as_posix()
         for path in (ROOT / "tests").rglob("test_*.py")
         if not any(path.is_relative_to(ROOT / one) for one in lowest.TESTS)
     }

@@ -37,7 +37,7 @@ SOURCES = sorted(
     [*(ROOT / "book").glob("*.md"), *(ROOT / "notebooks").glob("[0-9][0-9]_*.md")]
 )
 PAGES = pytest.mark.parametrize(
-    "name", [str(path.relative_to(ROOT).with_suffix(".html")) for path in SOURCES]
+    "name", [path.relative_to(ROOT).with_suffix(".html").as_posix() for path in SOURCES]
 )
 WITH_SLIDERS = ["book/index"] + [
     f"notebooks/{path.stem}"
@@ -46,7 +46,7 @@ WITH_SLIDERS = ["book/index"] + [
 ]
 # each in the light; in the dark those with parts that move, and one chapter
 LOOKS = [
-    (str(path.relative_to(ROOT).with_suffix("")), scheme)
+    (path.relative_to(ROOT).with_suffix("").as_posix(), scheme)
     for path in SOURCES
     for scheme in ("light", "dark")
     if scheme == "light"

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 from pets import classes_in, names, refused, write_image
+from small import link
 
 from vit_tutorial.data.config import DataConfig
 from vit_tutorial.data.datasets import describe, keep_apart, load_split
@@ -48,8 +49,8 @@ def test_what_systems_leave_behind_is_no_picture(tmp_path, name):
 def test_links_and_folders_within_are_entered(tmp_path):
     classes_in(tmp_path / "pets")
     classes_in(tmp_path / "elsewhere", ("wasps", "black"), 3)
-    (tmp_path / "pets" / "wasps").symlink_to(tmp_path / "elsewhere" / "wasps")
-    (tmp_path / "pets" / "ants" / "more").symlink_to(tmp_path / "elsewhere" / "black")
+    link(tmp_path / "pets" / "wasps", tmp_path / "elsewhere" / "wasps")
+    link(tmp_path / "pets" / "ants" / "more", tmp_path / "elsewhere" / "black")
     classes, pictures = list_classes(tmp_path / "pets")
     assert classes == ("ants", "bees", "wasps")
     assert [sum(each.label == label for each in pictures) for label in range(3)] == [
@@ -62,23 +63,23 @@ def test_links_and_folders_within_are_entered(tmp_path):
 
 def test_a_folder_is_listed_once(tmp_path):
     classes_in(tmp_path)
-    (tmp_path / "ants" / "round").symlink_to(tmp_path)
+    link(tmp_path / "ants" / "round", tmp_path)
     refused(tmp_path, "is the same folder as|ants")
     (tmp_path / "ants" / "round").unlink()
-    (tmp_path / "wasps").symlink_to(tmp_path / "bees")
+    link(tmp_path / "wasps", tmp_path / "bees")
     refused(tmp_path, "wasps is the same folder as .*bees")
 
 
 def test_validation_is_no_link_to_training(tmp_path):
     classes_in(tmp_path / "train")
-    (tmp_path / "val").symlink_to("train")
-    refused(tmp_path, "val/ants is the same folder as .*train/ants")
+    link(tmp_path / "val", "train")
+    refused(tmp_path, "val.ants is the same folder as .*train.ants")
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path):
     classes_in(tmp_path)
-    (tmp_path / "ants" / "gone.png").symlink_to("nothing.png")
-    with pytest.raises(ValueError, match="ants/gone.png is a link to nothing"):
+    link(tmp_path / "ants" / "gone.png", "nothing.png")
+    with pytest.raises(ValueError, match="ants.gone.png is a link to nothing"):
         read_folder(tmp_path, 8)
 
 
@@ -194,6 +195,8 @@ def test_names_decide_and_not_places(tmp_path):
 def test_names_come_in_the_order_of_their_letters(tmp_path):
     for name in ("b", "B", "a-b", "a/b", "a10", "a2", "Z", "é"):
         write_image(tmp_path / "ants" / f"{name}.png")
+    if (tmp_path / "Ants").exists():
+        pytest.skip("to this system large and small letters are the same")
     classes_in(tmp_path, ("bees", "Ants"), 1)
     classes, pictures = list_classes(tmp_path)
     assert classes == ("Ants", "ants", "bees")
@@ -259,7 +262,7 @@ def test_a_run_is_not_written_among_the_pictures(tmp_path):
     config = DataConfig("folder", root=str(classes_in(tmp_path / "pets")))
     keep_apart(config, tmp_path / "run")
     keep_apart(DataConfig("stl10", root=str(tmp_path)), tmp_path / "run")
-    (tmp_path / "link").symlink_to("pets")
+    link(tmp_path / "link", "pets")
     for out in ("pets", "pets/run", "pets/ants/run", "link/run", "run/../pets/run"):
         with pytest.raises(ValueError, match="lies in .*pets, the folder of pictures"):
             keep_apart(config, tmp_path / out)

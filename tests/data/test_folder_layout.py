@@ -36,7 +36,7 @@ def test_the_usual_names_of_splits_are_known(tmp_path, train, val, test):
         assert len(found.splits["train"]) + len(found.splits["val"]) == 40
     for name, folder in ((train, "train"), (val, "val"), (test, "test")):
         assert name is None or all(
-            f"/{name}/" in str(each.path) for each in found.splits[folder]
+            name in each.path.parts for each in found.splits[folder]
         )
         assert name is None or f"pictures of {tmp_path / name}" in str(found)
 

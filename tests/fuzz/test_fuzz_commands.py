@@ -14,7 +14,7 @@ from damage import edited
 from hypothesis import given
 from hypothesis import strategies as st
 from oracle import bounded, check_line
-from small import MODEL, TRAIN
+from small import MODEL, TRAIN, link
 from strategies import JSON, SCALARS, edits, few_of, settings_for
 
 from vit_tutorial.cli import main as cli
@@ -141,7 +141,7 @@ def folder(data, tmp_path_factory):
     shutil.copy(Path(data.root) / "dark" / "00.png", place / "picture.png")
     (place / "empty").touch()
     (place / "folder").mkdir()
-    (place / "nothing").symlink_to("nowhere")
+    link(place / "nothing", "nowhere")
     return place
 
 

@@ -3,6 +3,7 @@ benchmarks/faults.py does.
 """
 
 import json
+import os
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,10 @@ import pytest
 
 from benchmarks import faults
 from benchmarks.faults import Download, Moment, Training
+
+pytestmark = pytest.mark.skipif(
+    os.name == "nt", reason="what kills takes forks and signals, which Windows lacks"
+)
 
 
 @pytest.fixture(scope="module")

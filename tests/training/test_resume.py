@@ -2,6 +2,7 @@ import errno
 import json
 import math
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -11,7 +12,16 @@ from dataclasses import replace
 import pytest
 import torch
 from safetensors.torch import save
-from small import MODEL, TRAIN, stop_after_files, stop_at, timeless
+from small import (
+    KILL,
+    KILLED,
+    MODEL,
+    TRAIN,
+    link,
+    stop_after_files,
+    stop_at,
+    timeless,
+)
 
 from vit_tutorial.augment.config import AugmentConfig, MixingConfig
 from vit_tutorial.cli.main import main
@@ -159,7 +169,7 @@ def test_any_resumed_run_is_the_same_run(data, tmp_path, monkeypatch, changes):
     )
 
 
-KILLED = """
+ENDED = """
 import os, signal, sys
 from vit_tutorial.cli import main as cli
 from vit_tutorial.training import loop as train
@@ -169,6 +179,8 @@ train_step, calls = train.train_step, []
 def killed(*arguments):
     calls.append(1)
     if len(calls) == 7:  # in the middle of the second epoch
+        if {number} == signal.SIGINT:
+            signal.raise_signal(signal.SIGINT)
         os.kill(os.getpid(), {number})
     return train_step(*arguments)
 train.train_step = killed
@@ -176,7 +188,7 @@ sys.exit(cli.main(sys.argv[1:]))
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("number", [KILL, signal.SIGINT])
 def test_a_killed_process_is_resumed(data, whole, tmp_path, number):
     yaml = tmp_path / "config.yaml"
     yaml.write_text(
@@ -187,7 +199,7 @@ def test_a_killed_process_is_resumed(data, whole, tmp_path, number):
         encoding="utf-8",
     )
     arguments = ["train", "--config", str(yaml), "--out", str(tmp_path / "run")]
-    command = [sys.executable, "-c", KILLED.format(number=int(number)), *arguments]
+    command = [sys.executable, "-c", ENDED.format(number=int(number)), *arguments]
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=120, encoding="utf-8"
     )
@@ -197,11 +209,11 @@ def test_a_killed_process_is_resumed(data, whole, tmp_path, number):
         assert found.startswith(f"{data.root}: 2 classes ('bright', 'dark'); train: ")
         assert (
             said.split()
-            == f"interrupted; go on with: python -m vit_tutorial {' '.join(arguments)}"
-            " --resume".split()
+            == "interrupted; go on with: python -m vit_tutorial"
+            f" {shlex.join(arguments)} --resume".split()
         )
     else:
-        assert done.returncode == -number
+        assert done.returncode == KILLED
     assert done.stdout.startswith("epoch   1:") and done.stdout.count("\n") == 1
     assert (
         timeless(train(MODEL, data, TRAIN, tmp_path / "run", resume=True)[1].history)
@@ -312,7 +324,7 @@ def test_a_setting_that_a_run_is_older_than_was_at_its_default(
 def test_the_data_and_the_device_may_move(data, tmp_path):
     config = replace(TRAIN, epochs=1)
     train(MODEL, data, config, tmp_path / "run")
-    (tmp_path / "moved").symlink_to(data.root)
+    link(tmp_path / "moved", data.root)
     moved = replace(data, root=str(tmp_path / "moved"))
     assert (
         len(

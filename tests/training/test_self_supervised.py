@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -10,7 +9,7 @@ from dataclasses import replace
 import pytest
 import torch
 from safetensors.torch import load_file
-from small import MODEL, TRAIN, refused, stop_at, timeless
+from small import KILL, KILLED, MODEL, TRAIN, refused, stop_at, timeless
 from test_distributed import run as run_command
 from torch import Generator
 
@@ -96,7 +95,7 @@ def test_a_resumed_run_is_the_same_run(whole, data, tmp_path, monkeypatch, step)
     assert all(torch.equal(resumed[name], weights[name]) for name in weights)
 
 
-KILLED = """
+ENDED = """
 import os, sys
 from vit_tutorial.cli import main as cli
 from vit_tutorial.training import loop
@@ -118,10 +117,10 @@ def test_a_killed_pre_training_is_resumed(whole, data, tmp_path):
     yaml = tmp_path / "config.yaml"
     yaml.write_text(json.dumps(parts), encoding="utf-8")  # JSON is YAML
     arguments = ["train", "--config", str(yaml), "--out", str(tmp_path / "run")]
-    code = KILLED.format(number=int(signal.SIGKILL))
+    code = ENDED.format(number=int(KILL))
     command = [sys.executable, "-c", code, *arguments]
     done = subprocess.run(command, capture_output=True, timeout=120, check=False)
-    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert done.returncode == KILLED, done.stderr
     _, same = train(MODEL, data, of(method), tmp_path / "run", resume=True)
     assert timeless(same.history) == timeless(run.history)
 
