@@ -13,6 +13,7 @@ from vit_tutorial import results
 from vit_tutorial.results import read_result
 
 ROOT = Path(__file__).parent.parent
+HINT = '# no such module? pip install "FOLDER[chapters]", of a copy of this repository'
 CHAPTERS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.md"))
 
 
@@ -22,6 +23,17 @@ def cells(chapter: Path) -> list[str]:
         for cell in jupytext.read(chapter, fmt="md:myst").cells
         if cell.cell_type == "code"
     ]
+
+
+def imports(source: str) -> list[tuple[int, str]]:
+    """The imports of a cell, in order: the line, and the package it takes from."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found += [(node.lineno, alias.name.split(".")[0]) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            found.append((node.lineno, (node.module or "").split(".")[0]))
+    return sorted(found)
 
 
 def reads(source: str) -> list[ast.Call]:
@@ -48,11 +60,18 @@ def test_some_chapters_read_records():
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
-def test_a_chapter_without_the_package_says_where_to_get_it(chapter):
-    source = next(source for source in cells(chapter) if "from vit_tutorial" in source)
-    before = source[: source.index("from vit_tutorial")].splitlines()
-    # Jupyter shows the lines around the one that failed
-    assert before[-1].startswith("# no such module? pip install")
+def test_a_chapter_without_a_module_says_where_to_get_it(chapter):
+    """Right above the first import that can fail: before it there is only what Python
+    itself has.
+    """
+    source, line = next(
+        (source, line)
+        for source in cells(chapter)
+        for line, name in imports(source)
+        if name not in sys.stdlib_module_names
+    )
+    assert source.splitlines()[line - 2] == HINT
+    assert "".join(cells(chapter)).count(HINT) == 1
 
 
 @pytest.fixture
