@@ -28,7 +28,7 @@ from torch import Tensor
 
 from vit_tutorial.data.images import normalise
 from vit_tutorial.data.synthetic import STACKS_CLASSES
-from vit_tutorial.explorer.workbench import Subject, model_script, workbench
+from vit_tutorial.explorer.workbench import Subject, document, model_script, workbench
 from vit_tutorial.interpret.attention import attention_maps, rollout
 from vit_tutorial.interpret.attribution import ATTRIBUTIONS
 from vit_tutorial.interpret.faithfulness import faithfulness
@@ -428,6 +428,53 @@ def test_a_finger_hides_patches_and_a_phone_is_wide_enough(chromium, tmp_path):
     assert guarded.page.evaluate("document.documentElement.scrollWidth") <= 390
     guarded.assert_clean()
     guarded.page.context.close()
+
+
+# what a page is made to try, and the rule that stops it
+TRIES = {
+    "img-src": "new Image().src = 'https://else.test/a.png'",
+    "script-src-elem": "add('script', {src: 'https://else.test/a.js'})",
+    "script-src-elem ": "add('script', {textContent: 'window.hit = 1'})",
+    "script-src-attr": "add('div', {innerHTML: '<img src=data: onerror=hit=1>'})",
+    "style-src-elem": "add('link', {rel: 'stylesheet', href: 'https://else.test/a'})",
+    "connect-src": "fetch('https://else.test/a').catch(() => 0)",
+    "frame-src": "add('iframe', {src: 'https://else.test/a'})",
+    "base-uri": "add('base', {href: 'https://else.test/'})",
+    "form-action": "add('form', {action: 'https://else.test/a'}).submit()",
+}
+TRY = """(page) => new Promise((resolve) => {
+  addEventListener("securitypolicyviolation",
+    ({ effectiveDirective }) => resolve(effectiveDirective), { once: true });
+  setTimeout(() => resolve(null), 3000);
+  const add = (tag, properties) => {
+    const made = Object.assign(document.createElement(tag), properties);
+    document.body.append(made);
+    return made;
+  };
+  CODE;
+})"""
+
+
+def test_a_page_of_its_own_works_and_lets_nothing_in_or_out(guarded, tmp_path):
+    page = guarded.page
+    path = tmp_path / "page.html"
+    content = workbench([subject(halved())])
+    path.write_text(document("</title>small", content), encoding="utf-8")
+    page.goto(path.as_uri())
+    shown = ready(page.locator(".vit-workbench"))
+    shown.get_by_role("button", name="no positions").click()
+    everything = shown.get_by_role("button", name="put everything back")
+    expect(everything).to_be_enabled()
+    brought = tmp_path / "brought.png"
+    Image.new("RGB", (60, 40), "red").save(brought)
+    shown.locator("input[type=file]").set_input_files(brought)
+    expect(shown.locator(".sentence")).to_contain_text("brought.png: ")
+    ready(shown)
+    guarded.assert_clean()
+    for rule, code in TRIES.items():
+        assert page.evaluate(TRY.replace("CODE", code)) == rule.strip(), code
+        assert page.evaluate("window.hit") is None, code
+    assert guarded.refused == []  # nothing was even asked for
 
 
 def test_the_focus_moves_on_when_what_has_it_goes(opened):

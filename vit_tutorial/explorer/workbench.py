@@ -15,6 +15,7 @@ from vit_tutorial.convert.web import web_model
 from vit_tutorial.data.images import normalise
 from vit_tutorial.explorer.encoding import deflate, pixels
 from vit_tutorial.explorer.html import text
+from vit_tutorial.explorer.policy import ALONE, policy_tag
 from vit_tutorial.explorer.widget import COLOURS, check_images, check_names
 from vit_tutorial.interpret.attribution import ATTRIBUTIONS
 from vit_tutorial.model import VisionTransformer
@@ -80,10 +81,13 @@ def workbench(subjects: Sequence[Subject]) -> str:
 
 
 def document(title: str, content: str) -> str:
-    """A page of its own, which follows the reader's theme."""
+    """A page of its own, which follows the reader's theme. Nothing comes into it from
+    elsewhere, and nothing leaves it.
+    """
     return f"""<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
+{policy_tag(content, ALONE)}
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{escape(title)}</title>
 <style>
