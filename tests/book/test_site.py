@@ -671,6 +671,23 @@ def test_search_finds_shapes_and_terms(guarded, served, query, first):
     guarded.assert_clean()
 
 
+@pytest.mark.parametrize("start", ["disk", "server"])
+def test_search_quotes_pages_where_they_can_be_fetched(guarded, site, served, start):
+    """From the disk there are the same results alone, and no error."""
+    page = guarded.page
+    base = site.as_uri() if start == "disk" else served
+    page.goto(f"{base}/search.html?q=softmax")
+    expect(page.locator("#search-results")).to_contain_text("Search finished")
+    assert page.locator("#search-results li > a").count() > 1
+    page.wait_for_load_state("networkidle")
+    quoted = page.locator("#search-results p.context")
+    if start == "server":
+        expect(quoted.filter(has_text="softmax")).not_to_have_count(0)
+    else:
+        expect(quoted).to_have_count(0)
+    guarded.assert_clean()
+
+
 # ---- size
 
 
