@@ -20,6 +20,7 @@ from explorers import colours, read_state, wanted
 from playwright.sync_api import Locator, Page, expect
 from torch import Tensor
 
+from benchmarks.accessibility import EMPTY
 from vit_tutorial import VisionTransformer, attention_maps, load_checkpoint
 from vit_tutorial.convert import from_torchvision
 from vit_tutorial.data.images import normalise
@@ -138,14 +139,6 @@ FINDINGS = """async () => {
     .map(({ id, impact, help, nodes }) =>
       `${id}, ${impact}: ${help}: ${nodes.map(({ target }) => target).join("; ")}`);
 }"""
-
-# parts of pages that are not filled yet
-EMPTY = (
-    ".vit-explorer:not([data-loaded=all]), .vit-workbench:not([aria-busy=false]),"
-    " .vit-tokens:not(:has(td)), .vit-calculator:not(:has(td)),"
-    " .vit-film:not(:has(img)), .vit-scatter:not(:has(.marker)),"
-    " .vit-deck:not(:has(circle))"
-)
 
 
 def visit(page: Page, address: str) -> None:
