@@ -22,7 +22,7 @@ ALONE = {  # of a page that has everything inside it
 
 
 class Inline(HTMLParser):
-    """What runs though it stands in the page: scripts, and handlers such as onclick."""
+    """What runs though it stands in the page: scripts, and the handlers of events."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
