@@ -128,9 +128,8 @@ def digest(notebook: NotebookNode) -> str:
     """
     sources = code(notebook)
     paths = [*package_files(sources), *named_files(sources)]
-    # git may end a line in two ways
-    contents = [path.read_bytes().replace(b"\r\n", b"\n") for path in paths]
-    parts = [*(source.encode() for source in sources), *contents]
+    parts = [source.encode() for source in sources]
+    parts += [path.read_bytes() for path in paths]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
 
 

@@ -13,7 +13,10 @@ from vit_tutorial import results
 from vit_tutorial.results import read_result
 
 ROOT = Path(__file__).parent.parent
-HINT = '# no such module? pip install "FOLDER[chapters]", of a copy of this repository'
+HINT = (
+    '# no such module? pip install "FOLDER[chapters]" (FOLDER: your copy of the'
+    " repository)"
+)
 CHAPTERS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.md"))
 
 
