@@ -14,10 +14,11 @@ from small import MODEL, TRAIN, stop_at, timeless
 from torch.optim import AdamW
 from torch.testing import assert_close
 
+from vit_tutorial.config import ViTConfig
 from vit_tutorial.data.config import DataConfig
 from vit_tutorial.data.images import Normalization
 from vit_tutorial.embedding import sincos_positions
-from vit_tutorial.models import build_model
+from vit_tutorial.models import MODELS, build_model, is_transformer
 from vit_tutorial.training.checkpoint import (
     load_checkpoint,
     load_snapshots,
@@ -137,6 +138,7 @@ def test_sines_and_cosines_are_those_of_the_models_own_grid(tmp_path):
         ({"pool": "mean"}, "pool", "'cls'", "'mean'"),
         ({"positions": "sincos"}, "positions", "'learned'", "'sincos'"),
         ({"embedder": "manual"}, "embedder", "'convolutional'", "'manual'"),
+        ({"norm_eps": 1e-12}, "norm_eps", "1e-06", "1e-12"),
     ],
 )
 def test_another_architecture_is_refused_by_its_first_setting(
@@ -325,6 +327,27 @@ def test_each_layer_has_its_rate_and_what_is_frozen_is_in_no_group(
                 scale = pytest.approx(group["lr_scale"])
                 found[name] = (type(made), group["weight_decay"], scale)
     assert found == expected
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+@pytest.mark.parametrize(
+    "name", [name for name in MODELS if is_transformer(ViTConfig(name=name))]
+)
+def test_with_rates_by_layer_every_weight_learns(name, optimizer):
+    """What a variant has besides embedder, blocks and head learns as the embedder."""
+    model = fresh(replace(MODEL, name=name))
+    config = replace(TRAIN, optimizer=optimizer, layer_decay=0.5, muon_lr_scale=1.0)
+    scales = {
+        id(weight): group["lr_scale"]
+        for made in make_optimizers(model, config)
+        for group in made.param_groups
+        for weight in group["params"]
+    }
+    for title, weight in model.named_parameters():
+        if not title.startswith(("blocks.", "head.")):
+            title = f"embedder.{title}"
+        assert scales.pop(id(weight)) == expected_scale(title, 2, 0.5), title
+    assert not scales
 
 
 def test_the_first_step_of_a_layer_is_as_long_as_its_rate():

@@ -29,6 +29,7 @@ SHARED = (
     "pool",
     "positions",
     "embedder",
+    "norm_eps",
 )
 # to a CNN the other sizes say nothing
 SHARED_BY_CNNS = ("name", "channels")
@@ -45,8 +46,8 @@ def prepare(
 ) -> None:
     """Make a run's fresh model what `config.init` and `config.freeze` say.
 
-    One that is resumed finds its weights in its own state, and needs the other run no
-    more. Raises what `start_from` and `freeze` raise.
+    One that is resumed finds its weights in its own state and no longer needs the other
+    run. Raises what `start_from` and `freeze` raise.
     """
     if config.init and not resume:
         start_from(model, config.init, classes, normalization)

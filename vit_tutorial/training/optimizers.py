@@ -153,12 +153,13 @@ def scale_by_layer(
     """The groups, each split by layer, with a rate for each layer: the head learns at
     the full one, each layer below it at `layer_decay` times that of the one above.
 
-    The layers are the embedder with class token and positions, the blocks, and the head
-    with its norm, so that the embedder's rate is scaled by the power depth + 1. What
-    was learnt from much other data, and low down is of use for any, is changed least
-    (Clark et al. 2020, appendix B; of images Bao et al. 2022, and He et al. 2022,
-    appendix A). At 1 the groups stay as they are. Raises ValueError for a factor other
-    than 1 and a model that is no Vision Transformer.
+    The layers are the embedder with class token and positions and what variants have
+    besides, such as registers; the blocks; and the head with its norm. So the
+    embedder's rate is scaled by the power depth + 1. What was learnt from much other
+    data, and low down is of use for any, is changed least (Clark et al. 2020, appendix
+    B; of images Bao et al. 2022, and He et al. 2022, appendix A). At 1 the groups stay
+    as they are. Raises ValueError for a factor other than 1 and a model that is no
+    Vision Transformer.
     """
     if layer_decay == 1:
         return groups
@@ -168,12 +169,20 @@ def scale_by_layer(
             f" Transformer, but the model is a {type(model).__name__}: expected 1"
         )
     split = []
-    layers = [model.embedder, *model.blocks, model.head]
+    layers = [model.head, *reversed(model.blocks)]
+    depth = {
+        id(weight): below
+        for below, layer in enumerate(layers)
+        for weight in layer.parameters()
+    }
     for group in groups:
         scale = group.get("lr_scale", 1.0)
-        for below, layer in enumerate(reversed(layers)):
-            own = set(map(id, layer.parameters()))
-            found = [weight for weight in group["params"] if id(weight) in own]
+        for below in range(len(layers) + 1):
+            found = [
+                weight
+                for weight in group["params"]
+                if depth.get(id(weight), len(layers)) == below
+            ]
             if found:
                 rate = {"params": found, "lr_scale": scale * layer_decay**below}
                 split.append(group | rate)
