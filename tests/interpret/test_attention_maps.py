@@ -235,6 +235,11 @@ def test_cover_mass_and_pointing_by_hand():
     )
 
 
+def test_a_mask_that_patches_do_not_fill_is_refused():
+    with pytest.raises(ValueError, match="24 x 30 pixels cannot be cut into patches"):
+        patch_coverage(torch.zeros(2, 24, 30, dtype=torch.bool), 8)
+
+
 def test_mass_does_not_depend_on_the_sum_of_a_map():
     cover = torch.rand(B, 12)
     scores = torch.rand(B, 12)

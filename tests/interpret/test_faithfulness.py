@@ -1,13 +1,14 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from test_attention_maps import DEPTH, assert_unchanged, model, state
 from torch.testing import assert_close
 
 from vit_tutorial.interpret.attention import rollout
-from vit_tutorial.interpret.attribution import ATTRIBUTIONS
+from vit_tutorial.interpret.attribution import ATTRIBUTIONS, target_classes
 from vit_tutorial.interpret.faithfulness import faithfulness
 from vit_tutorial.interpret.interventions import drop_patches, randomize_cascade
 from vit_tutorial.models import build_model
@@ -241,14 +242,48 @@ def test_gradients_that_cannot_be_had_are_refused():
 
 
 @pytest.mark.parametrize(
-    "labels", [torch.tensor([1, 2]), torch.tensor([0, 3, 10]), torch.tensor([-1, 0, 0])]
+    "labels",
+    [
+        torch.tensor([1, 2]),
+        torch.tensor([0, 3, 10]),
+        torch.tensor([-1, 0, 0]),
+        torch.tensor([]),
+        torch.tensor([0.0, 1.5, 2.0]),
+    ],
 )
 def test_labels_there_are_not(labels):
     for name in ("gradient x attention", "input gradient"):
-        with pytest.raises(ValueError, match="expected 3 numbers from 0 to 9"):
+        with pytest.raises(ValueError, match="expected 3 whole numbers from 0 to 9"):
             ATTRIBUTIONS[name](model(), images(), labels)
-    with pytest.raises(ValueError, match="expected 3 numbers from 0 to 9"):
+    with pytest.raises(ValueError, match="expected 3 whole numbers from 0 to 9"):
         faithfulness(model(), images(), torch.rand(B, N), labels)
+
+
+def test_labels_may_be_whole_numbers_of_any_size_and_for_no_image_none():
+    vit = model()
+    labels = torch.tensor([4, 0, 9])
+    want = ATTRIBUTIONS["input gradient"](vit, images(), labels)
+    for dtype in (torch.uint8, torch.int32):
+        found = ATTRIBUTIONS["input gradient"](vit, images(), labels.to(dtype))
+        assert_close(found, want, rtol=0, atol=0)
+    none = target_classes(torch.zeros(0, 10), torch.zeros(0, dtype=torch.long))
+    assert none.shape == (0,)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_contrast_is_each_channels_own_spread(channels):
+    vit = model(channels=channels)
+    pictures = torch.randn(B, channels, 24, 32, generator=torch.Generator())
+    found = ATTRIBUTIONS["contrast (no model)"](vit, pictures)
+    for row in range(3):
+        for column in range(4):
+            patch = pictures[
+                1, :, 8 * row : 8 * row + 8, 8 * column : 8 * column + 8
+            ].numpy()
+            spread = np.mean([np.std(plane) for plane in patch])
+            assert found[1, 4 * row + column].item() == pytest.approx(spread, rel=1e-5)
+    with pytest.raises(ValueError, match="24 x 30 pixels cannot be cut into patches"):
+        ATTRIBUTIONS["contrast (no model)"](vit, pictures[..., :30])
 
 
 @POOLS

@@ -10,32 +10,35 @@ from torch import Tensor
 
 from vit_tutorial.interpret.attention import attention_maps, evaluating, rollout
 from vit_tutorial.model import VisionTransformer
+from vit_tutorial.patches import patchify
 
 
 def attribute_contrast(
     model: VisionTransformer, images: Tensor, labels: Tensor | None = None
 ) -> Tensor:
     """The standard deviation of a patch's pixels, mean over channels: (B, N). It never
-    asks the model anything.
+    asks the model anything. Raises ValueError for images that patches do not fill.
     """
-    size = model.config.patch_size
-    patches = images.float().unfold(2, size, size).unfold(3, size, size)
-    return patches.std(dim=(-2, -1), correction=0).mean(dim=1).flatten(1)
+    patches = patchify(images.float(), model.config.patch_size)
+    pixels = patches.unflatten(2, (-1, images.shape[1]))  # (B, N, P*P, C)
+    return pixels.std(dim=2, correction=0).mean(dim=2)
 
 
 def target_classes(logits: Tensor, labels: Tensor | None) -> Tensor:
     """The classes that are explained, (B,): `labels`, or without them what the model
-    itself says.
+    itself says. Raises ValueError for labels of another number, of no class, or that
+    are floats.
     """
     if labels is None:
         return logits.argmax(dim=1)
     count, classes = logits.shape
-    if labels.shape != (count,) or not 0 <= labels.min() <= labels.max() < classes:
+    whole = labels.shape == (count,) and not labels.is_floating_point()
+    if not whole or not ((0 <= labels) & (labels < classes)).all():
         raise ValueError(
-            f"labels are {labels.tolist()}, expected {count} numbers from 0 to"
-            f" {classes - 1}"
+            f"labels are {labels.tolist()}, expected {count} whole numbers from 0"
+            f" to {classes - 1}"
         )
-    return labels.to(logits.device, copy=True)
+    return labels.to(logits.device, torch.long, copy=True)
 
 
 def patch_relevance(model: VisionTransformer, maps: Tensor) -> Tensor:

@@ -11,19 +11,14 @@ from torch import Tensor
 from vit_tutorial.interpret.attribution import target_classes
 from vit_tutorial.interpret.interventions import drop_patches
 from vit_tutorial.model import VisionTransformer
+from vit_tutorial.patches import patchify
 
 
 def patch_coverage(masks: Tensor, patch_size: int) -> Tensor:
     """The share of each patch that lies on a mask: (B, Y, X) bool -> (B, N), from 0 to
-    1.
+    1. Raises ValueError for masks that patches do not fill.
     """
-    return (
-        masks.float()
-        .unfold(1, patch_size, patch_size)
-        .unfold(2, patch_size, patch_size)
-        .mean((-2, -1))
-        .flatten(1)
-    )
+    return patchify(masks[:, None].float(), patch_size).mean(dim=2)
 
 
 def attention_mass(cover: Tensor, scores: Tensor) -> Tensor:
