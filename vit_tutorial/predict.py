@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from vit_tutorial.data.datasets import sized_for
 from vit_tutorial.data.image_files import read_image
 from vit_tutorial.data.images import ImageSet, resize, sides_of
-from vit_tutorial.interpret.attention import evaluating
+from vit_tutorial.interpret.attention import evaluating, require_tokens
 from vit_tutorial.interpret.lens import residual_states
 from vit_tutorial.model import VisionTransformer
 from vit_tutorial.selfsup import probes
@@ -37,12 +37,7 @@ def features(
     read the last layer. Runs in eval mode without gradients and leaves the model as it
     was. Raises ValueError for a model without tokens and for a layer it lacks.
     """
-    if not isinstance(model, VisionTransformer):
-        raise ValueError(
-            f"the model is a {type(model).__name__}, which has no tokens, expected a"
-            " Vision Transformer"
-        )
-    depth = model.config.depth
+    depth = require_tokens(model).config.depth
     if not -depth - 1 <= layer <= depth:
         raise ValueError(
             f"layer is {layer}, expected 0 (embedded) to {depth}, or from the end -1 to"

@@ -33,6 +33,7 @@ from vit_tutorial.explorer.html import SCRIPT, STYLE, page
 from vit_tutorial.explorer.widget import MOST_BYTES, explore
 from vit_tutorial.interpret.attention import attention_maps, rollout
 from vit_tutorial.model import VisionTransformer
+from vit_tutorial.models import build_model
 
 
 def test_floats_and_uint8_are_the_same_images():
@@ -335,6 +336,7 @@ def broken() -> VisionTransformer:
             r"images are \(2, 3, 32, 40\), expected \(B, 3, 32, 48\)",
         ),
         (dict(images=draw_images()[:0]), r"images are \(0, 3, 32, 48\)"),
+        (dict(model=build_model(ViTConfig(name="cnn"))), "a CNN, which has no tokens"),
         (dict(images=draw_images().int()), "torch.int32, expected uint8 or"),
         (
             dict(images=draw_images()[:1].expand(1000, -1, -1, -1)),

@@ -174,6 +174,16 @@ def test_without_positions_no_order_counts():
         assert_close(vit(rows), vit(swapped))
 
 
+@pytest.mark.parametrize("name", ["rope", "rope-beside-added", "since-2020"])
+def test_positions_that_turn_queries_and_keys_cannot_be_left_out(name):
+    vit = variant(name)
+    before = vit(images())
+    message = f"the rotary positions of '{name}' cannot be left out"
+    with pytest.raises(ValueError, match=message), without_positions(vit):
+        pass
+    assert torch.equal(vit(images()), before)
+
+
 def test_a_stretched_model_has_no_positions_either():
     vit = variant("vit")
     small = images()[..., :16, :16]

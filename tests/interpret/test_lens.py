@@ -4,7 +4,9 @@ from test_attention_maps import DEPTH, assert_unchanged, model, state
 from test_interventions import TRANSFORMERS, images, through_blocks, variant
 from torch.testing import assert_close
 
+from vit_tutorial.config import ViTConfig
 from vit_tutorial.interpret.lens import logit_lens, patch_lens, residual_states
+from vit_tutorial.models import build_model
 
 POOLS = pytest.mark.parametrize("pool", ["cls", "mean"])
 
@@ -72,6 +74,13 @@ def test_each_patch_is_read_for_itself(pool):
     states = residual_states(vit, images())
     token = 5 + (pool == "cls")
     assert_close(found[2, 1, 5], vit.head(states[2][1, token]).detach())
+
+
+@pytest.mark.parametrize("look", [residual_states, logit_lens])
+def test_a_cnn_has_no_states_to_read(look):
+    cnn = build_model(ViTConfig(image_size=16, name="cnn"))
+    with pytest.raises(ValueError, match="^the model is a CNN, which has no tokens"):
+        look(cnn, torch.randn(1, 3, 16, 16))
 
 
 @pytest.mark.parametrize("look", [residual_states, logit_lens, patch_lens])

@@ -24,6 +24,7 @@ from vit_tutorial.explorer.encoding import (
     run_model,
 )
 from vit_tutorial.explorer.html import SCRIPT, STYLE, page, picture
+from vit_tutorial.interpret.attention import require_tokens
 from vit_tutorial.model import VisionTransformer
 
 MOST_IMAGES = 64
@@ -33,7 +34,6 @@ MOST_WEIGHTS = 24_000_000
 SAME = 2e-3
 # steps from 0 to a row's largest weight: as many as fit a page
 QUANTIZATION_LEVELS = (255, 191, 127, 95, 63, 47, 31, 23, 15)
-# as pixels
 COLOURS = (
     (255 * colormaps["viridis"](range(256)))
     .round()
@@ -171,11 +171,11 @@ def explore(
     patches and own pictures are computed when asked for, with the models as they then
     are; a browser that computes asks for a model once. All models stay as they were. A
     page holds 3 MB; where much must fit, weights are kept in fewer than 255 steps, and
-    the view says so. Raises ValueError for images, names, labels or snapshots that do
-    not fit the model or in number, for more than a page can hold (64 images at most),
-    and for weights that are not finite.
+    the view says so. Raises ValueError for a model without tokens, for images, names,
+    labels or snapshots that do not fit the model or in number, for more than a page can
+    hold (64 images at most), and for weights that are not finite.
     """
-    c = model.config
+    c = require_tokens(model).config
     mean = tuple(mean)
     std = tuple(std)
     check_images(c, images)

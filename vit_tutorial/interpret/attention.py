@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,17 @@ def evaluating(model: nn.Module) -> Iterator[None]:
     finally:
         for module, training in modes.items():
             module.training = training
+
+
+def require_tokens(model: nn.Module) -> VisionTransformer:
+    """The model. Raises ValueError for one without tokens, such as a CNN."""
+    # a reader's own Vision Transformer is of another class
+    if not hasattr(model, "embed"):
+        raise ValueError(
+            f"the model is a {type(model).__name__}, which has no tokens, expected a"
+            " Vision Transformer"
+        )
+    return cast("VisionTransformer", model)
 
 
 @torch.no_grad()

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from vit_tutorial.interpret.attention import evaluating
 from vit_tutorial.model import VisionTransformer
 from vit_tutorial.models import build_model
+from vit_tutorial.variants import Rotation
 
 
 @torch.no_grad()
@@ -98,13 +99,19 @@ def randomize_cascade(
 
 @contextmanager
 def without_positions(model: VisionTransformer) -> Iterator[None]:
-    """Inside, no token gets a position, the class token neither; afterwards the model
+    """Inside, no token gets a position, nor does the class token; afterwards the model
     is as it was.
 
     What the model then answers is the same for every order of the patches' tokens:
     attention takes them as a set (Dosovitskiy et al. 2021, table 8, train such a
-    model). Learned and fixed positions alike are zero inside.
+    model). Learned and fixed positions alike are zero inside. Raises ValueError for a
+    model that turns places into queries and keys as well.
     """
+    if any(isinstance(part, Rotation) for part in model.modules()):
+        raise ValueError(
+            f"the rotary positions of {model.config.name!r} cannot be left out,"
+            " expected a model that adds its positions"
+        )
     positions: Tensor = model.embedder.positions
     given = positions.data
     positions.data = torch.zeros_like(given)

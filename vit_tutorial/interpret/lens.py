@@ -5,7 +5,7 @@ from contextlib import ExitStack
 import torch
 from torch import Tensor
 
-from vit_tutorial.interpret.attention import evaluating
+from vit_tutorial.interpret.attention import evaluating, require_tokens
 from vit_tutorial.model import VisionTransformer
 
 
@@ -16,8 +16,9 @@ def residual_states(model: VisionTransformer, images: Tensor) -> list[Tensor]:
 
     Of a model with registers, which join the tokens in `encode`, all but the first
     tensor hold them, too, behind the tokens. Runs in eval mode without gradients and
-    leaves the model as it was.
+    leaves the model as it was. Raises ValueError for a model without tokens.
     """
+    model = require_tokens(model)
     with evaluating(model), ExitStack() as hooks:
         states = [model.embed(images)]
         for block in model.blocks:

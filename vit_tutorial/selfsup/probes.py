@@ -15,8 +15,7 @@ from torch import Tensor, nn
 
 from vit_tutorial.data.folder_layout import other_classes, some
 from vit_tutorial.data.images import ImageSet, Normalization, resize
-from vit_tutorial.interpret.attention import evaluating
-from vit_tutorial.model import VisionTransformer
+from vit_tutorial.interpret.attention import evaluating, require_tokens
 
 AT_ONCE = 2**22  # similarities in memory: about 150 MB with all that is made of them
 STEPS = 10_000  # of a linear probe, which needs about 50
@@ -39,11 +38,7 @@ def features(
     it was. Raises ValueError for a model without tokens, or without the class token
     that is asked for, and when there are no images.
     """
-    if not isinstance(model, VisionTransformer):
-        raise ValueError(
-            f"the model is a {type(model).__name__}, which has no tokens, expected a"
-            " Vision Transformer"
-        )
+    model = require_tokens(model)
     pool = model.config.pool
     if tokens not in (None, "cls", "mean"):
         raise ValueError(f"tokens is {tokens!r}, expected 'cls' or 'mean'")
