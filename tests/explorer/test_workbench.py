@@ -28,7 +28,13 @@ from torch import Tensor
 
 from vit_tutorial.data.images import normalise
 from vit_tutorial.data.synthetic import STACKS_CLASSES
-from vit_tutorial.explorer.workbench import Subject, document, model_script, workbench
+from vit_tutorial.explorer.workbench import (
+    Subject,
+    document,
+    model_script,
+    pictures,
+    workbench,
+)
 from vit_tutorial.interpret.attention import attention_maps, rollout
 from vit_tutorial.interpret.attribution import ATTRIBUTIONS
 from vit_tutorial.interpret.faithfulness import faithfulness
@@ -184,6 +190,18 @@ def test_gradient_maps_came_with_the_pictures(opened):
     assert_map(shown, score)
     shown.get_by_role("button", name="no positions").click()
     assert shown.locator(".after").is_visible()
+
+
+def test_a_map_on_which_nothing_rests_is_0_everywhere():
+    """Where no token says anything to the class token, no patch matters to it."""
+    model = build()
+    with torch.no_grad():
+        for block in model.blocks:
+            block.attention.out.weight.zero_()
+    for picture in pictures(subject(model)):
+        assert set(picture["scores"]) == {"gradient x attention", "input gradient"}
+        for levels in picture["scores"].values():
+            assert levels == [0] * PATCHES
 
 
 @pytest.mark.parametrize("pool", ["cls", "mean"])

@@ -149,7 +149,10 @@ def pictures(subject: Subject) -> list[dict]:
         for name in GRADIENT_MAPS
     }
     levels = {
-        name: (255 * score / score.amax(dim=1, keepdim=True)).round().int().tolist()
+        name: (255 * score / score.amax(dim=1, keepdim=True).clamp(min=1e-30))
+        .round()
+        .int()
+        .tolist()
         for name, score in scores.items()
     }
     labels = [None] * len(images) if subject.labels is None else subject.labels
