@@ -166,3 +166,9 @@ def test_images_of_other_axes_or_without_pixels_are_refused(shape):
     model = at_any_resolution(build_model(MODEL))
     with pytest.raises(ValueError, match=r"expected \(B, 3, Y, X\)|images of 0 x 16"):
         model(torch.zeros(shape))
+
+
+def test_images_that_are_not_normalised_are_refused():
+    model = at_any_resolution(build_model(MODEL))
+    with pytest.raises(ValueError, match="of torch.uint8, expected .* of floats"):
+        model(torch.zeros(2, 3, 24, 24, dtype=torch.uint8))

@@ -15,10 +15,10 @@ class AtResolution(nn.Module):
     """A model for images of any size that its patches fill, its positions stretched
     over each: (B, C, Y, X) -> (B, classes).
 
-    The weights are the model's own, so that to train this is to train the model:
-    below the size it is used at, say (Touvron et al. 2019, "Fixing the train-test
-    resolution discrepancy"). `image_size`, in pixels, is the size that its config
-    names. Raises ValueError for images that patches do not fill.
+    The weights are the model's own, so that to train this is to train the model, for
+    example on smaller images than it is used for (Touvron et al. 2019, "Fixing the
+    train-test resolution discrepancy"). `image_size`, in pixels, is the size that its
+    config names. Raises ValueError for images that patches do not fill.
     """
 
     def __init__(
@@ -36,12 +36,14 @@ class AtResolution(nn.Module):
 
 def embed(model: VisionTransformer, images: Tensor) -> Tensor:
     """Images of any size that patches fill to tokens: (B, C, Y, X) -> (B, T, D). Raises
-    ValueError for other axes or channels, and what `positions_for` raises.
+    ValueError for other axes, channels or types, and what `positions_for` raises.
     """
     channels = model.config.channels
-    if images.ndim != 4 or images.shape[1] != channels:
+    axes = images.ndim == 4 and images.shape[1] == channels
+    if not axes or not images.is_floating_point():
         raise ValueError(
-            f"images are {tuple(images.shape)}, expected (B, {channels}, Y, X)"
+            f"images are {tuple(images.shape)} of {images.dtype}, expected (B,"
+            f" {channels}, Y, X) of floats"
         )
     positions = positions_for(model, images)
     return model.embedder.place(model.embedder.project(images), positions)

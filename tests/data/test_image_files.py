@@ -75,6 +75,24 @@ def test_twelve_bits_are_known_where_the_file_says_so(monkeypatch, tmp_path):
     assert (row(tmp_path / "12.tif") - STEPS).abs().max() <= 1
 
 
+@pytest.mark.parametrize(
+    ("size", "channels", "message"),
+    [
+        ((8, 8), 2, r"channels is 2, expected 1 \(grey\) or 3 \(RGB\)"),
+        ((8, 8), 4, "channels is 4, expected"),
+        ((0, 8), 3, r"size is \(0, 8\), expected two sides of at least 1 pixel"),
+        ((8, 8, 3), 3, r"size is \(8, 8, 3\), expected"),
+        (8, 3, "size is 8, expected"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_no_fault_of_the_file(
+    tmp_path, size, channels, message
+):
+    Image.new("L", (8, 8)).save(tmp_path / "grey.png")
+    with pytest.raises(ValueError, match=f"^{message}"):
+        read_image(tmp_path / "grey.png", size, channels)
+
+
 def test_a_black_picture_of_16_bits_is_one(tmp_path):
     Image.fromarray(np.zeros((8, 8), np.uint16)).save(tmp_path / "black.png")
     assert read_image(tmp_path / "black.png", (8, 8)).max() == 0

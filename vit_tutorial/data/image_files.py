@@ -40,9 +40,13 @@ def read_image(path: str | Path, size: tuple[int, int], channels: int = 3) -> Te
     One channel is grey, three are RGB. What is transparent shows white. Of 16 bits a
     pixel the upper 8 are kept, floats are taken from 0 (black) to 1 (white). Of several
     frames or pages the first is read. Raises FileNotFoundError, or ValueError that says
-    what is in the way: no file, no picture, a damaged one, too many pixels, or values
-    that do not say how bright they are.
+    what is in the way: no file, no picture, a damaged one, too many pixels, values that
+    do not say how bright they are, or a number of channels or a size that cannot be.
     """
+    if channels not in (1, 3):
+        raise ValueError(f"channels is {channels}, expected 1 (grey) or 3 (RGB)")
+    if np.shape(size) != (2,) or min(size) < 1:
+        raise ValueError(f"size is {size}, expected two sides of at least 1 pixel")
     with _opened(Path(path), size) as file:
         file.load()  # first: a PNG may hold its EXIF data behind the pixels
         image = _shades(_upright(file), channels)
