@@ -232,7 +232,7 @@ def ablations(
     config = seeded(base, 0).settings()
     config["data"]["root"] = "data"
     about = {"config": config, "tuning_seed": TUNING_SEED}
-    device = pick_device("auto").type
+    device = pick_device(base.training.device).type
     complete(study.name, jobs, about, only, device=device, layout=study.layout)
 
 

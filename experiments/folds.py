@@ -33,7 +33,8 @@ def folds(
     """
     name = name or f"{Path(recipe).stem}-folds"
     settings = [f"data.root={root}", *(set or [])]
-    data = read_plan(recipe, settings).data
+    base = read_plan(recipe, settings)
+    data = base.data
     if data.drawn:
         raise ValueError(
             f"{data.name} is drawn and has no folds, expected a set of given images"
@@ -42,7 +43,8 @@ def folds(
     for fold in range(data.folds):
         plan = read_plan(recipe, [*settings, f"data.fold={fold}"])
         jobs.append(plan_job(name, ALONE, fold, plan, {}, ("data.fold",)))
-    complete(name, jobs, kind="fold", device=pick_device("auto").type)
+    device = pick_device(base.training.device).type
+    complete(name, jobs, kind="fold", device=device)
 
 
 if __name__ == "__main__":

@@ -217,7 +217,9 @@ def ladder(
             }
             jobs.append(plan_job(f"{title}-{slug}", step.name, seed, plan, about))
     about = {"base": first.name}
-    result = complete(title, jobs, about, steps, device=pick_device("auto").type)
+    base = read_plan(None, as_words(first.change) + (set or []))
+    device = pick_device(base.training.device).type
+    result = complete(title, jobs, about, steps, device=device)
     # also those written down since
     for step, prediction in read_predictions(name).items():
         if step in result["steps"]:

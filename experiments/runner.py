@@ -102,7 +102,8 @@ def complete(
         # another process may have written by now, or be about to
         with FileLock(lock):
             steps = about.get("steps", {}) | read_steps(path, layout)
-            runs = [*steps.get(job.step, {"runs": []})["runs"], entry]
+            found = steps.get(job.step, {"runs": []})["runs"]
+            runs = [run for run in found if run[kind] != job.number] + [entry]
             runs.sort(key=lambda run: run[kind])
             steps[job.step] = job.about() | summary(runs)
             order = [*(step for step in steps if step not in names), *names]

@@ -41,14 +41,15 @@ def seeds(
             another
         set: settings that differ from the recipe, such as training.epochs=12
     """
-    model = read_plan(recipe, set or []).model.name
+    base = read_plan(recipe, set or [])
+    model = base.model.name
     name = name or Path(recipe).stem + f"-{model}" * (model != "vit")
     jobs = []
     for seed in range(seeds):
         plan = seeded(read_plan(recipe, [f"data.root={root}", *(set or [])]), seed)
         varied = ("training.seed", *["data.split_seed"] * plan.data.drawn)
         jobs.append(plan_job(name, ALONE, seed, plan, {}, varied))
-    complete(name, jobs, device=pick_device("auto").type)
+    complete(name, jobs, device=pick_device(base.training.device).type)
 
 
 if __name__ == "__main__":

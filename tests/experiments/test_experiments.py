@@ -10,11 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from filelock import FileLock, Timeout
 from small import write_stl10
 
 from experiments import (
+    ablations,
     data_efficiency,
+    deck,
     folds,
     ladder,
     plans,
@@ -447,3 +450,44 @@ def test_a_study_keeps_what_it_knows_and_measures_the_rest(desk, monkeypatch):
     whole = json.loads(board.read_text(encoding="utf-8"))["steps"]
     found = stored(desk, "scoreboard")["steps"]
     assert found.pop("other")["mean"] == 0.5 and found == whole
+
+
+def test_a_run_that_another_process_has_stored_meanwhile_counts_once(desk):
+    jobs = [
+        runner.Job("a", 0, lambda: {"val_accuracy": 0.2}),
+        runner.Job("a", 1, lambda: {"val_accuracy": 0.4}),
+    ]
+
+    def beaten():
+        runner.complete("shared", jobs)
+        return {"val_accuracy": 0.4}
+
+    runner.complete("shared", [jobs[0], runner.Job("a", 1, beaten)])
+    step = stored(desk, "shared")["steps"]["a"]
+    assert [run["seed"] for run in step["runs"]] == [0, 1]
+    assert step["mean"] == pytest.approx(0.3)
+    assert step["spread"] == pytest.approx(0.1414, abs=1e-4)
+
+
+@pytest.mark.parametrize("study", [seeds, folds, ladder, ablations])
+def test_a_result_names_the_device_of_its_settings(study, monkeypatch):
+    """And not the one that would be picked where none is given."""
+    names = []
+
+    def complete(*given, device, **options):
+        names.append(device)
+        return {"steps": {}}
+
+    monkeypatch.setattr(study, "complete", complete)
+    monkeypatch.setattr(ladder, "write_result", lambda *given: None)
+    monkeypatch.setattr(
+        study,
+        "pick_device",
+        lambda name: torch.device({"auto": "cuda"}.get(name, name)),
+    )
+    small = deck.Deck("stacks", "stacks", {"training.device": "cpu"}, ())
+    monkeypatch.setattr(ablations, "read_deck", lambda name: small)
+    recipe = {folds: "stl10-laptop", ladder: "laptop"}.get(study, "stacks")
+    settings = {} if study is ablations else {"set": ["training.device=cpu"]}
+    getattr(study, study.__name__.rpartition(".")[2])(recipe, **settings)
+    assert names == ["cpu"]
