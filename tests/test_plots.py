@@ -42,6 +42,13 @@ def test_show_images_in_a_grid_no_wider_than_a_page():
     assert len(plots.show_images([torch.rand(1, 8, 8)] * 2).axes) == 2
 
 
+def test_nothing_to_show_is_one_line():
+    with pytest.raises(ValueError, match="^there are no images to show, expected at"):
+        plots.show_images(torch.rand(0, 3, 8, 8))
+    with pytest.raises(ValueError, match="^there are no grids to show, expected at"):
+        plots.show_grids({})
+
+
 def test_show_matrix_writes_small_numbers():
     figure = plots.show_matrix(
         torch.tensor([[0.0, 0.25, 1.0], [0.5, 0.5, 0.5]]), rows="query", columns="key"
@@ -145,12 +152,13 @@ def test_show_confusion_is_in_shares_of_the_label():
     labels = torch.tensor([0, 0, 0, 1])
     guess = torch.tensor([0, 0, 1, 1])
     figure = plots.show_confusion(
-        labels, {"first": guess, "second": labels}, ["cat", "dog"]
+        labels, {"first": guess, "second": labels}, ["cat", "dog", "cow"]
     )
     shares = [axis.images[0].get_array().tolist() for axis in figure.axes[:2]]
+    # no cow is there, which is no division by 0
     assert shares == [
-        [[pytest.approx(2 / 3), pytest.approx(1 / 3)], [0, 1]],
-        [[1, 0], [0, 1]],
+        [[pytest.approx(2 / 3), pytest.approx(1 / 3), 0], [0, 1, 0], [0, 0, 0]],
+        [[1, 0, 0], [0, 1, 0], [0, 0, 0]],
     ]
     assert figure.axes[0].get_ylabel() == "what is there"
     drawn(figure)

@@ -6,10 +6,12 @@ from textwrap import fill
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
+import torch.nn.functional as F
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from vit_tutorial.fonts import fitted, literal
+from vit_tutorial.training.metrics import confusion
 
 # one colour, one meaning, in every chapter
 CLASS_TOKEN = "#E69F00"
@@ -58,7 +60,11 @@ def show_images(
     columns: int = 6,
     width: float = WIDTH,
 ) -> Figure:
-    """A grid of images, each (C, Y, X) as for `picture`, with a title above each."""
+    """A grid of images, each (C, Y, X) as for `picture`, with a title above each.
+    Raises ValueError for no images.
+    """
+    if len(images) == 0:
+        raise ValueError("there are no images to show, expected at least 1")
     columns = min(columns, len(images))
     rows = -(-len(images) // columns)
     size = width / columns
@@ -175,8 +181,10 @@ def scoreboard(scores: Mapping[str, float], ceiling: float | None = None) -> Fig
 
 def show_grids(grids: Mapping[str, Tensor], columns: int = 3) -> Figure:
     """Named grids of values (R, S), each at most 1, all in one scale; sizes may
-    differ.
+    differ. Raises ValueError for no grids.
     """
+    if not grids:
+        raise ValueError("there are no grids to show, expected at least 1")
     rows = -(-len(grids) // columns)
     lowest = min(grid.min().item() for grid in grids.values())
     figure, axes = plt.subplots(
@@ -281,7 +289,7 @@ def show_ladder(rungs: Mapping[str, tuple[Tensor, Tensor]]) -> Figure:
 def show_confusion(
     labels: Tensor, guesses: Mapping[str, Tensor], classes: Sequence[str]
 ) -> Figure:
-    """A confusion matrix a series of guesses (N,): rows are the labels (N,), each in
+    """A confusion matrix per series of guesses (N,): rows are the labels (N,), each in
     shares that sum to 1.
     """
     count = len(classes)
@@ -294,14 +302,8 @@ def show_confusion(
         squeeze=False,
     )
     for axis, (title, guess) in zip(axes[0], guesses.items(), strict=True):
-        counts = (
-            torch.bincount(labels * count + guess, minlength=count**2)
-            .reshape(count, count)
-            .double()
-        )
-        drawn = axis.imshow(
-            (counts / counts.sum(dim=1, keepdim=True)).numpy(), vmin=0, vmax=1
-        )
+        counts = confusion(F.one_hot(guess, count), labels)
+        drawn = axis.imshow(_shares(counts), vmin=0, vmax=1)
         axis.set_xticks(range(count), names, rotation=90, fontsize=8)
         axis.set_yticks(range(count), names, fontsize=8)
         axis.set(title=literal(title), xlabel="the model says")
@@ -314,7 +316,7 @@ def show_counts(counts: Tensor, classes: Sequence[str]) -> Figure:
     """A confusion matrix of counts (classes, classes): rows are what is there, the
     colour is the share of the row.
     """
-    shares = (counts.double() / counts.sum(dim=1, keepdim=True).clamp(min=1)).numpy()
+    shares = _shares(counts)
     figure, axis = plt.subplots(figsize=(6, 5.4))
     drawn = axis.imshow(shares, vmin=0, vmax=1)
     for (row, column), count in np.ndenumerate(counts.numpy()):
@@ -326,6 +328,11 @@ def show_counts(counts: Tensor, classes: Sequence[str]) -> Figure:
     axis.set(xlabel="the model says", ylabel="what is there")
     figure.colorbar(drawn, shrink=0.7, label="share of the row")
     return fitted(figure)
+
+
+def _shares(counts: Tensor) -> np.ndarray:
+    """Rows of counts, each in shares that sum to 1; a row of zeros stays one."""
+    return (counts.double() / counts.sum(dim=1, keepdim=True).clamp(min=1)).numpy()
 
 
 def show_reliability(runs: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
