@@ -209,10 +209,10 @@ def execute(text: Path, force: bool) -> str:
     notebook.metadata["language_info"] = {"name": "python"}
     notebook.metadata["vit_tutorial"] = {"digest": key}
     written = nbformat.writes(notebook) + "\n"
-    if len(written) > LIMIT:
+    size = len(written.encode())
+    if size > LIMIT:
         raise ValueError(
-            f"{len(written) / 1e6:.1f} MB, at most {LIMIT / 1e6} MB: fewer or smaller"
-            " figures"
+            f"{size / 1e6:.1f} MB, at most {LIMIT / 1e6} MB: fewer or smaller figures"
         )
     if not target.exists() or target.read_text(encoding="utf-8") != written:
         write_file(target, written.encode())

@@ -274,3 +274,17 @@ def test_nothing_of_the_model_is_imported_before_it_was_shown():
                         assert not early, (
                             f"{text.stem} imports {early} before a chapter has shown it"
                         )
+
+
+def test_a_notebook_is_weighed_in_bytes(tmp_path, monkeypatch):
+    """Not in letters, of which some take several."""
+    text = tmp_path / "one.md"
+    header = TEXTS[0].read_text(encoding="utf-8").split("---\n")[1]
+    text.write_text(f"---\n{header}---\n\n{5000 * 'ä'}\n", encoding="utf-8")
+    made = execute.read_text(text)
+    made.metadata["vit_tutorial"] = {"digest": execute.digest(made)}
+    nbformat.write(made, text.with_suffix(".ipynb"))
+    execute.execute(text, force=False)
+    monkeypatch.setattr(execute, "LIMIT", 10_000)
+    with pytest.raises(ValueError, match="0.0 MB, at most 0.01 MB"):
+        execute.execute(text, force=False)

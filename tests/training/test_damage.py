@@ -163,6 +163,16 @@ def test_matrices_are_counted_without_a_model(embedder, sizes):
     )
 
 
+def test_the_width_of_an_mlp_is_rounded_as_the_block_does():
+    config = ViTConfig(dim=16, depth=4, heads=1, mlp_ratio=0.1)  # 2 values, not 1
+    counted = sum(
+        weight.numel()
+        for name, weight in VisionTransformer(config).named_parameters()
+        if weight.ndim > 1 and not name.endswith("class_token")
+    )
+    assert matrix_values(config) == counted
+
+
 @pytest.fixture
 def run(data, tmp_path):
     """A run of one epoch of four: its folder, and how to go on with it."""

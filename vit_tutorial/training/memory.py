@@ -14,7 +14,7 @@ def matrix_values(config: ViTConfig) -> int:
     """
     dim = config.dim
     patch = config.patch_size
-    hidden = int(config.dim * config.mlp_ratio)
+    hidden = round(config.dim * config.mlp_ratio)
     if config.embedder in ("stem", "hybrid"):
         strides = prime_factors(patch)
         widths = [config.channels, *stem_widths(len(strides), dim)]
