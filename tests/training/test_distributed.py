@@ -4,6 +4,9 @@ import subprocess
 import sys
 
 import pytest
+import torch
+
+from vit_tutorial.training import distributed
 
 ARGUMENTS = [
     *(
@@ -93,3 +96,20 @@ def test_a_batch_that_cannot_be_shared_is_refused_in_one_line(tmp_path):
     # torchrun's own report, a screen long, ends with it
     assert f"traceback : {line}" in done.stderr[-1000:]
     assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("device", "there", "backend"),
+    [("cuda", True, "nccl"), ("cuda", False, "gloo"), ("cpu", True, "gloo")],
+)
+def test_gpus_talk_by_nccl_where_there_is_one(device, there, backend, monkeypatch):
+    """Windows has none."""
+    library = distributed.distributed
+    asked = []
+    monkeypatch.setattr(library, "is_torchelastic_launched", lambda: True)
+    monkeypatch.setattr(library, "is_nccl_available", lambda: there)
+    monkeypatch.setattr(library, "init_process_group", asked.append)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda device: None)
+    monkeypatch.setattr(distributed.atexit, "register", lambda call: None)
+    distributed.init_process_group(torch.device(device))
+    assert asked == [backend]

@@ -59,7 +59,9 @@ def init_process_group(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.set_device(device)
     if not distributed.is_initialized():
-        distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        # Windows has no NCCL
+        fast = device.type == "cuda" and distributed.is_nccl_available()
+        distributed.init_process_group("nccl" if fast else "gloo")
         atexit.register(distributed.destroy_process_group)
 
 
