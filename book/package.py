@@ -14,6 +14,8 @@ from pathlib import Path
 
 import jupytext
 
+from vit_tutorial.files import write_file
+
 ROOT = Path(__file__).resolve().parent.parent
 MARK = re.compile(r"# (vit_tutorial/[\w/]+\.py)$")
 DEFINITION = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
@@ -107,7 +109,7 @@ def main(check: bool) -> int:
             f" {'differs from its marked cells: make package' if check else 'exported'}"
         )
         if not check:
-            (ROOT / module).write_text(modules[module], encoding="utf-8")
+            write_file(ROOT / module, modules[module].encode())
     if not changed:
         print(f"{len(modules)} modules equal their marked cells")
     return int(check and bool(changed))
