@@ -4,13 +4,14 @@ open them.
 python book/build.py [FOLDER]     into book/_build/html, or the folder
 """
 
-import shlex
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import npm
+
+from vit_tutorial.cli.console import typed
 
 BOOK = Path(__file__).resolve().parent
 BUILT = BOOK / "_build"
@@ -61,7 +62,7 @@ def main(folder: Path) -> int:
         return 1
     print(f"\nThe book is ready. Open {(folder / 'index.html').as_uri()}")
     server = [sys.executable, "-m", "http.server", "--directory", str(folder)]
-    print(f"or serve it: {shlex.join(server)}")
+    print(f"or serve it: {typed(server)}")
     return 0
 
 

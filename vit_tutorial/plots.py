@@ -5,7 +5,6 @@ from textwrap import fill
 
 import matplotlib.pyplot as plt
 import numpy as np
-import torch
 import torch.nn.functional as F
 from matplotlib.figure import Figure
 from torch import Tensor

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -48,6 +49,18 @@ def test_neither_help_nor_a_slip_waits_for_torch(words, code, tmp_path):
     done = python("-c", check, *words, cwd=tmp_path)
     assert done.stdout.endswith(f"heavy: [] {code}\n"), done.stderr
     assert code == 0 or done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("system", "line"),
+    [
+        ("posix", "--out 'a run' --set 'x=\"y\"'"),
+        ("nt", '--out "a run" --set x=\\"y\\"'),
+    ],
+)
+def test_words_are_quoted_as_the_systems_shell_has_it(system, line, monkeypatch):
+    monkeypatch.setattr(console, "os", SimpleNamespace(name=system))
+    assert console.typed(["--out", "a run", "--set", 'x="y"']) == line
 
 
 def test_the_package_gives_its_names_when_asked():

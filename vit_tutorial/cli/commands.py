@@ -5,7 +5,6 @@ import itertools
 import json
 import math
 import os
-import shlex
 import warnings
 from pathlib import Path
 
@@ -19,7 +18,14 @@ from vit_tutorial.cli.attend import (
     name_of,
     read_all,
 )
-from vit_tutorial.cli.console import PROGRAM, in_words, one_line, print_row, say
+from vit_tutorial.cli.console import (
+    PROGRAM,
+    in_words,
+    one_line,
+    print_row,
+    say,
+    typed,
+)
 from vit_tutorial.convert.web import export_web
 from vit_tutorial.data.config import DataConfig
 from vit_tutorial.data.datasets import (
@@ -78,8 +84,8 @@ def run_train(settings: Namespace) -> None:
     )
     measure = "probe" if run.config.training.self_supervised else "evaluate"
     say(
-        f"Measure it with: {PROGRAM} {measure} --checkpoint {shlex.quote(place)}"
-        " --split val"
+        f"Measure it with: {PROGRAM} {measure} --checkpoint {typed([place])} --split"
+        " val"
     )
 
 

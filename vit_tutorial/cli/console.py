@@ -4,6 +4,8 @@ leaves.
 
 import os
 import re
+import shlex
+import subprocess
 import sys
 from argparse import ArgumentError
 
@@ -21,6 +23,12 @@ def say(line: str, file: str = "stdout") -> None:
         print(line, file=stream, flush=True)
     except OSError:
         hush(file)
+
+
+def typed(words: list[str]) -> str:
+    """Words as they are typed at a prompt, quoted as this system's shell has it."""
+    # what Windows knows of quotes are double ones
+    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
 
 
 def hush(file: str) -> None:

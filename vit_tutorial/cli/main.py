@@ -6,7 +6,6 @@ import argparse
 import inspect
 import json
 import os
-import shlex
 import sys
 import time
 from functools import partial
@@ -17,7 +16,7 @@ from jsonargparse import Namespace
 
 from vit_tutorial import __version__
 from vit_tutorial.augment.config import AugmentConfig, MixingConfig
-from vit_tutorial.cli.console import PROGRAM, in_words, one_line, say
+from vit_tutorial.cli.console import PROGRAM, in_words, one_line, say, typed
 from vit_tutorial.cli.parser import ConfigFile, Parser, packaged_configs
 from vit_tutorial.config import ViTConfig
 from vit_tutorial.data.config import DataConfig
@@ -269,7 +268,7 @@ def resume_hint(argv: list[str]) -> str:
         return "interrupted"
     return (
         f"interrupted; go on with: {PROGRAM}"
-        f" {shlex.join(argv + ['--resume'] * ('--resume' not in argv))}"
+        f" {typed(argv + ['--resume'] * ('--resume' not in argv))}"
     )
 
 
