@@ -94,6 +94,29 @@ def at(*places: list[float]) -> list:
     return [pytest.approx(each, abs=0.2) for each in places]
 
 
+@pytest.mark.parametrize("family", ["sans-serif", "monospace"])
+@pytest.mark.parametrize("width", [560, 704])
+def test_numbers_end_with_the_cards_however_large_the_text(
+    guarded, tmp_path, family, width
+):
+    cards = [card("c", "b", 0.5, arm("a", 0.989), arm("b", 1.0, 0.9, spread=0.1234))]
+    (shown,) = opened(guarded, tmp_path, cards)
+    button(shown, "reveal").click()
+    shown.evaluate(
+        "(deck, style) => Object.assign(deck.parentElement.style, style)",
+        {"fontFamily": family, "fontSize": "20px", "width": f"{width}px"},
+    )
+    beyond = shown.locator(".row:has(line) .number").evaluate_all(
+        """all => all.map((number) => {
+          const text = document.createRange();
+          text.selectNodeContents(number);
+          const deck = number.closest(".vit-deck");
+          return text.getBoundingClientRect().right - deck.getBoundingClientRect().right;
+        })"""
+    )
+    assert len(beyond) == 2 and max(beyond) < 0.5
+
+
 def test_a_card_shows_the_others_only_after_the_guess(guarded, tmp_path):
     (shown,) = opened(guarded, tmp_path)
     assert shown.get_attribute("aria-label") == "What matters"
