@@ -84,7 +84,7 @@ def test_a_choice_is_painted_as_python_paints_it():
     choices, images = drawn(80, seed=5)
     assert {(one["top"], one["bottom"]) for one in choices} >= set(synthetic.STACKS)
     assert {len(one["discs"]) for one in choices} == {1, 2}
-    imports = 'import { paintStack } from "./workbench/painter.js";'
+    imports = 'import { paintStack } from "./workbench/stack.js";'
     written = '(choice) => Buffer.from(paintStack(choice)).toString("base64")'
     texts = javascript(imports, f"{json.dumps(choices)}.map({written})")
     for text, image in zip(texts, images, strict=True):

@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bytesOf, distance, scribble } from
+import { bytesOf } from "../../../vit_tutorial/explorer/js/explorer/canvas.js";
+import { distance, scribble } from
   "../../../vit_tutorial/explorer/js/workbench/scribble.js";
 import * as stack from "../../../vit_tutorial/explorer/js/workbench/stack.js";
 

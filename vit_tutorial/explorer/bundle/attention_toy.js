@@ -25,6 +25,15 @@ function follow(model, events) {
 // frame/dom.js
 var clamp = (value, low, high) => Math.max(low, Math.min(high, value));
 var make = (tag, properties = {}) => Object.assign(document.createElement(tag), properties);
+function node(parent, tag, attributes) {
+  const made = document.createElementNS(parent.namespaceURI, tag);
+  setAttributes(made, attributes);
+  parent.append(made);
+  return made;
+}
+function setAttributes(element, attributes) {
+  for (const name in attributes) element.setAttribute(name, attributes[name]);
+}
 function frame(element, name, layout) {
   element.classList.add(name, "tex2jax_ignore", "mathjax_ignore");
   element.innerHTML = layout;
@@ -110,16 +119,6 @@ var SOLID = { head: 0.22, wide: 0.1, shaft: 0.025 };
 var HOLLOW = { head: 0.3, wide: 0.15, shaft: 0.065 };
 var inDrawing = ([x, y]) => [PANEL / 2 + UNIT * x, PANEL / 2 - UNIT * y];
 var corners = (points) => points.map((point) => inDrawing(point).map((value) => value.toFixed(2)).join(",")).join(" ");
-function node(parent, tag, attributes, text = "") {
-  const made = document.createElementNS(parent.namespaceURI, tag);
-  set(made, attributes);
-  made.textContent = text;
-  parent.append(made);
-  return made;
-}
-function set(element, attributes) {
-  for (const name in attributes) element.setAttribute(name, attributes[name]);
-}
 function arrowTo(end, { head, wide, shaft }) {
   const length = Math.hypot(...end);
   const [x, y] = end.map((value) => value / length);
@@ -187,8 +186,8 @@ function plane(svg, limit, count, hear) {
     const [right, up] = length < 0.1 ? [0, 1] : place.map((value) => value / length);
     const beside = { x: x + 13 * right, y: y - 13 * up + 6 };
     const look = { fill, class: "number", "text-anchor": "middle" };
-    node(arrows, "text", { ...beside, ...look }, `${token}`);
-    set(handles[token], {
+    node(arrows, "text", { ...beside, ...look }).textContent = token;
+    setAttributes(handles[token], {
       cx: x,
       cy: y,
       "aria-valuenow": place[0],
@@ -220,8 +219,8 @@ function drawGrid(svg, limit) {
     if (!line) continue;
     const below = { x: at, y: middle + 15, "text-anchor": "middle" };
     const beside = { x: middle - 6, y: at + 4, "text-anchor": "end" };
-    node(svg, "text", { fill: OTHER, ...below }, `${line}`);
-    node(svg, "text", { fill: OTHER, ...beside }, `${-line}`);
+    node(svg, "text", { fill: OTHER, ...below }).textContent = line;
+    node(svg, "text", { fill: OTHER, ...beside }).textContent = -line;
   }
 }
 

@@ -124,14 +124,14 @@ var ROOTS = 65535;
 function decode(bytes, { outputs, layers, heads, patches }) {
   const { buffer } = bytes.slice();
   const rows = layers * (heads + 1) * (1 + patches);
-  const squares = (start) => {
+  const squares2 = (start) => {
     const roots = new Uint16Array(buffer, start, rows);
     return Float32Array.from(roots, (root) => (root / ROOTS) ** 2);
   };
   return {
     probabilities: new Float32Array(buffer, 0, outputs),
-    scales: squares(4 * outputs),
-    kept: squares(4 * outputs + 2 * rows),
+    scales: squares2(4 * outputs),
+    kept: squares2(4 * outputs + 2 * rows),
     weights: new Uint8Array(buffer, 4 * outputs + 4 * rows)
   };
 }
@@ -492,6 +492,7 @@ function pictureOf(bytes, width, height) {
   canvas.getContext("2d").putImageData(pixels, 0, 0);
   return canvas;
 }
+var squares = (columns, side) => (patch) => [(patch - 1) % columns * side, Math.floor((patch - 1) / columns) * side, side, side];
 function box(pen, [x, y, width, height], line, edge = "transparent") {
   for (const [strokeStyle, lineWidth] of [[edge, 2 * line], [QUERY, line]]) {
     Object.assign(pen, { strokeStyle, lineWidth });
@@ -522,10 +523,7 @@ function largeMaps(overlayCanvas, bareCanvas, data) {
   const bare = penOf(bareCanvas, width * zoom, height * zoom);
   const map = pixelGrid(columns, rows);
   const pictures = [];
-  const square = (patch) => {
-    const row = Math.floor((patch - 1) / columns);
-    return [(patch - 1) % columns * side, row * side, side, side];
-  };
+  const square = squares(columns, side);
   function mark(pen, { dropped }, { query, cursor }) {
     for (const patch of dropped) hatch(pen, square(patch));
     if (query) box(pen, square(query), line, "white");

@@ -11,6 +11,15 @@ function takeNext(name) {
 
 // frame/dom.js
 var make = (tag, properties = {}) => Object.assign(document.createElement(tag), properties);
+function node(parent, tag, attributes) {
+  const made = document.createElementNS(parent.namespaceURI, tag);
+  setAttributes(made, attributes);
+  parent.append(made);
+  return made;
+}
+function setAttributes(element, attributes) {
+  for (const name in attributes) element.setAttribute(name, attributes[name]);
+}
 function frame(element, name, layout) {
   element.classList.add(name, "tex2jax_ignore", "mathjax_ignore");
   element.innerHTML = layout;
@@ -32,7 +41,7 @@ function onArrows(element, go) {
   });
 }
 
-// scatter/markers.js
+// frame/markers.js
 var PATHS = {
   circle: "M-6 0a6 6 0 1 0 12 0a6 6 0 1 0-12 0Z",
   square: "M-5.3-5.3H5.3V5.3H-5.3Z",
@@ -40,12 +49,6 @@ var PATHS = {
   diamond: "M0-7.5L7.5 0L0 7.5L-7.5 0Z",
   cross: "M-7-4L-4-7L0-3L4-7L7-4L3 0L7 4L4 7L0 3L-4 7L-7 4L-3 0Z"
 };
-function node(parent, tag, attributes) {
-  const made = document.createElementNS(parent.namespaceURI, tag);
-  for (const name in attributes) made.setAttribute(name, attributes[name]);
-  parent.append(made);
-  return made;
-}
 function marker(parent, [fill, shape], [x, y]) {
   const transform = `translate(${x.toFixed(1)} ${y.toFixed(1)})`;
   return node(parent, "path", { d: PATHS[shape], fill, transform, class: "marker" });

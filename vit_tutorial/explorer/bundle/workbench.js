@@ -766,6 +766,7 @@ var LAYOUT = `
 
 // explorer/canvas.js
 var QUERY = "#0072B2";
+var bytesOf = (hex) => [1, 3, 5].map((from) => Number.parseInt(hex.slice(from, from + 2), 16));
 function penOf(canvas, width, height) {
   const pen = Object.assign(canvas, { width, height }).getContext("2d");
   pen.imageSmoothingEnabled = false;
@@ -786,6 +787,7 @@ function pictureOf(bytes, width, height) {
   canvas.getContext("2d").putImageData(pixels, 0, 0);
   return canvas;
 }
+var squares = (columns, side) => (patch) => [(patch - 1) % columns * side, Math.floor((patch - 1) / columns) * side, side, side];
 function box(pen, [x, y, width, height], line, edge = "transparent") {
   for (const [strokeStyle, lineWidth] of [[edge, 2 * line], [QUERY, line]]) {
     Object.assign(pen, { strokeStyle, lineWidth });
@@ -817,7 +819,6 @@ var HUES = [
   "#7F7F7F",
   "#332288"
 ];
-var channels = (hue) => [1, 3, 5].map((at) => parseInt(hue.slice(at, at + 2), 16));
 function lens(find) {
   return function draw(subject, before, after) {
     const classes = subject.outputs;
@@ -856,7 +857,7 @@ function patches({ grid: [rows, columns], patches: count }, layer, { named: name
   const ink = pixelGrid(columns, rows);
   for (let patch = 0; patch < count; patch++) {
     const at = layer * count + patch;
-    const [red, green, blue] = channels(HUES[named2[at] % HUES.length]);
+    const [red, green, blue] = bytesOf(HUES[named2[at] % HUES.length]);
     const alpha = Math.round(255 * sure[at]);
     ink.ink[patch] = (alpha << 24 | blue << 16 | green << 8 | red) >>> 0;
   }
@@ -1043,7 +1044,7 @@ function onFiles(element, take) {
     take(file);
   });
 }
-async function readPicture(file, { size: [height, width], channels: channels2 }) {
+async function readPicture(file, { size: [height, width], channels }) {
   const picture = await createImageBitmap(file, { colorSpaceConversion: "none" });
   const canvas = make("canvas");
   const pen = canvas.getContext("2d", { willReadFrequently: true });
@@ -1054,7 +1055,7 @@ async function readPicture(file, { size: [height, width], channels: channels2 })
     pen.fillRect(0, 0, wide, tall);
     pen.drawImage(picture, -left, -top);
     const { data } = pen.getImageData(0, 0, wide, tall);
-    return channels2 === 1 ? greyed(data) : data;
+    return channels === 1 ? greyed(data) : data;
   }
   try {
     return await resize(read, picture.width, picture.height, width, height);
@@ -1139,12 +1140,6 @@ function camera(element, take) {
     if (live.contains(document.activeElement)) shot.focus();
   });
   addEventListener("pagehide", stop);
-  return {
-    stop() {
-      removeEventListener("pagehide", stop);
-      stop();
-    }
-  };
 }
 var end = (stream) => stream.getTracks().forEach((track) => track.stop());
 
@@ -1202,7 +1197,6 @@ function distance([x, y], [fromX, fromY], [toX, toY]) {
   const share = Math.max(0, Math.min(1, along));
   return Math.hypot(x - fromX - share * right, y - fromY - share * down);
 }
-var bytesOf = (hex) => [1, 3, 5].map((from) => Number.parseInt(hex.slice(from, from + 2), 16));
 
 // workbench/stack.js
 var stack_exports = {};
@@ -1391,7 +1385,7 @@ var LAYOUT3 = `
   <div class="textures"></div>
   <div class="size"></div>
   <div class="others"></div>
-  <div class="others scribbles"></div>
+  <div class="others"></div>
   <p class="help"></p>
 </div>`;
 var HELP = {
@@ -1622,10 +1616,7 @@ function drawPane(canvas, picture, { size, grid, colours }, look) {
   const zoom = Math.ceil(SIDE / Math.max(height, width));
   const pen = penOf(canvas, width * zoom, height * zoom);
   const side = width / columns * zoom;
-  const square = (patch) => {
-    const row = Math.floor((patch - 1) / columns);
-    return [(patch - 1) % columns * side, row * side, side, side];
-  };
+  const square = squares(columns, side);
   pen.drawImage(pictureOf(picture, width, height), 0, 0, canvas.width, canvas.height);
   if (look.weights) {
     const map = pixelGrid(columns, rows);
@@ -1691,9 +1682,9 @@ function shown({ subject, state, answers: { before } }) {
 var STEPS2 = [
   {
     title: "A picture is numbers",
-    says({ subject: { size: [height, width], channels: channels2 } }) {
-      const count = (height * width * channels2).toLocaleString("en");
-      return `${height} rows of ${width} pixels, ${channels2} values each: ${count} numbers. The model gets nothing else.`;
+    says({ subject: { size: [height, width], channels } }) {
+      const count = (height * width * channels).toLocaleString("en");
+      return `${height} rows of ${width} pixels, ${channels} values each: ${count} numbers. The model gets nothing else.`;
     },
     task: "Choose another picture.",
     done: ({ picture }, was) => picture !== was.picture,
@@ -1854,7 +1845,6 @@ function tour(find, move) {
     title.textContent = `${at + 1} of ${STEPS2.length}: ${step.title}`;
     if (context.answers) text2.textContent = step.says(context);
     task.textContent = `${done ? "\u2713 " : ""}${step.task}`;
-    task.className = done ? "done" : "";
     back.disabled = at === 0;
     next.textContent = at === STEPS2.length - 1 ? "end" : "next";
   }

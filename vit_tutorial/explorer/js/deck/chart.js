@@ -1,8 +1,8 @@
 // The chart: a row an arm, on a scale from 0 to 100 %. Places along it are in per cent
 // of its width, so that texts and marks keep their size on a phone.
 
-import { make } from "../frame/dom.js";
-import { marker, node } from "../scatter/markers.js";
+import { make, node } from "../frame/dom.js";
+import { marker } from "../frame/markers.js";
 import { reached } from "./score.js";
 
 const TALL = 44; // of a row, in pixels

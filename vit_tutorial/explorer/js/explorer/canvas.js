@@ -4,6 +4,10 @@ import { make } from "../frame/dom.js";
 
 const QUERY = "#0072B2"; // one colour, one meaning, as in the book's figures
 
+/** The bytes [r, g, b] of a colour as an input of type color has it: "#0072b2". */
+export const bytesOf = (hex) =>
+  [1, 3, 5].map((from) => Number.parseInt(hex.slice(from, from + 2), 16));
+
 /** A pen for `canvas`, which gets this size; what it enlarges keeps its square
  *  pixels. */
 export function penOf(canvas, width, height) {
@@ -31,6 +35,11 @@ export function pictureOf(bytes, width, height) {
   canvas.getContext("2d").putImageData(pixels, 0, 0);
   return canvas;
 }
+
+/** Where patches of this side lie in a grid of so many columns: place(patch, from 1) is
+ *  [x, y, side, side]. */
+export const squares = (columns, side) => (patch) =>
+  [((patch - 1) % columns) * side, Math.floor((patch - 1) / columns) * side, side, side];
 
 /** A frame inside a rectangle; with a white edge it shows on any colour. */
 export function box(pen, [x, y, width, height], line, edge = "transparent") {

@@ -1,7 +1,7 @@
 // The two large maps: the weights on the image, and the weights alone.
 
 import { clamp } from "../frame/dom.js";
-import { box, hatch, penOf, pictureOf, pixelGrid } from "./canvas.js";
+import { box, hatch, penOf, pictureOf, pixelGrid, squares } from "./canvas.js";
 
 /** Maps of `data` on two canvases; returns draw(state, shown), where shown has the
  *  weights (patches), the largest, the query and the patch under the cursor (0 or null:
@@ -17,11 +17,7 @@ export function largeMaps(overlayCanvas, bareCanvas, data) {
   const bare = penOf(bareCanvas, width * zoom, height * zoom);
   const map = pixelGrid(columns, rows);
   const pictures = []; // canvases of the images' own size
-
-  const square = (patch) => {
-    const row = Math.floor((patch - 1) / columns);
-    return [((patch - 1) % columns) * side, row * side, side, side];
-  };
+  const square = squares(columns, side);
 
   function mark(pen, { dropped }, { query, cursor }) {
     for (const patch of dropped) hatch(pen, square(patch));

@@ -7,6 +7,18 @@ export const clamp = (value, low, high) => Math.max(low, Math.min(high, value));
 export const make = (tag, properties = {}) =>
   Object.assign(document.createElement(tag), properties);
 
+/** An SVG element with these attributes, in `parent`. */
+export function node(parent, tag, attributes) {
+  const made = document.createElementNS(parent.namespaceURI, tag);
+  setAttributes(made, attributes);
+  parent.append(made);
+  return made;
+}
+
+export function setAttributes(element, attributes) {
+  for (const name in attributes) element.setAttribute(name, attributes[name]);
+}
+
 /** Fill `element` with a layout (HTML of our own), under a class; returns what finds a
  *  part of it by its selector. */
 export function frame(element, name, layout) {

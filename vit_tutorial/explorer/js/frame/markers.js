@@ -1,4 +1,6 @@
-// The drawing's elements, and the markers of the classes.
+// The markers of a drawing: a shape a class, or a meaning.
+
+import { node } from "./dom.js";
 
 /** Paths around the origin, of about one area. */
 const PATHS = {
@@ -8,14 +10,6 @@ const PATHS = {
   diamond: "M0-7.5L7.5 0L0 7.5L-7.5 0Z",
   cross: "M-7-4L-4-7L0-3L4-7L7-4L3 0L7 4L4 7L0 3L-4 7L-7 4L-3 0Z",
 };
-
-/** An SVG element with these attributes, in `parent`. */
-export function node(parent, tag, attributes) {
-  const made = document.createElementNS(parent.namespaceURI, tag);
-  for (const name in attributes) made.setAttribute(name, attributes[name]);
-  parent.append(made);
-  return made;
-}
 
 /** A marker [colour, shape] at [x, y] of a drawing. */
 export function marker(parent, [fill, shape], [x, y]) {

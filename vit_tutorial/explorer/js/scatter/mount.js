@@ -5,7 +5,7 @@
 //   images in one: its address, how many columns, the size [Y, X] of each).
 
 import { frame, make } from "../frame/dom.js";
-import { marker } from "./markers.js";
+import { marker } from "../frame/markers.js";
 import { plot, SIDE } from "./plot.js";
 
 const PICTURE = 96; // pixels of the page: the longer side of a point's image

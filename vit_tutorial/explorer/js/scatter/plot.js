@@ -1,7 +1,7 @@
 // The plot: a marker a point, and a ring around the one that is pointed at.
 
-import { onArrows } from "../frame/dom.js";
-import { marker, node } from "./markers.js";
+import { node, onArrows } from "../frame/dom.js";
+import { marker } from "../frame/markers.js";
 import { nearest, towards } from "./nearest.js";
 
 export const SIDE = 560; // of the drawing; the page shrinks it to its own width

@@ -1,6 +1,6 @@
 // The plane that the tokens lie in: a grid, arrows, and a handle to drag each token by.
 
-import { clamp, onArrows } from "../frame/dom.js";
+import { clamp, node, onArrows, setAttributes } from "../frame/dom.js";
 import { near, short } from "./sentences.js";
 
 const UNIT = 60; // of the drawing; the page shrinks it to its own width
@@ -21,19 +21,6 @@ const corners = (points) =>
   points
     .map((point) => inDrawing(point).map((value) => value.toFixed(2)).join(","))
     .join(" ");
-
-/** An SVG element in `parent`. */
-function node(parent, tag, attributes, text = "") {
-  const made = document.createElementNS(parent.namespaceURI, tag);
-  set(made, attributes);
-  made.textContent = text;
-  parent.append(made);
-  return made;
-}
-
-function set(element, attributes) {
-  for (const name in attributes) element.setAttribute(name, attributes[name]);
-}
 
 /** The corners [x, y] of an arrow of this form from the origin to `end`. */
 export function arrowTo(end, { head, wide, shaft }) {
@@ -116,8 +103,8 @@ export function plane(svg, limit, count, hear) {
     const [right, up] = length < 0.1 ? [0, 1] : place.map((value) => value / length);
     const beside = { x: x + 13 * right, y: y - 13 * up + 6 };
     const look = { fill, class: "number", "text-anchor": "middle" };
-    node(arrows, "text", { ...beside, ...look }, `${token}`);
-    set(handles[token], {
+    node(arrows, "text", { ...beside, ...look }).textContent = token;
+    setAttributes(handles[token], {
       cx: x,
       cy: y,
       "aria-valuenow": place[0],
@@ -151,7 +138,7 @@ function drawGrid(svg, limit) {
     if (!line) continue;
     const below = { x: at, y: middle + 15, "text-anchor": "middle" };
     const beside = { x: middle - 6, y: at + 4, "text-anchor": "end" };
-    node(svg, "text", { fill: OTHER, ...below }, `${line}`);
-    node(svg, "text", { fill: OTHER, ...beside }, `${-line}`);
+    node(svg, "text", { fill: OTHER, ...below }).textContent = line;
+    node(svg, "text", { fill: OTHER, ...beside }).textContent = -line;
   }
 }

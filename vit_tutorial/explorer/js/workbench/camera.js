@@ -17,7 +17,7 @@ const REASONS = {
 };
 
 /** A button in `element` that opens the camera, where there can be one; take(blob,
- *  name) gets a picture as PNG. Returns stop(), which closes the camera. */
+ *  name) gets a picture as PNG. It closes with the page. */
 export function camera(element, take) {
   const find = frame(element, "camera", LAYOUT);
   const [open, shot, live, video] = [".open", ".shot", ".live", "video"].map(find);
@@ -87,13 +87,6 @@ export function camera(element, take) {
     if (live.contains(document.activeElement)) shot.focus();
   });
   addEventListener("pagehide", stop);
-
-  return {
-    stop() {
-      removeEventListener("pagehide", stop);
-      stop();
-    },
-  };
 }
 
 const end = (stream) => stream.getTracks().forEach((track) => track.stop());

@@ -18,7 +18,7 @@ export function radios(parent, choices, chosen) {
   return (value) => inputs.forEach((input) => (input.checked = input.value === value));
 }
 
-/** A slider with a word on where it stands; returns set({max, value, word, hidden,
+/** A slider with a word on where it stands; returns set({max, value, text, hidden,
  *  disabled}). */
 export function slider(parent, name, range, moved) {
   const input = make("input", { type: "range", ...range });

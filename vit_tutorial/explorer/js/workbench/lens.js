@@ -1,6 +1,6 @@
 // The answer as it forms: what the head reads off each layer.
 
-import { pixelGrid, penOf } from "../explorer/canvas.js";
+import { bytesOf, pixelGrid, penOf } from "../explorer/canvas.js";
 import { brief, className } from "../explorer/sentences.js";
 import { make } from "../frame/dom.js";
 
@@ -9,9 +9,6 @@ const HUES = [
   "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9",
   "#D55E00", "#F0E442", "#8C564B", "#7F7F7F", "#332288",
 ];
-
-const channels = (hue) =>
-  [1, 3, 5].map((at) => parseInt(hue.slice(at, at + 2), 16));
 
 /** Rows in `find(".readings")`, one a layer; returns draw(subject, before, after). */
 export function lens(find) {
@@ -53,7 +50,7 @@ function patches({ grid: [rows, columns], patches: count }, layer, { named, sure
   const ink = pixelGrid(columns, rows);
   for (let patch = 0; patch < count; patch++) {
     const at = layer * count + patch;
-    const [red, green, blue] = channels(HUES[named[at] % HUES.length]);
+    const [red, green, blue] = bytesOf(HUES[named[at] % HUES.length]);
     const alpha = Math.round(255 * sure[at]);
     ink.ink[patch] = ((alpha << 24) | (blue << 16) | (green << 8) | red) >>> 0;
   }

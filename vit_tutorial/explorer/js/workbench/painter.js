@@ -1,12 +1,11 @@
 // A small editor for stacks of one's own, whose pictures a model can be asked about.
 
+import { bytesOf } from "../explorer/canvas.js";
 import { clamp, frame, labelled, make, onArrows } from "../frame/dom.js";
 import { dragging } from "./dragging.js";
-import { bytesOf, scribble } from "./scribble.js";
+import { scribble } from "./scribble.js";
 import * as stack from "./stack.js";
 import { textureButtons } from "./textures.js";
-
-export { paintStack, randomChoice } from "./stack.js";
 
 const { SIZE, TEXTURES } = stack;
 const TILES = ["top", "bottom"];
@@ -18,7 +17,7 @@ const LAYOUT = `
   <div class="textures"></div>
   <div class="size"></div>
   <div class="others"></div>
-  <div class="others scribbles"></div>
+  <div class="others"></div>
   <p class="help"></p>
 </div>`;
 const HELP = {

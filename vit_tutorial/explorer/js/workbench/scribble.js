@@ -1,6 +1,6 @@
 // What a reader draws over a picture: strokes of a round pen.
 
-export const PEN = 2.5; // half its width, in pixels
+const PEN = 2.5; // half its width, in pixels
 
 /** A sheet over a picture of size x size pixels, clear at first: stroke(from, to,
  *  colour) draws a line between two places [x, y] in [r, g, b], over(pixels) gives the
@@ -33,7 +33,3 @@ export function distance([x, y], [fromX, fromY], [toX, toY]) {
   const share = Math.max(0, Math.min(1, along));
   return Math.hypot(x - fromX - share * right, y - fromY - share * down);
 }
-
-/** The bytes [r, g, b] of a colour as an input of type color has it: "#0072b2". */
-export const bytesOf = (hex) =>
-  [1, 3, 5].map((from) => Number.parseInt(hex.slice(from, from + 2), 16));

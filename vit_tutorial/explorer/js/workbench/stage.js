@@ -1,6 +1,8 @@
 // The two pictures, before and after: drawn, and touched by mouse, finger and keys.
 
-import { box, hatch, penOf, pictureOf, pixelGrid } from "../explorer/canvas.js";
+import {
+  box, hatch, penOf, pictureOf, pixelGrid, squares,
+} from "../explorer/canvas.js";
 import { cellUnder } from "../explorer/pointing.js";
 import { neighbour } from "../explorer/state.js";
 import { clamp, onArrows } from "../frame/dom.js";
@@ -15,10 +17,7 @@ export function drawPane(canvas, picture, { size, grid, colours }, look) {
   const zoom = Math.ceil(SIDE / Math.max(height, width)); // whole: patches stay sharp
   const pen = penOf(canvas, width * zoom, height * zoom);
   const side = (width / columns) * zoom;
-  const square = (patch) => {
-    const row = Math.floor((patch - 1) / columns);
-    return [((patch - 1) % columns) * side, row * side, side, side];
-  };
+  const square = squares(columns, side);
   pen.drawImage(pictureOf(picture, width, height), 0, 0, canvas.width, canvas.height);
   if (look.weights) {
     const map = pixelGrid(columns, rows);

@@ -209,7 +209,6 @@ export function tour(find, move) {
     title.textContent = `${at + 1} of ${STEPS.length}: ${step.title}`;
     if (context.answers) text.textContent = step.says(context);
     task.textContent = `${done ? "✓ " : ""}${step.task}`;
-    task.className = done ? "done" : "";
     back.disabled = at === 0;
     next.textContent = at === STEPS.length - 1 ? "end" : "next";
   }
