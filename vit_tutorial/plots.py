@@ -18,6 +18,7 @@ QUERY = "#0072B2"
 KEY = "#009E73"
 VALUE = "#CC79A7"
 RESIDUAL = "#8C8C8C"
+OTHERS = ("#D55E00", "#56B4E9")  # where more are needed; the first marks predictions
 HEAD = "#6A3D9A"  # heads, and layers, are tints of it
 WIDTH = 7  # inches; wider figures shrink to unreadable on a phone
 
@@ -36,7 +37,7 @@ def use_style() -> None:
             "axes.spines.top": False,
             "axes.spines.right": False,
             "axes.prop_cycle": plt.cycler(
-                color=[QUERY, CLASS_TOKEN, KEY, VALUE, "#D55E00", "#56B4E9", RESIDUAL]
+                color=[QUERY, CLASS_TOKEN, KEY, VALUE, *OTHERS, RESIDUAL]
             ),
             "image.cmap": "viridis",
             "image.interpolation": "nearest",
@@ -448,8 +449,8 @@ def show_steps(
 
 
 def plot_cards(cards: Sequence[dict]) -> Figure:
-    """Recorded runs and what was predicted of them: a panel a card, a row an arm, the
-    number at the right the mean with its spread, in per cent.
+    """Recorded runs and what was predicted of them: one panel per card, one row per
+    arm, the number at the right the mean with its spread, in per cent.
 
     A card is as `explorer.deck.deck` takes it. Dots are runs, bars their means; the
     diamond is the prediction, in the row of the arm that it was about.
@@ -498,7 +499,7 @@ def _draw_card(axis: plt.Axes, card: dict) -> None:
         100 * card["prediction"],
         names.index(card["asked"]),
         "D",
-        color="#D55E00",
+        color=OTHERS[0],
         fillstyle="none",
         markersize=8,
         markeredgewidth=1.5,

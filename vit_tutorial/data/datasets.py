@@ -70,13 +70,7 @@ def labelled_bank(config: DataConfig) -> ImageSet:
     without a number of labelled images those of one epoch.
     """
     data = load_split(replace(config, unlabelled=False), "train")
-    count = config.labelled or len(data)
-    return replace(
-        data,
-        images=data.images[:count],
-        labels=data.labels[:count],
-        masks=None if data.masks is None else data.masks[:count],
-    )
+    return _take(data, slice(config.labelled or len(data)))
 
 
 def sized_for(config: DataConfig, model: ViTConfig) -> DataConfig:
@@ -158,7 +152,7 @@ def _check_labelled(count: int, images: int, classes: int) -> None:
         )
 
 
-def _take(data: ImageSet, rows: Tensor) -> ImageSet:
+def _take(data: ImageSet, rows: Tensor | slice) -> ImageSet:
     """Some of the images, or some of them several times."""
     masks = None if data.masks is None else data.masks[rows]
     return replace(

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from vit_tutorial.augment.transforms import LUMA
 from vit_tutorial.convert.web import web_model
 from vit_tutorial.data.images import normalise
 from vit_tutorial.interpret.attention import evaluating, rollout
@@ -23,8 +24,6 @@ MOST_PARAMETERS = 8_000_000
 ROOTS = 65_535
 # many tokens hardly repeat: then the second is shorter
 STRATEGIES = (zlib.Z_DEFAULT_STRATEGY, zlib.Z_HUFFMAN_ONLY)
-# of red, green and blue (ITU-R BT.601), as in Pillow
-GREY = torch.tensor([0.299, 0.587, 0.114])
 
 
 @torch.no_grad()
@@ -210,7 +209,7 @@ class Source:
             )
         if config.channels == 1:
             picture = (
-                (GREY @ picture.flatten(1).float())
+                (torch.tensor(LUMA) @ picture.flatten(1).float())
                 .round()
                 .to(torch.uint8)
                 .reshape(1, *config.sides)
@@ -225,8 +224,8 @@ class Source:
 
 
 def pixels(images: Tensor) -> list[bytes]:
-    """Images (B, 1 or 3, Y, X), uint8, as a browser draws them, a piece an image: (Y,
-    X, 4), red to blue and opaque.
+    """Images (B, 1 or 3, Y, X), uint8, as a browser draws them, one piece per image:
+    (Y, X, 4), red to blue and opaque.
     """
     shown = F.pad(
         images.cpu().expand(-1, 3, -1, -1), (0, 0, 0, 0, 0, 1), value=255

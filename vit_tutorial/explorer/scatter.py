@@ -12,13 +12,14 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
-from vit_tutorial.explorer.html import text
+from vit_tutorial.explorer.html import base64_text
 from vit_tutorial.explorer.output import Output, piece, png
 from vit_tutorial.fonts import literal
 from vit_tutorial.plots import (
     CLASS_TOKEN,
     HEAD,
     KEY,
+    OTHERS,
     QUERY,
     RESIDUAL,
     VALUE,
@@ -37,8 +38,7 @@ COLOURS = (
     CLASS_TOKEN,
     KEY,
     VALUE,
-    "#D55E00",
-    "#56B4E9",
+    *OTHERS,
     RESIDUAL,
     HEAD,
 )
@@ -89,7 +89,8 @@ def within(points: Tensor) -> Tensor:
     """Points (n, 2) moved into the unit square's middle: the longer extent from 0 to 1,
     the other in the same unit.
     """
-    low, high = points.amin(dim=0), points.amax(dim=0)
+    low = points.amin(dim=0)
+    high = points.amax(dim=0)
     span = (high - low).max()
     return 0.5 + (points - (low + high) / 2) / torch.where(span > 0, span, 1)
 
@@ -112,7 +113,7 @@ def sheet(images: Tensor) -> dict[str, Any]:
     packed = {"png": _packed(whole, "png"), "jpeg": _packed(whole, "jpeg", **JPEG)}
     kind = min(packed, key=lambda kind: len(packed[kind]))
     return {
-        "address": f"data:image/{kind};base64,{text(packed[kind])}",
+        "address": f"data:image/{kind};base64,{base64_text(packed[kind])}",
         "columns": columns,
         "size": [height, width],
     }
@@ -131,7 +132,8 @@ def _check(
     images: Tensor | None,
 ) -> tuple[Tensor, Tensor]:
     """The places as (n, 2) in double precision, and the labels (n,), on the CPU."""
-    points, numbers = _tensor("places", places), _tensor("labels", labels)
+    points = _tensor("places", places)
+    numbers = _tensor("labels", labels)
     count = len(points) if points.ndim else 0
     if points.shape != (count, 2) or not 1 <= count <= MOST_POINTS:
         raise ValueError(
@@ -139,7 +141,7 @@ def _check(
             f" {MOST_POINTS}"
         )
     if points.is_complex() or not points.isfinite().all():
-        raise ValueError("places are not finite numbers, expected two a point")
+        raise ValueError("places are not finite numbers, expected two per point")
     whole = numbers.dtype not in (torch.bool, torch.complex64, torch.complex128)
     if numbers.is_floating_point() or not whole or numbers.ndim != 1:
         raise ValueError(
@@ -147,10 +149,11 @@ def _check(
             " numbers (n,)"
         )
     if len(numbers) != count:
-        raise ValueError(f"{len(numbers)} labels, expected {count}, one a point")
+        raise ValueError(f"{len(numbers)} labels, expected {count}, one per point")
     if not 1 <= len(classes) <= MOST_CLASSES:
         raise ValueError(f"{len(classes)} classes, expected 1 to {MOST_CLASSES}")
-    low, high = int(numbers.min()), int(numbers.max())
+    low = int(numbers.min())
+    high = int(numbers.max())
     if low < 0 or high >= len(classes):
         raise ValueError(
             f"labels run from {low} to {high}, expected 0 to {len(classes) - 1}"
@@ -179,7 +182,7 @@ def _check_images(images: Tensor, count: int) -> None:
     if images.ndim != 4 or images.shape[1] != 3 or 0 in images.shape[2:]:
         raise ValueError(f"images are {tuple(images.shape)}, expected (n, 3, Y, X)")
     if len(images) != count:
-        raise ValueError(f"{len(images)} images, expected {count}, one a point")
+        raise ValueError(f"{len(images)} images, expected {count}, one per point")
 
 
 def _figure(points: Tensor, labels: Tensor, names: list[str], title: str) -> Figure:

@@ -87,7 +87,7 @@ def load_model(config: ViTConfig, path: Path) -> VisionTransformer:
         except ValueError as error:
             raise ValueError(f"{path} is of an unknown model: {error}") from error
         check_shapes(expected, shapes, path)
-        weights = {name: file.get_tensor(names[name]).clone() for name in names}
+        weights = copied(file, names)
     check_values(expected, weights, path)
     model = cast("VisionTransformer", build_model(config))  # or a CNN of its kind
     model.load_state_dict(weights)
@@ -209,9 +209,12 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     then change or go.
     """
     with opened(path) as file:
-        names = own_names(file)
-        tensors = {name: file.get_tensor(names[name]).clone() for name in names}
-        return tensors, file.metadata() or {}
+        return copied(file, own_names(file)), file.metadata() or {}
+
+
+def copied(file: safe_open, names: dict[str, str]) -> dict[str, Tensor]:
+    """The tensors of a file by the names that the model has, in memory of their own."""
+    return {own: file.get_tensor(its).clone() for own, its in names.items()}
 
 
 def own_names(file: safe_open) -> dict[str, str]:
