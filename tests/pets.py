@@ -3,7 +3,7 @@
 import pytest
 from PIL import Image
 
-from vit_tutorial.data.folder import survey
+from vit_tutorial.data.folder import list_classes, read_pictures, survey
 
 
 def write_image(path, colour=(200, 0, 0), size=(16, 16), **options):
@@ -16,6 +16,12 @@ def classes_in(root, names=("ants", "bees"), count=6, first=0):
         for number in range(first, first + count):
             write_image(root / name / f"{number:03}.png", (10 * number % 256, 0, 0))
     return root
+
+
+def read_folder(root, image_size):
+    """All pictures of a folder, one subfolder per class."""
+    classes, pictures = list_classes(root)
+    return read_pictures(pictures, classes, image_size)
 
 
 def names(pictures):

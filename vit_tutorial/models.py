@@ -59,14 +59,11 @@ class SmallResNet(nn.Module):
     classes).
     """
 
-    def __init__(
-        self, config: ViTConfig, widths: tuple[int, ...] = (32, 64, 128, 256)
-    ) -> None:
+    def __init__(self, config: ViTConfig) -> None:
         super().__init__()
         self.config = config  # the training loop asks it for the size of an image
-        self.layers = ResidualNetwork(
-            (config.channels, *widths), strides=(2, 2, 2, 2), blocks=(0, 2, 2, 1)
-        )
+        widths = (config.channels, 32, 64, 128, 256)
+        self.layers = ResidualNetwork(widths, strides=(2, 2, 2, 2), blocks=(0, 2, 2, 1))
         self.head = nn.Linear(widths[-1], config.classes)
 
     def forward(self, images: Tensor) -> Tensor:

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 import torch
-from pets import classes_in, names, refused, write_image
+from pets import classes_in, names, read_folder, refused, write_image
 from small import link
 
 from vit_tutorial.data.config import DataConfig
 from vit_tutorial.data.datasets import describe, keep_apart, load_split
-from vit_tutorial.data.folder import fingerprint, list_classes, read_folder, survey
+from vit_tutorial.data.folder import fingerprint, list_classes, survey
 
 # Reading
 

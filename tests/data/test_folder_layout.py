@@ -3,9 +3,9 @@ refused.
 """
 
 import pytest
-from pets import classes_in, refused, write_image
+from pets import classes_in, read_folder, refused, write_image
 
-from vit_tutorial.data.folder import read_folder, survey
+from vit_tutorial.data.folder import survey
 
 
 @pytest.mark.parametrize(

@@ -446,13 +446,10 @@ def jumps(strides: list[int]) -> list[int]:
 
 
 def widened(
-    kernels: list[int],
-    strides: list[int],
-    grow: Callable[[int, int, int], int],
-    start: int = 1,
+    kernels: list[int], strides: list[int], grow: Callable[[int, int, int], int]
 ) -> int:
-    """`grow(field, kernel, stride)` from `start`, layer by layer in the order given."""
-    field = start
+    """`grow(field, kernel, stride)` from 1, layer by layer in the order given."""
+    field = 1
     for kernel, stride in zip(kernels, strides, strict=True):
         field = grow(field, kernel, stride)
     return field

@@ -88,9 +88,10 @@ def random_model(c: ViTConfig) -> VisionTransformer:
     return model
 
 
-def built(answer: Callable, c: ViTConfig, case: str = "a small config") -> nn.Module:
+def built(answer: Callable, c: ViTConfig) -> nn.Module:
     """The learner's model, in eval mode."""
-    model = ask(answer, c, expected="a model", case=f"{case}: {described(c)}")
+    case = f"a small config: {described(c)}"
+    model = ask(answer, c, expected="a model", case=case)
     if not isinstance(model, nn.Module):
         raise NotSolved(
             f"{called(answer)}(config) is a {type(model).__name__}, expected an"

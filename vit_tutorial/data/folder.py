@@ -184,7 +184,7 @@ def list_classes(
     if len(set(classes)) < len(classes):
         name = Counter(classes).most_common(1)[0][0]
         found = f"{root} holds two folders {shown(name)}, in two spellings of Unicode"
-        raise ValueError(f"{found}: expected one a class")
+        raise ValueError(f"{found}: expected one per class")
     pictures = []
     for label, folder in enumerate(folders):
         files = list(files_in(folder, seen))
@@ -201,22 +201,14 @@ def list_classes(
     return classes, tuple(pictures)
 
 
-def read_folder(root: str | Path, image_size: int | tuple[int, int]) -> ImageSet:
-    """Read a folder of images, one subfolder a class: (N, 3, rows, columns) uint8.
-
-    Classes and files come in alphabetical order, see `list_classes`; pictures are read
-    as `read_image` does. Raises FileNotFoundError or ValueError, naming the path.
-    """
-    classes, pictures = list_classes(user_path(root))
-    return read_pictures(pictures, classes, image_size)
-
-
 def read_pictures(
     pictures: Sequence[Picture],
     classes: tuple[str, ...],
     image_size: int | tuple[int, int],
 ) -> ImageSet:
-    """Read the files of a split into memory."""
+    """Read the files of a split into memory: (N, 3, rows, columns) uint8, as
+    `read_image` does. Raises what that raises.
+    """
     sides = sides_of(image_size)
     try:
         images = torch.empty(len(pictures), 3, *sides, dtype=torch.uint8)
