@@ -25,7 +25,9 @@ STATIC = Path(__file__).resolve().parent / "static"
 # attention over nine patches: one of them is meant
 WEIGHTS = ((0.3, 0.5, 0.35), (0.4, 0.6, 1.0), (0.25, 0.4, 0.3))
 # a picture of the landing page
-IMAGES, SEED, IMAGE = 6, 12, 3
+IMAGES = 6
+SEED = 12
+IMAGE = 3
 DPI = 100
 
 

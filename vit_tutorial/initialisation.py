@@ -69,7 +69,8 @@ def convolutional_(
         raise ValueError(
             f"{positions.shape[-2]} positions do not fit a grid of {rows} x {columns}"
         )
-    heads, dim = attention.heads, attention.out.in_features
+    heads = attention.heads
+    dim = attention.out.in_features
     places = F.layer_norm(positions[0, -count:].cpu().double(), (dim,))
     inverse = torch.linalg.pinv(places, rtol=TOLERANCE)
     steps = torch.cat([torch.randperm(9) for _ in range(0, heads, 9)])[:heads]

@@ -129,8 +129,8 @@ class NoNorm(OtherNorm):
 
 
 class UniformStart(VisionTransformer):
-    """Class token and learned positions drawn between 0 and 1: all values positive, and
-    a hundred times as large as the patches beside them.
+    """Class token and learned positions drawn evenly between 0 and 1, where the model's
+    own start at 0 and with a deviation of 0.02.
     """
 
     def __init__(self, config: ViTConfig) -> None:

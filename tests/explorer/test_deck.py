@@ -110,8 +110,9 @@ def test_numbers_end_with_the_cards_however_large_the_text(
         """all => all.map((number) => {
           const text = document.createRange();
           text.selectNodeContents(number);
-          const deck = number.closest(".vit-deck");
-          return text.getBoundingClientRect().right - deck.getBoundingClientRect().right;
+          const [end, edge] = [text, number.closest(".vit-deck")].map(
+            (one) => one.getBoundingClientRect().right);
+          return end - edge;
         })"""
     )
     assert len(beyond) == 2 and max(beyond) < 0.5

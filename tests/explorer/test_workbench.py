@@ -733,7 +733,7 @@ def test_names_are_text(opened):
 @pytest.mark.parametrize(
     "wrong, message",
     [
-        ({"titles": ["one"]}, "1 titles, expected 2, one an image"),
+        ({"titles": ["one"]}, "1 titles, expected 2, one per image"),
         ({"labels": [0, 9]}, "labels run from 0 to 9, expected 0 to 2"),
         ({"images": torch.zeros(2, 3, 32, 48)}, "images are of torch.float32"),
         ({"images": torch.zeros(2, 3, 8, 8)}, r"images are \(2, 3, 8, 8\)"),

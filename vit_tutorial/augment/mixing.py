@@ -16,7 +16,7 @@ def draw_mixing(
     """The boxes that CutMix pastes, about the middles x and y: (B, 4); the share of
     each image that is its own around that box: (B,).
 
-    `cuts`, `x` and `y` are numbers in [0, 1), one an image.
+    `cuts`, `x` and `y` are numbers in [0, 1), one per image.
     """
     # all, none or every other image
     cuts = cuts < bool(config.cutmix) / (bool(config.cutmix) + bool(config.mixup))

@@ -21,7 +21,7 @@ from vit_tutorial.checks.harness import (
     compare_gradients,
     distinct,
     listed,
-    randomize_cascade,
+    randomize,
     same,
     two,
 )
@@ -194,7 +194,7 @@ def drawn_layer(
     """
     D = H * K
     layer = MultiHeadSelfAttention(D, H).to(dtype)
-    randomize_cascade(layer)
+    randomize(layer)
     return in_two_modes(layer), torch.randn(B, T, D, dtype=dtype)
 
 

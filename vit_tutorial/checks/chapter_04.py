@@ -25,7 +25,7 @@ from vit_tutorial.checks.harness import (
     compare_gradients,
     distinct,
     listed,
-    randomize_cascade,
+    randomize,
     same,
 )
 from vit_tutorial.checks.state import in_two_modes
@@ -237,7 +237,7 @@ def pre_norm(answer: Callable) -> str:
             "mlp": FeedForward(D, 3 * D),
         }
         block = nn.ModuleDict(layers).to(dtype)
-        randomize_cascade(in_two_modes(block, mode == "train"))
+        randomize(in_two_modes(block, mode == "train"))
         x = torch.randn(B, T, D, dtype=dtype, requires_grad=True)
         case = f"x of shape {(B, T, D)}, with the block in {mode} mode"
         expected = "a tensor of shape (B, T, D)"
@@ -386,7 +386,7 @@ def mended(answer: Callable) -> str:
         D = H * K
         block = ask(answer, D, H, expected="a block", case=f"dim={D} and heads={H}")
         linears = linears_of(answer, block, D, H)
-        randomize_cascade(block.to(dtype).train(mode == "train"))
+        randomize(block.to(dtype).train(mode == "train"))
         x = torch.randn(B, T, D, dtype=dtype, requires_grad=True)
         case = f"x of shape {(B, T, D)} and {dtype}, in {mode} mode"
         for name in ("norm1", "norm2"):

@@ -427,7 +427,7 @@ def whole(answer: Callable, got: object, advice: str) -> int:
         ) from None
 
 
-def randomize_cascade(module: nn.Module) -> None:
+def randomize(module: nn.Module) -> None:
     """Fill a module with fresh numbers, such that no part of it is silent and no two
     norms are alike.
     """

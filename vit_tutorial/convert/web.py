@@ -81,8 +81,8 @@ def web_model(
     content = bytearray()
     tensors = {}
     for key, tensor in web_tensors(model).items():
-        vectors = "float32" if tensor.ndim < 2 else "float16"
-        kind = vectors if dtype == "mixed" else dtype
+        halved_dtype = "float32" if tensor.ndim < 2 else "float16"
+        kind = halved_dtype if dtype == "mixed" else dtype
         stored = tensor.detach().cpu().to(DTYPES[kind])
         if not stored.isfinite().all():
             raise ValueError(f"{key} holds {tensor.abs().max():g}, which {kind} cannot")

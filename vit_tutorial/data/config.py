@@ -29,7 +29,7 @@ class DataConfig:
     images of "stl10" that have no labels; validation and test are as without. `workers`
     leave the pictures of a folder on the disk and decode them, so many processes of
     them, while the model trains; with 0 all are read into memory first. `mean` and
-    `std`, one a channel, are of images in [0, 1]. Raises ValueError with the value
+    `std`, one per channel, are of images in [0, 1]. Raises ValueError with the value
     found and what was expected.
     """
 
@@ -90,7 +90,7 @@ class DataConfig:
         if not self.mean or len(self.mean) != len(self.std):
             raise ValueError(
                 f"{len(self.mean)} values of mean and {len(self.std)} of std, expected"
-                " one a channel"
+                " one per channel"
             )
         if not all(1 / MOST <= value <= MOST for value in self.std):
             raise ValueError(f"std is {self.std}, expected positive numbers")

@@ -76,7 +76,8 @@ def normalise(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Te
 
 @dataclass(frozen=True)
 class Normalization:
-    """The means and deviations of a model's images, one a channel, of images in [0, 1].
+    """The means and deviations of a model's images, one per channel, of images in [0,
+    1].
 
     Called with images it is `normalise`.
     """

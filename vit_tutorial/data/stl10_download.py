@@ -280,7 +280,6 @@ class _Arriving:
         self.wait = wait
         self.kept = part.open("a+b")
         self.kept.seek(0)
-        # bytes
         self.position = 0
         self.length: int | None = None
         self.response: HTTPResponse | None = None

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
-from vit_tutorial.explorer.html import text
+from vit_tutorial.explorer.html import base64_text
 from vit_tutorial.explorer.output import Output, piece, png
 from vit_tutorial.fonts import literal
 from vit_tutorial.plots import WIDTH, picture
@@ -29,7 +29,7 @@ def film(frames: Sequence[Tensor], names: Sequence[str], title: str = "") -> Out
     data = {
         "title": title,
         "names": labels,
-        "frames": [text(packed(frame)) for frame in shown],
+        "frames": [base64_text(packed(frame)) for frame in shown],
         "width": shown[0].shape[2],
     }
     html = piece("film", data, "The film needs JavaScript.")

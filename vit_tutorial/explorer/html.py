@@ -47,7 +47,7 @@ def page(explorer: Choices, with_model: bool = True) -> str:
         {
             "metadata": f,
             "state": state,
-            "pieces": [(name, at, text(piece)) for name, at, piece in packed],
+            "pieces": [(name, at, base64_text(piece)) for name, at, piece in packed],
             "model": carried(explorer, room) if with_model else None,
         },
         separators=(",", ":"),
@@ -78,11 +78,11 @@ def carried(explorer: Choices, room: int) -> dict | None:
     return {
         "epoch": explorer.epoch,
         "description": about,
-        "weights": text(packed),
+        "weights": base64_text(packed),
     }
 
 
-def text(data: bytes) -> str:
+def base64_text(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 

@@ -93,7 +93,8 @@ class Explorer(Choices):
                 "images": count + 1,
                 "labels": labels and [*labels, None],
             }
-            self.pictures, self.views = [*self.pictures, shown], [*self.views, *views]
+            self.pictures = [*self.pictures, shown]
+            self.views = [*self.views, *views]
             self.image = count
 
     def _repr_mimebundle_(self, **kwargs) -> tuple[dict, dict]:
@@ -284,7 +285,7 @@ def check_names(
             " the model tells apart"
         )
     if labels is not None and len(labels) != count:
-        raise ValueError(f"{len(labels)} labels, expected {count}, one an image")
+        raise ValueError(f"{len(labels)} labels, expected {count}, one per image")
     if labels is not None and not all(0 <= label < config.classes for label in labels):
         raise ValueError(
             f"labels run from {min(labels)} to {max(labels)}, expected 0 to"

@@ -14,7 +14,7 @@ from torch import Tensor
 from vit_tutorial.convert.web import web_model
 from vit_tutorial.data.images import normalise
 from vit_tutorial.explorer.encoding import deflate, pixels
-from vit_tutorial.explorer.html import text
+from vit_tutorial.explorer.html import base64_text
 from vit_tutorial.explorer.policy import ALONE, policy_tag
 from vit_tutorial.explorer.widget import COLOURS, check_images, check_names
 from vit_tutorial.interpret.attribution import ATTRIBUTIONS
@@ -60,7 +60,7 @@ class Subject:
             raise ValueError(f"images are of {self.images.dtype}, expected uint8")
         if len(self.titles) != len(self.images):
             raise ValueError(
-                f"{len(self.titles)} titles, expected {len(self.images)}, one an image"
+                f"{len(self.titles)} titles, expected {len(self.images)}, one per image"
             )
 
 
@@ -127,7 +127,7 @@ def packed_model(subject: Subject) -> dict:
     the browser's engine does not know.
     """
     about, weights = web_model(subject.model, None, subject.mean, subject.std, "mixed")
-    return {"description": about, "weights": text(deflate(weights))}
+    return {"description": about, "weights": base64_text(deflate(weights))}
 
 
 def model_script(subject: Subject) -> str:
@@ -159,7 +159,7 @@ def pictures(subject: Subject) -> list[dict]:
     return [
         {
             "title": title,
-            "pixels": text(deflate(shown)),
+            "pixels": base64_text(deflate(shown)),
             "label": None if label is None else int(label),
             "scores": {name: levels[name][at] for name in levels},
         }

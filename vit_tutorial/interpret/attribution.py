@@ -1,5 +1,5 @@
-"""Which patches a class rests on: a score a patch, by attention, by gradients, and by
-nothing at all.
+"""Which patches a class rests on: one score per patch, by attention, by gradients, and
+by nothing at all.
 """
 
 import math

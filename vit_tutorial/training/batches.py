@@ -77,7 +77,8 @@ def shuffled_rows(
 ) -> Iterator[Tensor]:
     """The rows of each batch of an epoch, on the images' device; of each only `part`.
 
-    The few images left over wait: a small batch would give each of them more weight.
+    The few images left over are left out of this epoch: a small batch would give each
+    of them more weight.
     """
     order = torch.randperm(len(data), generator=generator).to(data.images.device)
     for step in range(len(data) // batch_size):

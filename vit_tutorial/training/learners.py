@@ -98,8 +98,9 @@ def validate_learner(
     config: TrainConfig,
     normalization: Normalization,
 ) -> dict[str, float]:
-    """The learner's own loss on the validation images, which are changed and hidden
-    alike after every epoch; with a `bank` of labelled images the accuracy of k-NN.
+    """The learner's own loss on the validation images, but for those that fill no
+    batch; they are changed and hidden alike after every epoch. With a `bank` of
+    labelled images the accuracy of k-NN.
     """
     learner.eval()
     device = next(learner.parameters()).device

@@ -109,12 +109,12 @@ class Run:
 
     @property
     def mean(self) -> tuple[float, ...]:
-        """The means of the normalisation, one a channel."""
+        """The means of the normalisation, one per channel."""
         return self.normalization.mean
 
     @property
     def std(self) -> tuple[float, ...]:
-        """The deviations of the normalisation, one a channel."""
+        """The deviations of the normalisation, one per channel."""
         return self.normalization.std
 
     def __getitem__(self, name: str) -> Any:
