@@ -238,6 +238,7 @@ def test_a_small_resnet_is_not_told_from_the_vit_behind_a_cnn():
         ("stl10-laptop", "runs/stl10-laptop-0"),
         ("stl10-small", "runs/stl10-small-0"),
         ("stl10", "stl10"),
+        ("stl10-half-hour", "-"),
         ("stl10-resnet-small", "-"),
     ],
 )

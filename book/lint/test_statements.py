@@ -110,6 +110,8 @@ def test_figures_on_the_pages_are_those_of_the_records():
     )
     assert f"`stl10-laptop` reaches {mean('stl10-laptop')} %" in flat("troubleshooting")
     assert f"from a small CNN, {mean('stl10')} %" in flat("troubleshooting")
+    half = mean("stl10-half-hour")
+    assert f"and {half} % in half an hour" in flat("troubleshooting")
     assert f"with 500 stacks from {few} to {augmented} %" in flat("troubleshooting")
     assert (
         f"compare with: {block} %, where thinking before talking reached {positions} %"
