@@ -35,9 +35,8 @@ def test_one_block_is_worse_than_two_wherever_it_is_trained_better():
         f" {reached['1 block']} (chapter 11)" in chapter("04_encoder_block")
     )
     block = per_cent("scoreboard", "steps", "block")
-    assert (
-        f"take a single block, trained so, no further, {block} % over three seeds"
-        in chapter("04_encoder_block")
+    assert f"take it no further, {block} % over three seeds" in chapter(
+        "04_encoder_block"
     )
 
 
