@@ -2,6 +2,7 @@
 
 from statistics import mean
 
+from pages import flat
 from written import chapter, recorded
 
 from vit_tutorial.training.metrics import difference, holm
@@ -100,6 +101,20 @@ def test_what_it_says_of_patches_epochs_and_the_lines_since_2020():
         f"all six together {gap('since 2020', 'all six'):.1f} above it, at {whole:.1f}"
     )
     assert said in TEXT
+
+
+def test_the_page_since_2020_says_what_all_six_lines_give():
+    page = flat("since_2020")
+    judged = {row[:2]: row[2:4] for row in compared()}
+    gap_there, error = judged["since 2020", "all six"]
+    said = f"give {100 * gap_there:.1f} ± {100 * error:.1f} points on drawn stacks"
+    gap_there, error = judged["since 2020, photographs", "all six"]
+    said += f" and {100 * gap_there:.1f} ± {100 * error:.1f} on photographs"
+    assert said in page and "finds no difference that stands" in page
+    names = [row[:2] for row in compared() if row[0].startswith("since 2020")]
+    names += [("pooling", "mean"), ("rotary positions", "rotary")]
+    stood = dict(zip(judged, holm([row[-1] for row in compared()]), strict=True))
+    assert not any(stood[name] for name in names)
 
 
 def test_what_it_says_of_depth():
