@@ -75,6 +75,7 @@ bibtex_bibfiles = ["references.bib"]
 myst_enable_extensions = ["amsmath", "colon_fence", "dollarmath"]
 myst_heading_anchors = 3
 autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True  # URL, not the address that it stands for
 autodoc_inherit_docstrings = False  # what PyTorch says of its own is told there
 add_module_names = False
 # fetched by build.py; the default is a content network
@@ -105,6 +106,7 @@ html_favicon = "static/favicon.svg"
 html_static_path = ["static", "_build/static"]
 html_css_files = ["book.css"]
 html_js_files = ["progress.js", "print.js"]
+html_search_scorer = str(ROOT / "book" / "search_scores.js")
 html_show_sphinx = False
 html_theme_options = {
     "home_page_in_toc": True,

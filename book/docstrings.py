@@ -27,5 +27,16 @@ def rewrite(
     lines[:] = to_rst("\n".join(lines)).split("\n")
 
 
+def without_factory(
+    app: Sphinx, what: str, name: str, found: object, options: object, *said: str | None
+) -> tuple[str | None, ...]:
+    """A signature and what it returns; a default that is made anew, which no parser
+    reads, is left out.
+    """
+    signature, returned = said
+    return signature and signature.replace("<factory>", "..."), returned
+
+
 def setup(app: Sphinx) -> None:
     app.connect("autodoc-process-docstring", rewrite)
+    app.connect("autodoc-process-signature", without_factory)

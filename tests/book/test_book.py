@@ -43,7 +43,8 @@ PAGES = pytest.mark.parametrize(
 WITH_SLIDERS = ["book/index"] + [
     f"notebooks/{path.stem}"
     for path in SOURCES
-    if "explore(" in path.read_text(encoding="utf-8")
+    if path.parent.name == "notebooks"
+    and "explore(" in path.read_text(encoding="utf-8")
 ]
 # each in the light; in the dark those with parts that move, and one chapter
 LOOKS = [

@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import quote, urlsplit
@@ -650,6 +651,7 @@ def test_words_that_look_like_formulas_are_words_in_pictures():
         ("CLS", {"Glossary"}),
         ("class token", {"Glossary", "02 Tokens"}),
         ("softmax", {"Glossary", "03 Attention"}),
+        ("patchify", {"vit_tutorial.patches.patchify"}),
     ],
 )
 def test_search_finds_shapes_and_terms(guarded, served, query, first):
@@ -735,3 +737,18 @@ def test_pictures_that_a_build_draws_are_in_256_colours(site):
     ]
     modes = {path.name: Image.open(path).mode for path in drawn}
     assert drawn and set(modes.values()) == {"P"}, modes
+
+
+# ---- the page of the API
+
+
+def test_signatures_read_as_they_are_written(site):
+    """No default that autodoc could not read, and no module's name in its place."""
+    page = (site / "book" / "reference.html").read_text(encoding="utf-8")
+    signatures = [
+        unescape(re.sub(r"<[^>]+>", "", found))
+        for found in re.findall(r'<dt class="sig.*?</dt>', page, re.S)
+    ]
+    assert len(signatures) > 200
+    bad = [said for said in signatures if re.search(r"~|<factory>|<function|0x", said)]
+    assert bad == []
