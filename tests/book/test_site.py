@@ -262,7 +262,8 @@ def small(tmp_path_factory) -> Path:
     for name in ("landing", "speed", "try_it"):  # which show what is not here
         (book / f"{name}.py").write_text("def write(folder): pass\n", encoding="utf-8")
     (book / "_build" / "static").mkdir(parents=True)
-    shutil.copy(ROOT / "book" / "references.bib", book)
+    for name in ("references.bib", "search_scores.js"):
+        shutil.copy(ROOT / "book" / name, book)
     urls = "".join(f'{name} = "{value}/"\n' for name, value in OURS.items())
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     (root / "pyproject.toml").write_text(
