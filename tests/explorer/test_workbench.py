@@ -25,6 +25,7 @@ from explorers import (
 from PIL import Image
 from playwright.sync_api import Locator, expect
 from torch import Tensor
+from tries import TRIES, TRY
 
 from vit_tutorial.data.images import normalise
 from vit_tutorial.data.synthetic import STACKS_CLASSES
@@ -448,31 +449,6 @@ def test_a_finger_hides_patches_and_a_phone_is_wide_enough(chromium, tmp_path):
     guarded.page.context.close()
 
 
-# what a page is made to try, and the rule that stops it
-TRIES = {
-    "img-src": "new Image().src = 'https://else.test/a.png'",
-    "script-src-elem": "add('script', {src: 'https://else.test/a.js'})",
-    "script-src-elem ": "add('script', {textContent: 'window.hit = 1'})",
-    "script-src-attr": "add('div', {innerHTML: '<img src=data: onerror=hit=1>'})",
-    "style-src-elem": "add('link', {rel: 'stylesheet', href: 'https://else.test/a'})",
-    "connect-src": "fetch('https://else.test/a').catch(() => 0)",
-    "frame-src": "add('iframe', {src: 'https://else.test/a'})",
-    "base-uri": "add('base', {href: 'https://else.test/'})",
-    "form-action": "add('form', {action: 'https://else.test/a'}).submit()",
-}
-TRY = """(page) => new Promise((resolve) => {
-  addEventListener("securitypolicyviolation",
-    ({ effectiveDirective }) => resolve(effectiveDirective), { once: true });
-  setTimeout(() => resolve(null), 3000);
-  const add = (tag, properties) => {
-    const made = Object.assign(document.createElement(tag), properties);
-    document.body.append(made);
-    return made;
-  };
-  CODE;
-})"""
-
-
 def test_a_page_of_its_own_works_and_lets_nothing_in_or_out(guarded, tmp_path):
     page = guarded.page
     path = tmp_path / "page.html"
@@ -489,7 +465,10 @@ def test_a_page_of_its_own_works_and_lets_nothing_in_or_out(guarded, tmp_path):
     expect(shown.locator(".sentence")).to_contain_text("brought.png: ")
     ready(shown)
     guarded.assert_clean()
+    # from the disk a browser refuses a worker before the policy is asked
     for rule, code in TRIES.items():
+        if rule == "worker-src":
+            continue
         assert page.evaluate(TRY.replace("CODE", code)) == rule.strip(), code
         assert page.evaluate("window.hit") is None, code
     assert guarded.refused == []  # nothing was even asked for
