@@ -12,11 +12,13 @@ A method's step holds the k-NN and linear-probe accuracies of its frozen feature
 labels used for that alone, and of drawn images how much of the class token's attention
 in the last block, head by head, lies on the object. The other steps train on from there
 with some of the labels, or all, and "scratch" from the usual start, with more epochs,
-so that it takes about as many minutes as both stages of the method "mae". Runs live in
-runs/self_supervision-NAME-STEP-SEED; "seconds" is the sum over their epochs, validation
-included.
+so that it takes about as many minutes as both stages of the method "mae". Steps that
+end in "taught" learn from a teacher as well, a model with a CNN for a stem that was
+trained on the same images. Runs live in runs/self_supervision-NAME-STEP-SEED; "seconds"
+is the sum over their epochs, validation included.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -54,12 +56,14 @@ class Study:
 
     `labels`: for each number of labelled images, 0 for all, how many epochs a run has
     that was pre-trained, and how many one from scratch; an epoch is as long with few as
-    with all.
+    with all. `teacher`: whom the TAUGHT learn from, once more with all labels; nobody
+    unless given.
     """
 
     methods: dict[str, str]
     recipe: str
     labels: dict[int, tuple[int, int]]
+    teacher: str = ""
 
 
 def methods(name: str) -> dict[str, str]:
@@ -77,12 +81,15 @@ STUDIES = {
         methods("stl10"),
         "finetune-stl10",
         {40: (10, 50), 400: (20, 60), 0: (40, 80)},
+        teacher="stl10",
     ),
 }
 # settings that tell a method from its recipe
 CHANGES = {"dino, no centring": ["training.dino.centering=false"]}
 # of which only what it does while it learns is of interest
 FROZEN = ("dino, no centring",)
+# who has a teacher, too
+TAUGHT = (SCRATCH, "mae")
 
 
 def label_name(labels: int) -> str:
@@ -176,15 +183,7 @@ def self_supervision(
             plan = seeded(read_plan(recipe, [*data, *CHANGES.get(method, [])]), seed)
             out = folder(name, method, seed)
             pretrained[method] = (plan, out)
-            jobs.append(
-                Job(
-                    method,
-                    seed,
-                    partial(pretrain, plan, out),
-                    partial(about, plan, out),
-                    partial(same_settings, plan),
-                )
-            )
+            jobs.append(step_of(method, seed, plan, out, pretrain))
         for labels, (after, alone) in study.labels.items():
             for start in (SCRATCH, *pretrained):
                 if start in FROZEN:
@@ -195,19 +194,34 @@ def self_supervision(
                 if before:
                     changes.append(f"training.init={before[1]}")
                 changes.append(f"training.epochs={after if before else alone}")
-                plan = seeded(read_plan(study.recipe, changes), seed)
-                out = folder(name, step, seed)
-                jobs.append(
-                    Job(
-                        step,
-                        seed,
-                        partial(finetune, plan, out, before),
-                        partial(about, plan, out),
-                        partial(same_settings, plan),
-                    )
-                )
+                variants = {step: changes}
+                if study.teacher and not labels and start in TAUGHT:
+                    taught = [*changes, f"training.teacher={study.teacher}"]
+                    variants[f"{step}, taught"] = taught
+                train_on = partial(finetune, before=before)
+                for each, settings in variants.items():
+                    plan = seeded(read_plan(study.recipe, settings), seed)
+                    out = folder(name, each, seed)
+                    jobs.append(step_of(each, seed, plan, out, train_on))
     complete(
         f"self_supervision-{name}", jobs, {}, steps, device=pick_device("auto").type
+    )
+
+
+def step_of(
+    name: str,
+    seed: int,
+    plan: Plan,
+    out: Path,
+    measured: Callable[[Plan, Path], dict],
+) -> Job:
+    """The job of one run of a step."""
+    return Job(
+        name,
+        seed,
+        partial(measured, plan, out),
+        partial(about, plan, out),
+        partial(same_settings, plan),
     )
 
 

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -106,6 +107,26 @@ def test_fine_tuning_starts_from_the_run_of_its_seed_and_counts_its_time(study):
     assert steps["mae, 20 labels"]["runs"][0]["seconds"] == pytest.approx(
         sum(spent), abs=0.2
     )
+
+
+def test_with_all_labels_some_learn_from_a_teacher_too(study, monkeypatch):
+    folder, read = study
+    made = replace(self_supervision.STUDIES["stacks"], teacher="stacks")
+    monkeypatch.setitem(self_supervision.STUDIES, "stacks", made)
+    self_supervision.self_supervision("stacks", 1)
+    steps = read()
+    taught = {name for name in steps if name.endswith("taught")}
+    assert taught == {"scratch, all labels, taught", "mae, all labels, taught"}
+    for name in taught:
+        alone = steps[name.removesuffix(", taught")]
+        assert steps[name]["config"]["training"]["teacher"] == "stacks"
+        assert alone["config"]["training"]["teacher"] == ""
+        same = ("init", "epochs")
+        assert [steps[name]["config"]["training"][key] for key in same] == [
+            alone["config"]["training"][key] for key in same
+        ]
+        losses = [s["runs"][0]["curves"]["train_loss"] for s in (steps[name], alone)]
+        assert losses[0] != losses[1]
 
 
 def test_the_share_on_the_object_is_a_sum_over_its_pixels(study):
