@@ -35,6 +35,7 @@ from vit_tutorial.training.run import Run, RunConfig
 NORMALIZATION = Normalization((0.5,) * 3, (0.25,) * 3)
 CLASSES = ("bright", "dark")  # those of the folder `data`
 HYBRID = replace(MODEL, embedder="hybrid")
+TRANSFORMERS = [name for name in MODELS if is_transformer(ViTConfig(name=name))]
 
 
 def written(folder, config=MODEL, classes=CLASSES, normalization=NORMALIZATION):
@@ -330,9 +331,7 @@ def test_each_layer_has_its_rate_and_what_is_frozen_is_in_no_group(
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
-@pytest.mark.parametrize(
-    "name", [name for name in MODELS if is_transformer(ViTConfig(name=name))]
-)
+@pytest.mark.parametrize("name", TRANSFORMERS)
 def test_with_rates_by_layer_every_weight_learns(name, optimizer):
     """What a variant has besides embedder, blocks and head learns as the embedder."""
     model = fresh(replace(MODEL, name=name))
@@ -367,8 +366,9 @@ def test_the_first_step_of_a_layer_is_as_long_as_its_rate():
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
-def test_with_all_blocks_frozen_adamw_takes_the_head_alone(optimizer):
-    model = fresh(HYBRID)
+@pytest.mark.parametrize("name", TRANSFORMERS)
+def test_with_all_blocks_frozen_adamw_takes_the_head_alone(name, optimizer):
+    model = fresh(replace(HYBRID, name=name))
     freeze(model, 2)
     config = replace(TRAIN, optimizer=optimizer, layer_decay=0.5)
     (made,) = make_optimizers(model, config)

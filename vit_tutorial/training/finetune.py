@@ -96,8 +96,8 @@ def start_from(
 
 
 def freeze(model: nn.Module, count: int) -> None:
-    """Keep the embedder and the first `count` blocks as they are, buffers included; 0
-    freezes nothing.
+    """Keep the embedder, what joins its tokens, such as registers, and the first `count`
+    blocks as they are, buffers included; 0 freezes nothing.
 
     They stay in eval mode when the model is brought into training mode: a batch norm
     keeps its statistics, and nothing is dropped out. Raises ValueError for more blocks
@@ -114,6 +114,8 @@ def freeze(model: nn.Module, count: int) -> None:
         raise ValueError(
             f"freeze is {count}, but the model has {len(model.blocks)} blocks"
         )
+    for weight in model.parameters(recurse=False):
+        weight.requires_grad_(False)
     for part in (model.embedder, *model.blocks[:count]):
         part.requires_grad_(False)
         part.eval()
