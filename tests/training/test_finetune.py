@@ -26,7 +26,7 @@ from vit_tutorial.training.checkpoint import (
     save_run,
 )
 from vit_tutorial.training.config import TrainConfig
-from vit_tutorial.training.finetune import freeze, start_from
+from vit_tutorial.training.finetune import freeze, start_from, thaw
 from vit_tutorial.training.loop import train, train_step
 from vit_tutorial.training.objectives import Classification
 from vit_tutorial.training.optimizers import Muon, make_optimizers
@@ -392,6 +392,17 @@ def test_a_frozen_part_drops_nothing_out_and_a_copy_is_its_own():
         assert each.embedder.train() is each.embedder
 
 
+@pytest.mark.parametrize("frozen", [0, 2])
+def test_a_thawed_model_learns_as_before(frozen):
+    model = fresh(replace(HYBRID, name="registers"))
+    freeze(model, frozen)
+    thaw(model)
+    assert all(weight.requires_grad for weight in model.parameters())
+    for mode in (True, False):
+        model.train(mode)
+        assert all(part.training is mode for part in model.modules())
+
+
 def test_nothing_frozen_is_a_model_as_it_was():
     for config in (HYBRID, replace(MODEL, name="cnn")):
         model = fresh(config)
@@ -443,6 +454,8 @@ def test_in_training_nothing_frozen_changes_buffers_included(
         freeze=frozen,
     )
     model, _ = train(HYBRID, data, config, tmp_path / "tuned")
+    assert all(weight.requires_grad for weight in model.parameters())
+    assert all(part.training for part in model.train().modules())
     kept = load_checkpoint(tmp_path / "tuned")[0].state_dict()
     theirs = load_checkpoint(path)[0].state_dict()
     start = ("embedder.", *(f"blocks.{index}." for index in range(frozen)))

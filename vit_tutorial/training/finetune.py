@@ -96,8 +96,8 @@ def start_from(
 
 
 def freeze(model: nn.Module, count: int) -> None:
-    """Keep the embedder, what joins its tokens, such as registers, and the first `count`
-    blocks as they are, buffers included; 0 freezes nothing.
+    """Keep the embedder, tokens beside its own, such as registers, and the first
+    `count` blocks as they are, buffers included; 0 freezes nothing.
 
     They stay in eval mode when the model is brought into training mode: a batch norm
     keeps its statistics, and nothing is dropped out. Raises ValueError for more blocks
@@ -121,6 +121,13 @@ def freeze(model: nn.Module, count: int) -> None:
         part.eval()
         # a method, not a function: a copy of the part then has its own
         part.train = MethodType(stay, part)
+
+
+def thaw(model: nn.Module) -> None:
+    """Let all of a model learn again, whatever `freeze` has made of it."""
+    model.requires_grad_(True)
+    for part in model.modules():
+        vars(part).pop("train", None)
 
 
 def stay(part: nn.Module, mode: bool = True) -> nn.Module:

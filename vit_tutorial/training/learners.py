@@ -18,7 +18,7 @@ from vit_tutorial.selfsup.simmim import SimMIM
 from vit_tutorial.training.batches import batches, multi_crop_batches
 from vit_tutorial.training.config import TrainConfig
 
-NEIGHBOURS = 20  # that k-NN asks, as in Caron et al. 2021, section 4.1
+NEIGHBOURS = 20  # that k-NN asks, as in Caron et al. 2021, section 3.2
 
 
 def make_learner(model: nn.Module, config: TrainConfig) -> nn.Module:
@@ -53,15 +53,6 @@ def make_learner(model: nn.Module, config: TrainConfig) -> nn.Module:
 def kept(learner: nn.Module) -> nn.Module:
     """The model that a run is for: of a learner its backbone."""
     return learner.backbone if isinstance(learner, Learner) else learner
-
-
-def finished(learner: nn.Module) -> nn.Module:
-    """What a run returns: the model that it is for, in eval mode and free to be trained
-    on.
-    """
-    if not isinstance(learner, Learner):
-        return learner.eval()
-    return learner.backbone.eval().requires_grad_(True)
 
 
 def watched(learner: nn.Module) -> tuple[str, ...]:

@@ -49,10 +49,10 @@ from vit_tutorial.training.distributed import (
     wrap_ddp,
 )
 from vit_tutorial.training.ema import Ema
-from vit_tutorial.training.finetune import prepare
+from vit_tutorial.training.finetune import prepare, thaw
 from vit_tutorial.training.learners import (
     epoch_batches,
-    finished,
+    kept,
     make_learner,
     validate_learner,
     watched,
@@ -334,7 +334,9 @@ def train(
                 if stays or epoch % config.save_every == 0:
                     save_run(out, model, optimizers, ema, run)
                 report(history[-1])
-    return finished(eval_model(model, ema)), run
+    trained = kept(eval_model(model, ema))
+    thaw(trained)
+    return trained.eval(), run
 
 
 def make_objective(
