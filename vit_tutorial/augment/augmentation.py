@@ -58,7 +58,8 @@ class Augmentation:
         on how it is split.
 
         Each image takes the same random numbers whatever is switched on beside crop,
-        flip and colour; none are taken when all of that is off.
+        flip and colour, and one more where a part of the images is mixed; none are
+        taken when all of that is off.
         """
         transforms = draw(self.augment, count, generator)
         share = self.augment.three_augment
