@@ -135,15 +135,21 @@ def long_runs(root: str = "data", dry_run: bool = False, processes: int = 1) -> 
         print(f"{len(hours)} runs, {sum(hours.values()):.1f} hours of one core")
         return 0
     root = str(Path(root).resolve())
-    going: list[subprocess.Popen] = []
+    going: dict[str, subprocess.Popen] = {}
     failed = 0
     while left or going:
-        while left and len(going) < processes:
-            going.append(start(*left.pop(0), root))
+        # a command trains all seeds up to its own: those of one title take turns
+        free = [job for job in left if job[0].title not in going]
+        while free and len(going) < processes:
+            each, seed = free[0]
+            going[each.title] = start(each, seed, root)
+            left.remove((each, seed))
+            free = [job for job in free if job[0].title not in going]
         time.sleep(1)
-        ended = [process for process in going if process.poll() is not None]
-        failed += sum(process.returncode != 0 for process in ended)
-        going = [process for process in going if process not in ended]
+        for title, process in list(going.items()):
+            if process.poll() is not None:
+                failed += process.returncode != 0
+                del going[title]
     return int(failed > 0)
 
 

@@ -66,6 +66,37 @@ def test_runs_are_carried_out_with_so_many_at_once(desk, monkeypatch, broken):
     assert "--seeds 2" in (desk / "stl10-laptop").read_text(encoding="utf-8")
 
 
+def test_seeds_of_one_title_take_turns(desk, monkeypatch):
+    """A command trains all seeds up to its own: two at once would train the same."""
+    runs = (LongRun("stl10-small", 3), LongRun("stl10", 1))
+    monkeypatch.setattr(long_runs, "RUNS", runs)
+    going, order = [], []
+
+    class Process:
+        returncode = 0
+
+        def __init__(self, title):
+            self.title, self.asked = title, 0
+            assert title not in going and len(going) < 2
+            going.append(title)
+
+        def poll(self):
+            self.asked += 1
+            if self.asked < 3:
+                return None
+            going.remove(self.title)
+            return 0
+
+    def start(each, seed, root):
+        order.append((each.title, seed))
+        return Process(each.title)
+
+    monkeypatch.setattr(long_runs, "start", start)
+    assert long_runs.long_runs(processes=2) == 0
+    small = [("stl10-small", seed) for seed in range(3)]
+    assert order == [small[0], ("stl10", 0), *small[1:]]
+
+
 def test_no_process_is_too_few():
     with pytest.raises(ValueError, match="processes is 0, expected at least 1"):
         long_runs.long_runs(processes=0)
