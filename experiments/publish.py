@@ -15,7 +15,7 @@ from safetensors.torch import save
 from experiments.results import run, strip_paths
 from vit_tutorial.data.config import DataConfig
 from vit_tutorial.data.datasets import load_split
-from vit_tutorial.files import user_path, write_file
+from vit_tutorial.files import write_file
 from vit_tutorial.training.checkpoint import SHIPPED, halved, load_checkpoint
 from vit_tutorial.training.metrics import evaluate
 from vit_tutorial.training.run import to_json
@@ -44,17 +44,26 @@ def publish(source: Path, name: str, root: str = "data") -> None:
             f"{source} holds {len(content) / 1e6:.0f} MB in half precision, expected at"
             f" most {LARGEST}"
         )
-    data = made.config.data
+    data, training = made.config.data, made.config.training
+    val = load_split(replace(data, root=root), "val")
     # where a reader's data lie, not those of this machine
-    config = replace(made.config, data=replace(data, root=DataConfig().root))
+    config = replace(
+        made.config,
+        data=replace(data, root=DataConfig().root),
+        training=replace(
+            training,
+            teacher=strip_paths(training.teacher),
+            init=strip_paths(training.init),
+        ),
+    )
     folder = SHIPPED / name
     folder.mkdir(parents=True, exist_ok=True)
+    for file, text in {
+        "history.json": to_json(made.history),
+        "config.json": to_json(config.as_dict()),
+    }.items():
+        write_file(folder / file, text.encode())
     write_file(folder / "model.safetensors", content)
-    write_file(folder / "config.json", to_json(config.as_dict()).encode())
-    write_file(
-        folder / "history.json", (user_path(source) / "history.json").read_bytes()
-    )
-    val = load_split(replace(data, root=root), "val")
     for place in (source, folder):
         scores = evaluate(load_checkpoint(place)[0], val, made.normalization)
         print(

@@ -57,6 +57,27 @@ def test_an_unfinished_run_is_not_shipped(published):
     assert not (published / "checkpoints").exists()
 
 
+def test_without_data_to_judge_it_by_nothing_is_left(published):
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        publish.publish(published / "run", "mine", root=str(published / "nowhere"))
+    assert not (published / "checkpoints").exists()
+
+
+def test_a_run_is_shipped_from_its_file_too_and_without_the_folders_it_learned_from(
+    published, data
+):
+    path = published / "run" / "config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    config["training"] |= {"teacher": "/home/me/runs/cnn", "init": "/home/me/mae"}
+    path.write_text(json.dumps(config), encoding="utf-8")
+    source = published / "run" / "model.safetensors"
+    publish.publish(source, "mine", root=data.root)
+    made = load_checkpoint("mine")[1]
+    assert made.history == load_checkpoint(source)[1].history
+    training = made.config.training
+    assert (training.teacher, training.init) == ("cnn", "mae")
+
+
 def test_a_large_model_is_not_shipped(published, monkeypatch):
     monkeypatch.setattr(publish, "LARGEST", 0.01)
     with pytest.raises(
