@@ -287,16 +287,19 @@ def shared_data(runs: list[Run], root: str | None) -> tuple[DataConfig, ImageSet
     have different ones.
     """
     configs = [made.config["data"] | ({"root": root} if root else {}) for made in runs]
+    first = DataConfig(**configs[0])
+    # of drawn sets the seed changes the training images only; the same files may lie
+    # elsewhere, but a folder's pictures are those that lie in it
+    alike = {"split_seed"} if first.drawn else set()
+    alike |= {"root"} if first.name != "folder" else set()
     for config in configs[1:]:
-        # of drawn sets the seed changes the training images only
-        for name in set(config) - {"split_seed", "root"}:
+        for name in set(config) - alike:
             if config[name] != configs[0].get(name):
                 raise ValueError(
                     f"data.{name} is {config[name]!r} in one run and"
                     f" {configs[0].get(name)!r} in another"
                 )
-    data = DataConfig(**configs[0])  # so the split is the run's own
-    return data, load_split(data, "val")
+    return first, load_split(first, "val")  # so the split is the run's own
 
 
 def measure_faithfulness(

@@ -4,11 +4,12 @@ one set.
 
 import json
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
+from types import SimpleNamespace
 
 import pytest
 import torch
-from small import MODEL, TRAIN
+from small import MODEL, TRAIN, write_stl10
 from torch.testing import assert_close
 
 from experiments import faithfulness
@@ -38,6 +39,45 @@ def test_a_band_of_several_models_is_of_their_mean():
     )
     assert (found["mean"], found["models"]) == (0.3, [0.1, 0.5])
     assert (found["low"], found["high"]) == (0.2, 0.4)
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "others"),
+    [
+        ("stacks", "split_seed", (0, 1)),  # of training images alone
+        ("stl10", "root", ("here", "there")),
+    ],
+)
+def test_what_runs_on_the_same_images_may_differ_in(
+    name, field, others, tmp_path, monkeypatch
+):
+    write_stl10(tmp_path, monkeypatch, images=50, labels=50)
+    runs = [
+        SimpleNamespace(config={"data": asdict(DataConfig(name, **{field: value}))})
+        for value in others
+    ]
+    root = None if name == "stacks" else str(tmp_path)
+    data, images = faithfulness.shared_data(runs, root)
+    assert data.name == name and len(images) == (1000 if name == "stacks" else 10)
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "others"),
+    [
+        ("stl10", "split_seed", (0, 1)),
+        ("folder", "root", ("cats", "dogs")),
+        ("stacks", "decoys", ("plain", "patterned")),
+    ],
+)
+def test_runs_that_were_judged_by_other_images_are_refused(name, field, others):
+    runs = [
+        SimpleNamespace(config={"data": asdict(DataConfig(name, **{field: value}))})
+        for value in others
+    ]
+    one, other = others
+    found = f"data.{field} is {other!r} in one run and {one!r} in another"
+    with pytest.raises(ValueError, match=found):
+        faithfulness.shared_data(runs, None)
 
 
 def test_the_recipe_of_patterned_decoys_draws_them():
