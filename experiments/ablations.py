@@ -2,7 +2,7 @@
 
     python experiments/ablations.py stacks              every card of
         experiments/cards/stacks.yaml, into results/ablations-stacks.json
-    python experiments/ablations.py stacks --cards '["positions"]'    one card anew
+    python experiments/ablations.py stacks --cards '["positions"]'    one card alone
     python experiments/ablations.py stl10 --root data   STL-10 lies under
         DIR/stl10_binary
     python experiments/draw_cards.py stacks one.png --cards '["positions"]'   its figure

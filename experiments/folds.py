@@ -1,5 +1,5 @@
-"""One recipe on several folds: each labelled image is held out once, so the split's
-luck shows in the spread.
+"""One recipe on several folds, none of which share images that are held out, so the
+split's luck shows in the spread.
 
     python experiments/folds.py stl10 --root DIR      five folds of 4,000 and 1,000
         images, into results/stl10-folds.json

@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from experiments.plans import Plan, as_words, plan_job, read_plan
-from experiments.results import ROOT, run, write_result
-from experiments.runner import complete
+from experiments.results import ROOT, read_result, run, write_result
+from experiments.runner import complete, writing
 from vit_tutorial.training.distributed import pick_device
 
 LOG = ROOT / "results" / "LOG.md"
@@ -192,8 +192,7 @@ def ladder(
     Args:
         name: which ladder
         seeds: how many a step, from 0
-        epochs: how many a run, but for steps that are about just that; the ladder's own
-            unless given
+        epochs: how many a run; the ladder's own unless given
         root: where the data lie
         steps: names of the steps to train; all unless given
         set: settings that differ in every step, such as training.device=cpu
@@ -219,12 +218,15 @@ def ladder(
     about = {"base": first.name}
     base = read_plan(None, as_words(first.change) + (set or []))
     device = pick_device(base.training.device).type
-    result = complete(title, jobs, about, steps, device=device)
-    # also those written down since
-    for step, prediction in read_predictions(name).items():
-        if step in result["steps"]:
-            result["steps"][step]["prediction"] = prediction
-    write_result(ROOT / "results" / f"{title}.json", result)
+    complete(title, jobs, about, steps, device=device)
+    path = ROOT / "results" / f"{title}.json"
+    with writing(title):
+        result = read_result(path)
+        # also those written down since
+        for step, prediction in read_predictions(name).items():
+            if step in result["steps"]:
+                result["steps"][step]["prediction"] = prediction
+        write_result(path, result)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from filelock import FileLock
 from torch import nn
 
 from experiments.results import ROOT, commit, device_name, strip_paths
@@ -28,6 +29,9 @@ from vit_tutorial.training.metrics import calibration, compute_logits, confusion
 from vit_tutorial.training.migrate import migrate_config
 from vit_tutorial.training.optimizers import hidden_matrices
 from vit_tutorial.training.run import PARTS, Run, from_json, read_run, to_json
+
+# settings that name a run, of whose folder a result keeps the last part
+RUNS = ("training.teacher", "training.init")
 
 
 @dataclass(frozen=True)
@@ -109,6 +113,8 @@ def refuse_others(place: Path, stored: dict, plan: Plan, but: tuple[str, ...]) -
     parts = {name: stored[name] for name in PARTS if name in stored}
     old = flat(Plan(ViTConfig(), DataConfig(), TrainConfig()).settings()) | flat(parts)
     for name in old | new:
+        if name in RUNS and old.get(name) == strip_paths(new.get(name)):
+            continue  # as results name them
         if name not in but and old.get(name) != new.get(name):
             raise ValueError(
                 f"{place} was made with {name} {old.get(name)!r}, not"
@@ -120,14 +126,17 @@ def trained(plan: Plan, out: Path) -> tuple[nn.Module, Run]:
     """The plan's model and its run in the folder `out`, trained as far as it is not
     yet.
     """
-    epochs = 0
-    if (out / "config.json").exists():
-        run = read_run(out)
-        refuse_others(out, from_json(to_json(run.config.as_dict())), plan, ())
-        epochs = len(run.history)
-    if epochs < plan.training.epochs:
-        resume = (out / "state.safetensors").exists()
-        train(plan.model, plan.data, plan.training, out, resume, print_row)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    # of two processes that need the run, one waits and finds it trained
+    with FileLock(out.with_name(f"{out.name}.lock")):
+        epochs = 0
+        if (out / "config.json").exists():
+            run = read_run(out)
+            refuse_others(out, from_json(to_json(run.config.as_dict())), plan, ())
+            epochs = len(run.history)
+        if epochs < plan.training.epochs:
+            resume = (out / "state.safetensors").exists()
+            train(plan.model, plan.data, plan.training, out, resume, print_row)
     return load_checkpoint(out, pick_device(plan.training.device))
 
 
@@ -135,6 +144,7 @@ def measure(plan: Plan, out: Path) -> dict:
     """One run's entry in a result. Raises ValueError when the weights in `out` are not
     those of its last epoch.
     """
+    began = commit()  # another may be made while it trains
     model, run = trained(plan, out)
     data = load_split(plan.data, "val")
     found = compute_logits(model, data, run.normalization).softmax(dim=1)
@@ -152,7 +162,7 @@ def measure(plan: Plan, out: Path) -> dict:
     curves = {name: [round(row[name], 4) for row in run.history] for name in names}
     return {
         "seed": plan.training.seed,
-        "commit": commit(),
+        "commit": began,
         "device": device_name(next(model.parameters()).device.type),
         "val_accuracy": final,
         "best_accuracy": max(curves["val_accuracy"]),
@@ -173,8 +183,9 @@ def shown_config(plan: Plan, out: Path) -> dict:
     settings = plan.settings()
     made = read_run(out)
     settings["data"]["root"] = strip_paths(settings["data"]["root"])
-    for name in ("teacher", "init"):
-        settings["training"][name] = strip_paths(settings["training"][name])
+    for name in RUNS:
+        part, _, field = name.partition(".")
+        settings[part][field] = strip_paths(settings[part][field])
     return settings | {"classes": made.classes, "mean": made.mean, "std": made.std}
 
 

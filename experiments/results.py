@@ -5,6 +5,7 @@ how it is read and written, and how a command is started.
 import json
 import os
 import platform
+import re
 import shlex
 import subprocess
 import sys
@@ -61,10 +62,17 @@ def device_name(device: str) -> str:
 
 def strip_paths(word: str) -> str:
     """A word of a command without the folders of this machine: of an absolute path only
-    the last part is kept.
+    the last part is kept, and so of each within a list.
     """
     option, equals, value = word.rpartition("=")
-    return option + equals + (Path(value).name if Path(value).is_absolute() else value)
+    if Path(value).is_absolute():
+        return option + equals + last_part(value)
+    return "".join(map(last_part, re.split(r"""([\s"',=\[\]{}]+)""", word)))
+
+
+def last_part(path: str) -> str:
+    """Of an absolute path what stands last; anything else as it is."""
+    return Path(path).name or path if Path(path).is_absolute() else path
 
 
 def environment_info(device: str, *packages: str) -> dict:

@@ -80,15 +80,13 @@ def complete(
     or where there is no job.
     """
     path = ROOT / "results" / f"{name}.json"
-    lock = ROOT / "runs" / f"{name}.lock"
-    lock.parent.mkdir(exist_ok=True)
     about = about or {}
     names = list(dict.fromkeys(job.step for job in jobs))
     layout = layout or (WHOLE if names == [ALONE] else BY_NAME)
-    if unknown := [step for step in only or [] if step not in names]:
-        raise ValueError(f"no step {unknown[0]!r} in {name}, expected some of {names}")
     if not jobs:
         raise ValueError(f"there is nothing to run: expected at least 1 {kind}")
+    if unknown := [step for step in only or [] if step not in names]:
+        raise ValueError(f"no step {unknown[0]!r} in {name}, expected some of {names}")
     for job in jobs:
         step = read_steps(path, layout).get(job.step)
         if step:
@@ -100,7 +98,7 @@ def complete(
         print(f"{job.step or name}, {kind} {job.number}", flush=True)
         entry = {kind: job.number} | job.measure()
         # another process may have written by now, or be about to
-        with FileLock(lock):
+        with writing(name):
             steps = about.get("steps", {}) | read_steps(path, layout)
             found = steps.get(job.step, {"runs": []})["runs"]
             runs = [run for run in found if run[kind] != job.number] + [entry]
@@ -112,6 +110,13 @@ def complete(
             write_result(path, result | layout.pack(there))
     show(name, read_steps(path, layout), kind)
     return read_result(path)
+
+
+def writing(name: str) -> FileLock:
+    """What a process holds while it reads results/NAME.json and writes it anew."""
+    lock = ROOT / "runs" / f"{name}.lock"
+    lock.parent.mkdir(exist_ok=True)
+    return FileLock(lock)
 
 
 def read_steps(path: Path, layout: Layout) -> dict[str, dict]:

@@ -110,6 +110,7 @@ def spent(out: Path) -> float:
 
 def pretrain(plan: Plan, out: Path) -> dict:
     """Pre-train as far as it is not done, and probe: the entry of the run."""
+    began = commit()  # another may be made while it trains
     model, made = trained(plan, out)
     val = load_split(plan.data, "val")
     scores = probe(model, made.normalization, labelled_bank(plan.data), val)
@@ -119,7 +120,7 @@ def pretrain(plan: Plan, out: Path) -> dict:
         if name not in ("epoch", "learning_rate", "seconds")
     }
     entry = {
-        "commit": commit(),
+        "commit": began,
         "val_accuracy": scores["knn"],
         "linear": scores["linear"],
         "seconds": spent(out),
@@ -134,10 +135,11 @@ def on_object(model: VisionTransformer, data: ImageSet, made: Run) -> dict:
     of the last block, and the object's share of the image, means over the images.
     """
     cover = patch_coverage(data.masks[:, 0], model.config.patch_size)
+    device = next(model.parameters()).device
     shares = []
     for part in torch.arange(len(data)).split(100):
-        images = made.normalization(data.images[part])
-        maps = attention_maps(model, images)[-1][:, :, 0, 1:]
+        images = made.normalization(data.images[part].to(device))
+        maps = attention_maps(model, images)[-1][:, :, 0, 1:].cpu()
         shares.append(attention_mass(cover[part], maps))
     return {
         "object_mass": [round(v, 4) for v in torch.cat(shares).mean(dim=0).tolist()],

@@ -5,10 +5,11 @@ the patches of each.
         results/sizes-stl10.json
     python experiments/sizes.py --root data --checkpoint runs/laptop --name laptop
 
-The pictures are STL-10's 1,000 validation images, brought to each size; accuracy, and
-the multiply-adds of one picture.
+The pictures are the validation images that its run was judged by, brought to each size;
+accuracy, and the multiply-adds of one picture.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -22,7 +23,6 @@ from experiments.results import (
     strip_paths,
     write_result,
 )
-from vit_tutorial.data.config import DataConfig
 from vit_tutorial.data.datasets import load_split
 from vit_tutorial.data.images import resize
 from vit_tutorial.resolution import at_any_resolution
@@ -41,14 +41,14 @@ def sizes(
     """Judge a model at every size and write results/sizes-NAME.json.
 
     Args:
-        root: where STL-10 lies
+        root: where the data lie
         checkpoint: a shipped name, or the folder of a run
         name: of the result, by default that of the checkpoint
         sizes: sides in pixels, which the patches must fill
     """
     model, made = load_checkpoint(checkpoint)
     model = at_any_resolution(model).eval()
-    data = load_split(DataConfig(name="stl10", root=root), "val")
+    data = load_split(replace(made.config.data, root=root), "val")
     rows = []
     for side in tqdm(sizes, leave=False):
         correct = 0

@@ -24,9 +24,10 @@ from experiments import (
     runner,
     scoreboard,
     seeds,
+    sizes,
     training_bugs,
 )
-from experiments.results import run
+from experiments.results import run, strip_paths
 from vit_tutorial import VisionTransformer, ViTConfig
 from vit_tutorial.augment.config import AugmentConfig, MixingConfig
 from vit_tutorial.model import count_parameters
@@ -109,6 +110,44 @@ def test_nobody_else_writes_a_result_between_reading_and_writing(desk, monkeypat
     monkeypatch.setattr(runner, "write_result", watching)
     seeds.seeds("stacks", seeds=1, set=DRAWN)
     assert held == ["stacks"]
+
+
+def test_nobody_else_trains_a_run_meanwhile(desk, monkeypatch):
+    """Another process that needs it waits and finds it trained."""
+    train = plans.train
+
+    def watching(*given):
+        with pytest.raises(Timeout):
+            FileLock(desk[0] / "runs" / "stacks-0.lock", timeout=0).acquire()
+        return train(*given)
+
+    monkeypatch.setattr(plans, "train", watching)
+    seeds.seeds("stacks", seeds=1, set=DRAWN)
+    assert desk[1] == ["stacks-0"]
+
+
+def test_a_run_is_of_the_commit_that_its_training_began_with(desk, monkeypatch):
+    train = plans.train
+    at = ["before"]
+    monkeypatch.setattr(plans, "commit", lambda: at[-1])
+    monkeypatch.setattr(
+        plans, "train", lambda *given: (at.append("after"), train(*given))
+    )
+    seeds.seeds("stacks", seeds=1, set=DRAWN)
+    assert at == ["before", "after"]
+    assert stored(desk, "stacks")["runs"][0]["commit"] == "before"
+
+
+def test_seeds_share_a_teacher_wherever_it_lies(desk):
+    teacher = desk[0] / "elsewhere" / "teacher"
+    plans.trained(plans.read_plan(None, DRAWN), teacher)
+    settings = [*DRAWN, f"training.teacher={teacher}"]
+    for count in (1, 2):
+        seeds.seeds("stacks", seeds=count, set=settings)
+    assert desk[1] == ["teacher", "stacks-0", "stacks-1"]
+    assert stored(desk, "stacks")["config"]["training"]["teacher"] == "teacher"
+    with pytest.raises(ValueError, match=r"training.teacher 'teacher', not '.*other'"):
+        seeds.seeds("stacks", set=[*DRAWN, f"training.teacher={teacher}/other"])
 
 
 def test_a_run_is_told_by_its_curves_tables_and_size(desk):
@@ -263,6 +302,22 @@ def test_each_fold_is_trained_once(desk, monkeypatch):
     assert len(desk[1]) == 5
     with pytest.raises(ValueError, match="stacks is drawn and has no folds"):
         folds.folds("stacks")
+
+
+def test_a_model_is_judged_at_other_sizes_by_the_images_its_run_held_out(
+    desk, monkeypatch
+):
+    write_stl10(desk[0], monkeypatch, images=50, labels=50)
+    monkeypatch.setattr(sizes, "ROOT", desk[0])
+    plan = plans.read_plan("stl10-laptop", [*TINY, f"data.root={desk[0]}"])
+    for fold in (0, 1):
+        out = desk[0] / f"fold-{fold}"
+        held_out = replace(plan, data=replace(plan.data, fold=fold))
+        plans.trained(held_out, out)
+        sizes.sizes(str(desk[0]), str(out), sizes=(96, 144))
+        own, _ = stored(desk, f"sizes-fold-{fold}")["sizes"]
+        history = json.loads((out / "history.json").read_text(encoding="utf-8"))
+        assert own["accuracy"] == pytest.approx(history[-1]["val_accuracy"])
 
 
 # ---- ladders
@@ -427,6 +482,29 @@ def test_a_result_shows_no_folder_of_the_machine(desk, tmp_path):
     )
     assert shown["training"]["teacher"] == shown["training"]["init"] == "other"
     assert str(tmp_path) not in json.dumps(shown) and shown["data"]["root"] == "b"
+
+
+@pytest.mark.parametrize(
+    ("word", "shown"),
+    [
+        ("/home/me/data", "data"),
+        ("--root=/home/me/my data", "--root=my data"),
+        ("[/home/me/runs/a, stl10, /b/c]", "[a, stl10, c]"),
+        (
+            '["training.teacher=/home/me/run", "training.epochs=3"]',
+            '["training.teacher=run", "training.epochs=3"]',
+        ),
+        ('["mae, all labels", "a / b"]', '["mae, all labels", "a / b"]'),
+        ("runs/stl10-0", "runs/stl10-0"),
+    ],
+)
+def test_a_command_shows_no_folder_of_the_machine(word, shown):
+    assert strip_paths(word) == shown
+
+
+def test_no_seed_is_what_is_said_to_be_too_few(desk):
+    with pytest.raises(ValueError, match="expected at least 1 seed"):
+        ladder.ladder("laptop", seeds=0, steps=["plain"])
 
 
 def test_a_study_keeps_what_it_knows_and_measures_the_rest(desk, monkeypatch):
