@@ -18,8 +18,9 @@ from functools import partial
 import torch
 from torch import Generator, nn
 
-from experiments.results import run
-from experiments.runner import Job, complete
+from experiments.constants import complete_study
+from experiments.results import commit, run
+from experiments.runner import Job
 from vit_tutorial.augment.config import AugmentConfig
 from vit_tutorial.config import ViTConfig
 from vit_tutorial.data.config import DataConfig
@@ -141,7 +142,8 @@ def measure(setting: Setting, val: ImageSet, seed: int) -> dict:
         row["val_accuracy"] = evaluate(model, val, normalization)["accuracy"]
         for name, values in curves.items():
             values.append(round(row[name], 4))
-    return {"val_accuracy": curves["val_accuracy"][-1], "curves": curves}
+    final = curves["val_accuracy"][-1]
+    return {"commit": commit(), "val_accuracy": final, "curves": curves}
 
 
 def data_efficiency(seeds: int = 3, steps: list[str] | None = None) -> None:
@@ -152,8 +154,9 @@ def data_efficiency(seeds: int = 3, steps: list[str] | None = None) -> None:
         steps: names of the steps to train; all unless given
     """
     val = load_split(DataConfig(), "val")
-    about = {"data": "stacks", "epochs": EPOCHS, "images_an_epoch": SHOWN}
-    about["parameters"] = {
+    settings = {"data": "stacks", "epochs": EPOCHS, "images_an_epoch": SHOWN}
+    settings["model"] = asdict(CONFIG)
+    settings["parameters"] = {
         name: count_parameters(make(STEPS[f"{name}, fresh"], 0)[0])
         for name in ("ViT", "CNN")
     }
@@ -167,7 +170,7 @@ def data_efficiency(seeds: int = 3, steps: list[str] | None = None) -> None:
         for seed in range(seeds)
         for name, setting in STEPS.items()
     ]
-    complete("data_efficiency", jobs, about, steps)
+    complete_study("data_efficiency", jobs, settings, steps)
 
 
 if __name__ == "__main__":

@@ -14,8 +14,9 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
-from experiments.results import run
-from experiments.runner import Job, complete
+from experiments.constants import complete_study
+from experiments.results import commit, run
+from experiments.runner import Job
 from vit_tutorial import VisionTransformer, ViTConfig
 from vit_tutorial.attention import MultiHeadSelfAttention
 from vit_tutorial.data.config import DataConfig
@@ -111,11 +112,12 @@ def pixels(val: ImageSet, seed: int) -> float:
 def measure(name: str, val: ImageSet, seed: int) -> dict:
     """Train a step once: its accuracy on the validation images."""
     if name == "pixels":
-        return {"val_accuracy": pixels(val, seed)}
+        return {"commit": commit(), "val_accuracy": pixels(val, seed)}
     torch.manual_seed(seed)
     model = STEPS[name]()
     fit(model, lambda epoch: inputs(epoch_images(seed, epoch)), EPOCHS)
-    return {"val_accuracy": evaluate(model, val, Normalization(MEAN, STD))["accuracy"]}
+    accuracy = evaluate(model, val, Normalization(MEAN, STD))["accuracy"]
+    return {"commit": commit(), "val_accuracy": accuracy}
 
 
 def scoreboard(seeds: int = 3, steps: list[str] | None = None) -> None:
@@ -126,16 +128,15 @@ def scoreboard(seeds: int = 3, steps: list[str] | None = None) -> None:
         steps: names of the steps to train; all unless given
     """
     val = load_split(DataConfig(), "val")
-    about = {"data": "stacks", "epochs": EPOCHS, "patch_size": PATCH}
-    about |= {"dim": DIM, "heads": HEADS}
-    # known without a training
-    about["steps"] = {"chance": {"mean": 0.1, "spread": None, "runs": []}}
+    settings = {"data": "stacks", "epochs": EPOCHS, "patch_size": PATCH}
+    settings |= {"dim": DIM, "heads": HEADS}
+    chance = {"mean": 0.1, "spread": None, "runs": []}
     jobs = [
         Job(name, seed, partial(measure, name, val, seed))
         for seed in range(seeds)
         for name in ("pixels", *STEPS)
     ]
-    complete("scoreboard", jobs, about, steps)
+    complete_study("scoreboard", jobs, settings, steps, {"chance": chance})
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ of each epoch, in training (while the weights move, with dropout) and on the ima
 out.
 """
 
+from dataclasses import asdict
 from functools import partial
 
 import torch
@@ -17,8 +18,9 @@ import torch.nn.functional as F
 from sklearn.datasets import load_digits
 from torch import Tensor
 
-from experiments.results import run
-from experiments.runner import Job, complete
+from experiments.constants import complete_study
+from experiments.results import commit, run
+from experiments.runner import Job
 from vit_tutorial.config import ViTConfig
 from vit_tutorial.data.datasets import stratified_split
 from vit_tutorial.data.images import normalise
@@ -97,7 +99,8 @@ def measure(bug: str, seed: int) -> dict:
         )
         for curve, value in zip(curves.values(), values, strict=True):
             curve.append(round(value, 4))
-    return {"val_accuracy": curves["val_accuracy"][-1], "curves": curves}
+    final = curves["val_accuracy"][-1]
+    return {"commit": commit(), "val_accuracy": final, "curves": curves}
 
 
 def training_bugs(seeds: int = 1, steps: list[str] | None = None) -> None:
@@ -107,13 +110,14 @@ def training_bugs(seeds: int = 1, steps: list[str] | None = None) -> None:
         seeds: how many, from 0
         steps: names of the bugs to train with; all unless given
     """
-    about = {"data": "digits", "epochs": EPOCHS, "batch_size": BATCH, "rate": RATE}
+    settings = {"data": "digits", "epochs": EPOCHS, "batch_size": BATCH, "rate": RATE}
+    settings |= {"model": asdict(CONFIG), "split_seed": SEED}
     jobs = [
         Job(bug, seed, partial(measure, bug, seed))
         for seed in range(seeds)
         for bug in BUGS
     ]
-    complete("training_bugs", jobs, about, steps)
+    complete_study("training_bugs", jobs, settings, steps)
 
 
 if __name__ == "__main__":
