@@ -19,8 +19,8 @@ without drawing a figure.
 For each claim, a sentence with a number behind it, the result says in how many runs it
 held, the worst value, how far inside its band that lies, and how many standard
 deviations of all runs that is. What the file already holds is kept, so a run that was
-cut off goes on; a chapter whose code has changed since starts anew. Exit code 1 where a
-claim fails.
+cut off goes on, and several may share the chapters; a chapter whose code has changed
+since starts anew. Exit code 1 where a claim fails.
 """
 
 import os
@@ -44,6 +44,7 @@ import jupytext
 import matplotlib.pyplot as plt
 import pytest
 import torch
+from filelock import FileLock
 from torch.optim.optimizer import Optimizer, register_optimizer_step_post_hook
 
 from benchmarks.claims import CLAIMS
@@ -329,6 +330,30 @@ def add(claims: dict[str, dict], setting: Setting, found: dict[str, Found]) -> N
         claims[says] = summary(before | {setting.name: value}, low, high)
 
 
+def recorded(path: Path) -> dict[str, dict]:
+    """The parts that a result has; none where there is no result yet."""
+    parts: dict[str, dict] = read_result(path, "noise", "parts").get("parts", {})
+    return parts
+
+
+def store(
+    path: Path, done: dict, part: str, setting: Setting, found: dict[str, Found]
+) -> None:
+    """Put what a run found into `done` and the result, beside what other processes have
+    written there meanwhile.
+    """
+    lock = ROOT / "runs" / "robustness.lock"
+    lock.parent.mkdir(exist_ok=True)
+    with FileLock(lock):
+        parts = recorded(path)
+        if parts.get(part, {}).get("digest") == done[part]["digest"]:
+            done[part] = parts[part]
+        add(done[part]["claims"], setting, found)
+        parts[part] = done[part]
+        result = environment_info("cpu") | {"noise": NOISE, "parts": parts}
+        write_result(path, result)
+
+
 def main(
     only: str = "",
     seeds: list[int] | None = None,
@@ -352,7 +377,7 @@ def main(
             f" {', '.join((*CLAIMS, TESTS))}"
         )
     path = out / "robustness.json"
-    done = read_result(path, "noise", "parts").get("parts", {})
+    done = recorded(path)
     for part in parts:
         if done.get(part, {}).get("digest") != digest(part):
             done[part] = {"digest": digest(part), "claims": {}}
@@ -374,9 +399,7 @@ def main(
             for ended in as_completed(runs):
                 part, setting = runs[ended]
                 found, seconds = ended.result()
-                add(done[part]["claims"], setting, found)
-                result = environment_info("cpu") | {"noise": NOISE, "parts": done}
-                write_result(path, result)
+                store(path, done, part, setting, found)
                 values = ", ".join(f"{value:g}" for value, *_ in found.values())
                 print(
                     f"{part:24}{setting.name:24}{seconds:6.0f} s   {values}", flush=True

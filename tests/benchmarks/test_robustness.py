@@ -15,6 +15,7 @@ import jupytext
 import matplotlib.pyplot as plt
 import pytest
 import torch
+from filelock import FileLock, Timeout
 
 from benchmarks import robustness
 from benchmarks.claims import CLAIMS, Claim
@@ -204,6 +205,40 @@ def test_a_record_goes_on_and_starts_anew_with_other_code(desk, capsys):
         ValueError, match="only is '9', expected the beginning of one of 02_x, tests"
     ):
         robustness.main("9", [], out=folder)
+
+
+def test_two_calls_at_once_keep_what_each_has_found(desk, monkeypatch):
+    """Of another chapter, and of the same one with other seeds."""
+    folder, runs, claims = desk
+    path = folder / "notebooks" / "03_y.md"
+    path.write_text(CHAPTER, encoding="utf-8")
+    monkeypatch.setattr(robustness, "CLAIMS", {"02_x": claims, "03_y": claims})
+    measure, write = robustness.measure, robustness.write_result
+    others = [("03", [1]), ("02", [7])]
+
+    def beaten(part, setting):
+        if others:
+            robustness.main(*others.pop(), out=folder)
+        return measure(part, setting)
+
+    def watching(place, result):
+        with pytest.raises(Timeout):
+            FileLock(folder / "runs" / "robustness.lock", timeout=0).acquire()
+        write(place, result)
+
+    monkeypatch.setattr(robustness, "measure", beaten)
+    monkeypatch.setattr(robustness, "write_result", watching)
+    assert robustness.main("02", [1], out=folder) == 0
+    parts = json.loads((folder / "robustness.json").read_text(encoding="utf-8"))
+    plain = {setting.name for setting in robustness.SURROUNDINGS}
+    found = {
+        name: {frozenset(claim["values"]) for claim in part["claims"].values()}
+        for name, part in parts["parts"].items()
+    }
+    assert found == {
+        "02_x": {frozenset(plain | {"seed 1", "seed 7"})},
+        "03_y": {frozenset(plain | {"seed 1"})},
+    }
 
 
 @pytest.mark.parametrize(
