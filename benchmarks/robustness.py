@@ -29,7 +29,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout, suppress
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from hashlib import sha256
@@ -125,12 +125,14 @@ def values_of_chapter(path: Path) -> dict[str, Found]:
     the claim's words, or, where a prediction says them first, as soon as it is
     there.
 
-    Raises ValueError for words that do not stand in the chapter.
+    Raises ValueError for words that do not stand in the chapter, and for a value that
+    it never has.
     """
     claims = CLAIMS[path.stem]
     names = {"__name__": path.stem}
     values = {}
     said = set()
+    unknown = {}  # by a claim's words, what its value lacks
     for cell in jupytext.read(path, fmt="md:myst").cells:
         if len(values) == len(claims):
             break
@@ -145,15 +147,17 @@ def values_of_chapter(path: Path) -> dict[str, Found]:
         said |= {claim.says for claim in claims if claim.says in cell.source}
         for claim in claims:
             if claim.says in said and claim.says not in values:
-                with suppress(NameError):
-                    values[claim.says] = (
-                        float(eval(claim.value, names)),
-                        claim.low,
-                        claim.high,
-                    )
-    missing = [claim.says for claim in claims if claim.says not in values]
-    if missing:
-        raise ValueError(f"{path.name} does not say {missing[0]!r}")
+                try:
+                    value = float(eval(claim.value, names))
+                    values[claim.says] = (value, claim.low, claim.high)
+                except NameError as error:
+                    unknown[claim.says] = error
+    for claim in claims:
+        if claim.says not in said:
+            raise ValueError(f"{path.name} does not say {claim.says!r}")
+        if claim.says not in values:
+            lack = unknown[claim.says]
+            raise ValueError(f"{path.name} says {claim.says!r}, but {lack}")
     return values
 
 

@@ -172,6 +172,9 @@ def test_a_value_is_taken_where_the_text_says_it(desk):
     desk[2].append(Claim("never said", "x", 0.0))
     with pytest.raises(ValueError, match="02_x.md does not say 'never said'"):
         robustness.values_of_chapter(path)
+    desk[2][1:] = [Claim("Now three", "renamed + x", 2.5, 3.4)]
+    with pytest.raises(ValueError, match="02_x.md says 'Now three', but name 'renamed"):
+        robustness.values_of_chapter(path)
 
 
 def test_a_record_goes_on_and_starts_anew_with_other_code(desk, capsys):
