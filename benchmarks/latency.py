@@ -83,6 +83,12 @@ def latency(
     if images < 2:
         raise ValueError(f"images is {images}, expected at least 2")
     names = [names] if isinstance(names, str) else names
+    called = [strip_paths(name) for name in names]
+    if twice := [name for name in called if called.count(name) > 1]:
+        raise ValueError(
+            f"names are {names}, expected different ones: the result calls two of them"
+            f" {twice[0]!r}"
+        )
     torch.set_num_threads(1)
     result = environment_info("cpu") | {"images": images, "models": {}, "devices": {}}
     for device in ["cpu"] + ["cuda"] * torch.cuda.is_available():

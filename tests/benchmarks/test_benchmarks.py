@@ -69,6 +69,17 @@ def test_latency_is_measured_and_recorded(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().err.startswith("error: no checkpoint 'nothing'")
 
 
+@pytest.mark.parametrize("names", [["/a/run", "/b/run"], ["run", "/b/run"]])
+def test_latency_refuses_models_that_its_result_would_call_the_same(
+    names, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(latency, "make_inference", lambda *given: (lambda: None, {}))
+    out = tmp_path / "latency.json"
+    with pytest.raises(ValueError, match=r"the result calls two of them 'run'"):
+        latency.latency(names, images=2, out=out)
+    assert not out.exists()
+
+
 def test_optimisers_are_measured_and_recorded(tmp_path, monkeypatch):
     monkeypatch.setattr(optimizers, "BATCH", 2)
     out = tmp_path / "optimizers.json"
