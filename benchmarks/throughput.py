@@ -46,6 +46,7 @@ from vit_tutorial.config import ViTConfig
 from vit_tutorial.data.images import normalise, to_device_of
 from vit_tutorial.data.stl10 import STL10_MEAN, STL10_STD
 from vit_tutorial.model import VisionTransformer, count_parameters
+from vit_tutorial.training.distributed import pick_device
 
 AUGMENTED = "vit_tutorial, augmented"
 IMAGES = 4000  # to draw batches from, as many as STL-10's training split
@@ -335,8 +336,15 @@ def main(
     """
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    steps = steps or {"cpu": 2, "cuda": 20}[device]
-    threads = threads or torch.get_num_threads()
+    if steps is None:
+        steps = {"cpu": 2, "cuda": 20}[device]
+    if threads is None:
+        threads = torch.get_num_threads()
+    counts = {"batch_size": batch_size, "repeats": repeats}
+    for name, count in (counts | {"steps": steps, "threads": threads}).items():
+        if count < 1:
+            raise ValueError(f"{name} is {count}, expected at least 1")
+    pick_device(device)  # which may not be there
     torch.set_num_threads(threads)
     config = ViTConfig(
         image_size=96,

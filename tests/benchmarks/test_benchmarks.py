@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
-from benchmarks import latency, optimizers
+from benchmarks import latency, optimizers, throughput
 from experiments import results
 
 ROOT = Path(__file__).parents[2]
@@ -78,6 +79,38 @@ def test_latency_refuses_models_that_its_result_would_call_the_same(
     with pytest.raises(ValueError, match=r"the result calls two of them 'run'"):
         latency.latency(names, images=2, out=out)
     assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("--repeats 0", "repeats is 0, expected at least 1"),
+        ("--steps 0", "steps is 0, expected at least 1"),
+        ("--threads 0", "threads is 0, expected at least 1"),
+        ("--batch_size -2", "batch_size is -2, expected at least 1"),
+        ("--device cuda", "device 'cuda' cannot be used here: "),
+    ],
+)
+def test_throughput_refuses_before_it_measures(
+    words, found, tmp_path, monkeypatch, capsys
+):
+    def measure(*given):
+        raise AssertionError("nothing is to be measured")
+
+    def build(*where, device):
+        raise AssertionError("Torch not compiled with CUDA enabled")
+
+    monkeypatch.setattr(throughput, "measure_memory", measure)
+    if "cuda" in words:  # also where there is one
+        monkeypatch.setattr(torch, "ones", build)
+    monkeypatch.setattr(
+        sys, "argv", ["throughput.py", *words.split(), "--out", str(tmp_path)]
+    )
+    with pytest.raises(SystemExit) as end:
+        results.run(throughput.main)
+    said = capsys.readouterr().err
+    assert end.value.code == 2 and said.startswith(f"error: {found}")
+    assert said.count("\n") == 1
 
 
 def test_optimisers_are_measured_and_recorded(tmp_path, monkeypatch):
