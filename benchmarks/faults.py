@@ -534,8 +534,12 @@ def two_in_one(job: Job, folder: Path, whole: dict[str, object]) -> list[str]:
     sign, touch = ("state.safetensors", 13) if trains else (f"{ARCHIVE}.json", 5)
     told = {"folder": folder, "touch": touch, "stops": True}
     first = Process(job.words(folder), **job.told, **told)
+    began = time.monotonic()
     while not list(folder.rglob(sign)):
-        time.sleep(0.01)
+        if first.ends(0.01) or time.monotonic() - began > PATIENCE:
+            code, said = first.end(0.01)  # a kill, where it runs
+            said = said.strip()[-300:]
+            return [f"before {sign} the first ended with {code}: {said}"]
     doing = "training in" if trains else "downloading into"
     faults = refusal(Process(job.words(folder), **job.told).end(), doing)
     os.kill(first.process.pid, signal.SIGCONT)

@@ -119,3 +119,37 @@ def test_moments_follow_from_the_seed():
     assert moments == faults.draw(random.Random(1), 30, 60, 2.0)
     assert sum(moment.seconds > 0 for moment in moments) == 10
     assert sum(moment.after > 0 for moment in moments) == 10
+
+
+@pytest.mark.parametrize(
+    ("dies", "patience", "code"), [(True, 600.0, 2), (False, 0.05, -9)]
+)
+def test_who_never_comes_to_the_first_file_is_not_waited_for(
+    dies, patience, code, tmp_path, monkeypatch
+):
+    """It has ended, or it hangs; no second process is started."""
+    started = []
+
+    class Stuck:
+        def __init__(self, words: list[str], **told: object) -> None:
+            assert not started
+            started.append(self)
+            self.code = 2 if dies else None
+
+        def ends(self, seconds: float) -> bool:
+            return dies
+
+        def end(self, seconds: float = 0.0) -> tuple[int, str]:
+            assert dies or seconds  # a kill, after so many
+            return code, "error: no\n"
+
+    def sleep(seconds: float) -> None:
+        raise AssertionError("it waits and does not look after the process")
+
+    monkeypatch.setattr(faults, "Process", Stuck)
+    monkeypatch.setattr(faults, "PATIENCE", patience)
+    monkeypatch.setattr(faults.time, "sleep", sleep)
+    (tmp_path / "pictures").mkdir()
+    job = Training("supervised", tmp_path)
+    (wrong,) = faults.two_in_one(job, tmp_path / "two", {})
+    assert wrong == f"before state.safetensors the first ended with {code}: error: no"
