@@ -93,7 +93,10 @@ def main(
     words = ["-q", "-p", "no:cacheprovider", f"--hypothesis-seed={seed}"]
     began = time.perf_counter()
     with chdir(ROOT):
-        pytest.main([*map(str, files), *words], plugins=[listener])
+        code = pytest.main([*map(str, files), *words], plugins=[listener])
+    if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        name = pytest.ExitCode(code).name
+        raise ValueError(f"pytest ended with {name}, expected OK or TESTS_FAILED")
     kinds = summary(TALLY)
     rows = kinds.values()
     result = environment_info("cpu", "hypothesis") | {
@@ -101,8 +104,8 @@ def main(
         "worked": sum(row["worked"] for row in rows),
         "refused": sum(row["refused"] for row in rows),
         "seconds": round(time.perf_counter() - began),
-        "slowest_seconds": max(row["slowest_seconds"] for row in rows),
-        "grew_mb": max(row["grew_mb"] for row in rows),
+        "slowest_seconds": max((row["slowest_seconds"] for row in rows), default=0),
+        "grew_mb": max((row["grew_mb"] for row in rows), default=0),
         "bounds": {
             "seconds": PATIENCE,
             "mb": round(MOST_MEMORY / 1e6),
