@@ -31,6 +31,8 @@ def interventions(images: int = 400) -> None:
     Args:
         images: how many are drawn
     """
+    if images < 2:  # of which two are of two classes
+        raise ValueError(f"images is {images}, expected at least 2")
     model, record = load_checkpoint("stacks")
     data = stacks(images, seed=SEED)
     labels = data.labels

@@ -32,3 +32,14 @@ def test_the_record_has_a_share_for_every_layer(tmp_path, monkeypatch):
     first, *_, last = result["class_token_copied"]
     assert first["own"] == last["donor"] == pytest.approx(1)
     assert first["donor"] == last["own"] == 0
+
+
+def test_one_drawing_has_no_other_to_copy_from(tmp_path, monkeypatch):
+    torch.set_num_threads(1)
+    monkeypatch.setattr(interventions, "ROOT", tmp_path)
+    with pytest.raises(ValueError, match="images is 1, expected at least 2"):
+        interventions.interventions(images=1)
+    assert not list(tmp_path.iterdir())
+    interventions.interventions(images=2)
+    path = tmp_path / "results" / "interventions.json"
+    assert "NaN" not in path.read_text(encoding="utf-8")
