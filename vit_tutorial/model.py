@@ -96,7 +96,8 @@ class VisionTransformer(nn.Module):
 def initialise(module: nn.Module) -> None:
     """Glorot's uniform weights for linear layers, zero biases for every linear map.
 
-    As in the blocks of the paper's code; the model's two ends start differently.
+    The rule of the paper's code, which draws q, k and v apart and starts the model's
+    two ends differently.
     """
     if isinstance(module, nn.Linear):
         nn.init.xavier_uniform_(module.weight)

@@ -293,7 +293,7 @@ def test_what_maps_keep_while_the_model_forgets():
         )
 
 
-def test_raw_attention_ends_below_the_random_order():
+def test_raw_attention_falls_below_the_random_order():
     rows = recorded("faithfulness-stacks")["scores"]
     raw, chance = (
         rows[name]["insertion"]["mean"] for name in ("raw attention", "random")
@@ -301,7 +301,7 @@ def test_raw_attention_ends_below_the_random_order():
     assert (
         raw[1] > chance[1] + 0.3
         and raw[-4] < chance[-4]
-        and "ends below the random order" in TRIAL
+        and "falls below the random order" in TRIAL
     )
 
 

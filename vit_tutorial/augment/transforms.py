@@ -130,7 +130,7 @@ def _warp(images: Tensor, draws: Draws, rows: int, columns: int) -> Tensor:
     angles = 0 * ones if draws.angles is None else draws.angles.deg2rad()
     cos = angles.cos()
     sin = angles.sin()
-    pixels_down = rows / columns  # of a unit down, for one pixel of a unit across
+    pixels_down = rows / columns  # pixels in a unit down, over those in a unit across
     # From a place in the result back to one in the image, both from -1 to 1: turned
     # back, flipped, put into the box.
     across = torch.stack(

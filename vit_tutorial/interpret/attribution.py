@@ -75,7 +75,7 @@ def attribute_gradient_attention(
     N).
 
     Each layer's weights times their gradient, positive part, mean over heads: R <- R +
-    mean(grad * W)^+ R. Chefer, Gur and Wolf 2021, equations 5 and 6. Leaves the model
+    mean((grad * W)^+) R. Chefer, Gur and Wolf 2021, equations 5 and 6. Leaves the model
     as it was, gradients included. Raises ValueError for a model that hands out only a
     part of its weights (registers).
     """
