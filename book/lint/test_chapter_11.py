@@ -94,7 +94,7 @@ def test_what_it_says_of_patches_epochs_and_the_lines_since_2020():
     assert "With 24 epochs all three pass 99.7" in TEXT
     assert min(runs("epochs", "24")) > 99.7
     lines = [one["name"] for one in CARDS["since 2020"]["arms"][1:]]
-    assert "Each line alone lies within a point" in TEXT
+    assert "Each of four lines alone lies within a point" in TEXT
     assert all(abs(gap("since 2020", name)) < 1 for name in lines)
     whole = reached("since 2020", "all six")
     said = (
@@ -213,7 +213,7 @@ def test_what_it_says_of_photographs():
         ladder[name]["runs"][0]["val_accuracy"]
         for name in ("+ convolutional stem", "+ moving average")
     )
-    assert 10 < 100 * (with_stem - without) < 11 and "has it at ten" in TEXT
+    assert 10 < 100 * (with_stem - without) < 11 and "has it at eleven" in TEXT
     card = "a CNN's guidance, photographs"
     cnn, guided = reached(card, "the CNN"), reached(card, "guided")
     said = f"A CNN is right in {cnn:.0f}, and a ViT that it guides in {guided:.0f}, two"
