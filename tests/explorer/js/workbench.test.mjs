@@ -10,10 +10,12 @@ import {
   area, countsOf, gap, meanCurve, orderOf,
 } from "../../../vit_tutorial/explorer/js/workbench/faith.js";
 import { sentence } from "../../../vit_tutorial/explorer/js/workbench/sentences.js";
+import { onTouches } from "../../../vit_tutorial/explorer/js/workbench/stage.js";
 import {
   beginning, fromAddress, isChanged, isOwn, toAddress, toggled, UNCHANGED,
 } from "../../../vit_tutorial/explorer/js/workbench/state.js";
 import { STEPS } from "../../../vit_tutorial/explorer/js/workbench/tour.js";
+import { page, tell } from "./dom.mjs";
 
 const SUBJECT = {
   name: "one", layers: 3, heads: 2, patches: 6, grid: [2, 3], size: [4, 6], channels: 3,
@@ -185,4 +187,39 @@ test("a tour has eight to ten steps, none done before it is begun", () => {
     const state = { ...beginning(SUBJECT), ...UNCHANGED, ...part };
     assert.ok(!done(state, state), title);
   }
+});
+
+/** A canvas of 3 x 3 patches, each of 10 pixels, that is listened to; what was heard of
+ *  it; and the tool and the grid, as they are now. */
+function stage(context) {
+  const canvas = page(context)("canvas");
+  Object.assign(canvas, { clientWidth: 30, clientHeight: 30 });
+  const now = { paints: false, grid: [3, 3] };
+  const heard = [];
+  onTouches(canvas, () => now.grid, {
+    touched: (...touch) => heard.push(touch),
+    at() {},
+    paints: () => now.paints,
+  });
+  const point = (type, patch, buttons) => {
+    const [offsetY, offsetX] = [Math.floor((patch - 1) / 3), (patch - 1) % 3]
+      .map((cell) => 10 * cell + 5);
+    tell(canvas, type, { button: 0, buttons, offsetX, offsetY });
+  };
+  return { canvas, now, heard, point };
+}
+
+test("a stroke is of a button that is down", (context) => {
+  const { now, heard, point } = stage(context);
+  point("pointerdown", 5, 1); // and up again outside, where the canvas does not hear it
+  now.paints = true;
+  heard.length = 0;
+  point("pointermove", 1, 0);
+  point("pointermove", 2, 0);
+  assert.deepEqual(heard, []);
+  point("pointerdown", 1, 1);
+  for (const patch of [1, 2, 3]) point("pointermove", patch, 1);
+  point("pointerup", 3, 0);
+  point("pointermove", 6, 1);
+  assert.deepEqual(heard, [[1, true], [2, false], [3, false]]);
 });

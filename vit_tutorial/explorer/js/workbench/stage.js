@@ -52,6 +52,7 @@ export function onTouches(canvas, grid, { touched, at, paints }) {
     touched(last, true);
   });
   canvas.addEventListener("pointermove", (event) => {
+    if (!event.buttons) last = null; // it was let go of elsewhere
     if (last === null || !paints()) return;
     const patch = patchUnder(event);
     if (patch === last) return;
