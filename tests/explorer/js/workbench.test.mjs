@@ -211,8 +211,8 @@ function stage(context) {
 
 test("a stroke is of a button that is down", (context) => {
   const { now, heard, point } = stage(context);
-  point("pointerdown", 5, 1); // and up again outside, where the canvas does not hear it
   now.paints = true;
+  point("pointerdown", 5, 1); // and up again where the canvas does not hear it
   heard.length = 0;
   point("pointermove", 1, 0);
   point("pointermove", 2, 0);
@@ -222,4 +222,19 @@ test("a stroke is of a button that is down", (context) => {
   point("pointerup", 3, 0);
   point("pointermove", 6, 1);
   assert.deepEqual(heard, [[1, true], [2, false], [3, false]]);
+});
+
+test("only a tool that paints acts where a finger goes down", (context) => {
+  const { now, heard, point } = stage(context);
+  point("pointerdown", 5, 1);
+  point("pointermove", 8, 1);
+  point("pointercancel", 8, 0); // the page scrolls
+  assert.deepEqual(heard, []);
+  for (const paints of [false, true]) {
+    now.paints = paints;
+    point("pointerdown", 5, 1);
+    point("pointerup", 5, 0);
+    point("click", 5, 0);
+    assert.deepEqual(heard.splice(0), [[5, true]]);
+  }
 });

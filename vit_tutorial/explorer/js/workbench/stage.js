@@ -33,8 +33,8 @@ export function drawPane(canvas, picture, { size, grid, colours }, look) {
   for (const patch of look.framed) box(pen, square(patch), line, "white");
 }
 
-/** Hear of a canvas: touched(patch, first) by a click or, where paints() says so, while
- *  the pointer is drawn over patches (first: the one it began at); arrow keys move a
+/** Hear of a canvas: touched(patch, first) by a click or, where paints() says so, where
+ *  the pointer goes down and over what it is drawn (first: where it began); arrow keys move a
  *  cursor, told by at(patch), and space or enter touches there. `grid`() is [rows,
  *  columns]. */
 export function onTouches(canvas, grid, { touched, at, paints }) {
@@ -45,10 +45,14 @@ export function onTouches(canvas, grid, { touched, at, paints }) {
     return 1 + row * grid()[1] + column;
   };
 
+  // a finger that goes down may want to scroll: it clicks where it does not
+  canvas.addEventListener("click", (event) => {
+    if (!paints()) touched(patchUnder(event), true);
+  });
   canvas.addEventListener("pointerdown", (event) => {
-    if (event.button !== 0) return;
+    if (event.button !== 0 || !paints()) return;
     last = patchUnder(event);
-    if (paints()) canvas.setPointerCapture(event.pointerId);
+    canvas.setPointerCapture(event.pointerId);
     touched(last, true);
   });
   canvas.addEventListener("pointermove", (event) => {
