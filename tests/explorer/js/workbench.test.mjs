@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { believing } from "../../../vit_tutorial/explorer/js/workbench/believing.js";
+import { changing } from "../../../vit_tutorial/explorer/js/workbench/changing.js";
 import {
   arrangement, changes, options, rearranged, shuffled,
 } from "../../../vit_tutorial/explorer/js/workbench/edits.js";
@@ -15,7 +16,7 @@ import {
   beginning, fromAddress, isChanged, isOwn, toAddress, toggled, UNCHANGED,
 } from "../../../vit_tutorial/explorer/js/workbench/state.js";
 import { STEPS } from "../../../vit_tutorial/explorer/js/workbench/tour.js";
-import { page, tell } from "./dom.mjs";
+import { page, saying, tell } from "./dom.mjs";
 
 const SUBJECT = {
   name: "one", layers: 3, heads: 2, patches: 6, grid: [2, 3], size: [4, 6], channels: 3,
@@ -237,4 +238,52 @@ test("only a tool that paints acts where a finger goes down", (context) => {
     point("click", 5, 0);
     assert.deepEqual(heard.splice(0), [[5, true]]);
   }
+});
+
+test("the keys find no patch that a smaller grid lacks", (context) => {
+  const { canvas, now, heard } = stage(context);
+  const press = (key) => tell(canvas, "keydown", { key });
+  press(" ");
+  assert.deepEqual(heard.splice(0), [[1, true]]);
+  for (const key of ["ArrowDown", "ArrowDown", "ArrowRight", "ArrowRight", " "])
+    press(key);
+  assert.deepEqual(heard.splice(0), [[9, true]]);
+  now.grid = [2, 2];
+  press(" ");
+  assert.deepEqual(heard, [[3, true]]); // the lowest row, the first column
+});
+
+/** The board of changes, with its parts; all that it has moved and chosen is drawn. */
+function board(context) {
+  const find = page(context);
+  const now = { subject: SUBJECT, state: beginning(SUBJECT), tool: "look" };
+  const draw = (part) => made.draw({ ...Object.assign(now, part) });
+  const made = changing(find, {
+    move: (part) => draw({ state: { ...now.state, ...part } }),
+    tool: (tool) => draw({ tool }),
+  });
+  draw({});
+  return { ...made, find, now, draw };
+}
+
+test("a patch waits for its swap until something else begins", (context) => {
+  const { touched, framed, forget, find, now, draw } = board(context);
+  draw({ tool: "swap" });
+  const other = { ...SUBJECT, name: "other" };
+  const begin = {
+    subject: () => draw({ subject: other, state: beginning(other) }),
+    tool: () => ["look", "swap"].forEach((tool) => draw({ tool })),
+    back: () => tell(saying(find(".switches"), "put everything back"), "click"),
+    forget,
+  };
+  for (const name in begin) {
+    touched(6, true);
+    assert.deepEqual(framed(now), [6], name);
+    begin[name]();
+    assert.deepEqual(framed(now), [], name);
+  }
+  touched(1, true);
+  draw({}); // an answer came
+  touched(2, true);
+  assert.deepEqual(now.state.swaps, [[1, 2]]);
 });

@@ -14,22 +14,22 @@ const TOOLS = {
 const SEEDS = 9999; // of orders: short in an address
 
 /** Controls in the layout; `hear` has move(part of a state) and tool(name). Returns
- *  draw({subject, state, tool}), and touched(patch, starts): what the chosen tool does
- *  with a patch, where a stroke of the pointer starts or goes on. */
+ *  draw({subject, state, tool}), touched(patch, starts): what the chosen tool does with
+ *  a patch, where a stroke of the pointer starts or goes on, and forget(): no patch
+ *  waits for another any more. */
 export function changing(find, hear) {
   let now = null; // what was drawn
   let first = null; // the patch that waits for the one it is swapped with
   let hiding = true; // whether the stroke hides, or puts back
-  const setTool = radios(find(".tools"), TOOLS, (tool) => {
-    first = null;
-    hear.tool(tool);
-  });
+  const forget = () => (first = null);
+  const setTool = radios(find(".tools"), TOOLS, hear.tool);
   const switches = find(".switches");
   button(switches, "shuffle the patches", () =>
     hear.move({ shuffle: 1 + Math.floor(Math.random() * SEEDS) }));
   const places = button(switches, "no positions", () =>
     hear.move({ positions: !now.state.positions }));
   const back = button(switches, "put everything back", () => {
+    forget();
     hear.move(UNCHANGED);
     places.focus(); // of the keys: a disabled button has none
   });
@@ -77,6 +77,7 @@ export function changing(find, hear) {
   };
 
   function draw(context) {
+    if (now?.subject !== context.subject || now.tool !== context.tool) forget();
     now = context;
     const { subject, state, tool } = context;
     setTool(tool);
@@ -97,6 +98,7 @@ export function changing(find, hear) {
 
   return {
     draw,
+    forget,
     touched: (patch, starts) => tools[now.tool](patch, starts),
     /** The patches that have a frame besides the query: chosen for a tool. */
     framed({ subject, state, tool }) {

@@ -87,7 +87,10 @@ export function mount(element, subjects) {
   find(".curves").addEventListener("toggle", draw);
   const guide = tour(find, move);
   find(".guide").addEventListener("click", () => guide.start(context()));
-  find(".reset").addEventListener("click", () => go(beginning(subjectNow())));
+  find(".reset").addEventListener("click", () => {
+    board.forget();
+    go(beginning(subjectNow()));
+  });
   find(".link").addEventListener("click", copyLink);
   addEventListener("hashchange", open);
   document.addEventListener("click", ({ target }) => {
@@ -101,6 +104,7 @@ export function mount(element, subjects) {
     if (location.hash && !location.hash.includes("model=")) return;
     element.scrollIntoView();
     element.focus({ preventScroll: true }); // the keys go on here, not at the link
+    board.forget();
     go(fromAddress(location.hash, subjects));
   }
 

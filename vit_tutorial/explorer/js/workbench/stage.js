@@ -72,7 +72,7 @@ export function onTouches(canvas, grid, { touched, at, paints }) {
   canvas.addEventListener("keydown", (event) => {
     if (![" ", "Enter"].includes(event.key)) return;
     event.preventDefault(); // of scrolling
-    cursor ||= 1;
+    cursor = neighbour(cursor, 0, 0, grid()); // where the grid was larger, into it
     at(cursor);
     touched(cursor, true);
   });
