@@ -151,34 +151,68 @@ test("curves are those of Python", () => {
   assert.deepEqual([...mean.deletion, ...mean.insertion], [0.5, 1, 1, 1]);
 });
 
-test("a map that is left is not judged when its curve comes", async (context) => {
-  const element = () => ({ prepend() {}, replaceChildren() {}, textContent: "" });
-  globalThis.document = { createElement: element };
-  context.after(() => delete globalThis.document);
-  const parts = {};
-  const find = (selector) => (parts[selector] ??= element());
+/** The curves, with their parts; each that is asked for waits in `asked` as come(height
+ *  of insertion) and fail(message). */
+function curves(context) {
+  const find = page(context);
   const asked = [];
   const compute = {
-    curve: (picture, order, counts) => new Promise((resolve) =>
-      asked.push((height) => {
-        const curve = (value) => new Float32Array(counts.length).fill(value);
-        resolve({ deletion: curve(0), insertion: curve(height) });
-      })),
+    curve: (picture, order, counts) => new Promise((resolve, reject) => {
+      const curve = (value) => new Float32Array(counts.length).fill(value);
+      asked.push({
+        come: (height) => resolve({ deletion: curve(0), insertion: curve(height) }),
+        fail: (message) => reject(new Error(message)),
+      });
+    }),
   };
-  const turn = () => new Promise((go) => setTimeout(go));
-  const draw = believing(find);
   const before = { probabilities: [0.1, 0.9] };
+  const { draw, forget } = believing(find);
+  const ask = (picture, map) => draw(SUBJECT, compute, picture, map, before);
+  return { find, asked, ask, forget };
+}
+
+const turn = () => new Promise((go) => setTimeout(go));
+
+test("a map that is left is not judged when its curve comes", async (context) => {
+  const { find, asked, ask } = curves(context);
   const picture = {};
-  draw(SUBJECT, compute, picture, [6, 5, 4, 3, 2, 1], before);
+  ask(picture, [6, 5, 4, 3, 2, 1]);
   await turn();
-  draw(SUBJECT, compute, picture, [1, 2, 3, 4, 5, 6], before);
-  asked[0](0.25);
+  ask(picture, [1, 2, 3, 4, 5, 6]);
+  asked[0].come(0.25);
   await turn();
   assert.match(find(".verdict").textContent, /are being computed/);
   assert.equal(asked.length, 2); // and no random order for the first
-  asked[1](0.75);
+  asked[1].come(0.75);
   await turn();
   assert.match(find(".verdict").textContent, /this map 0.75/);
+});
+
+test("curves that fail or are forgotten are asked for again", async (context) => {
+  const { find, asked, ask, forget } = curves(context);
+  const [picture, map] = [{}, [6, 5, 4, 3, 2, 1]];
+  const shown = () =>
+    [find(".charts").children.length, find(".curves").ariaBusy, find(".verdict").textContent];
+  ask(picture, map);
+  await turn();
+  assert.equal(find(".curves").ariaBusy, "true");
+  asked[0].fail("no engine");
+  await turn();
+  assert.deepEqual(shown(), [0, "false", "no engine"]);
+  ask(picture, map);
+  await turn();
+  asked[1].come(0.5);
+  await turn();
+  forget();
+  assert.deepEqual(shown(), [0, "false", ""]);
+  asked[2].come(0.25); // a random order of what is forgotten
+  await turn();
+  assert.deepEqual(shown(), [0, "false", ""]);
+  ask(picture, map);
+  await turn();
+  const [charts, , verdict] = shown();
+  assert.equal(charts, 2);
+  assert.match(verdict, /this map 0.50/); // it is known from before
 });
 
 test("a tour has eight to ten steps, none done before it is begun", () => {

@@ -9,7 +9,8 @@ import { countsOf, gap, meanCurve, orderOf } from "./faith.js";
 const SEEDS = [1, 2, 3]; // of random orders: their mean is the line to beat
 
 /** Charts in parts of the layout; returns draw(subject, compute, picture, map, before):
- *  map the weights (patches) and `before` the answer for the whole picture. */
+ *  map the weights (patches) and `before` the answer for the whole picture, and
+ *  forget(): nothing is shown, or awaited. */
 export function believing(find) {
   const known = new WeakMap(); // by picture: its curves, by the order of the patches
   let wanted = null; // whose curves are shown, or awaited
@@ -34,7 +35,7 @@ export function believing(find) {
     }
   });
 
-  return function draw(subject, compute, picture, map, before) {
+  function draw(subject, compute, picture, map, before) {
     const order = orderOf(map);
     if (wanted?.picture === picture && `${wanted.order}` === `${order}`) return;
     const label = before.probabilities.indexOf(Math.max(...before.probabilities));
@@ -43,10 +44,19 @@ export function believing(find) {
     find(".verdict").textContent = "The curves of this map are being computed ...";
     work(job).catch(({ message }) => {
       if (wanted !== job) return;
-      wanted = null; // to be asked again
+      forget(); // to be asked again
       find(".verdict").textContent = message;
     });
-  };
+  }
+
+  function forget() {
+    wanted = null;
+    find(".charts").replaceChildren();
+    find(".verdict").textContent = "";
+    find(".curves").ariaBusy = "false";
+  }
+
+  return { draw, forget };
 }
 
 function show(find, counts, own, curves) {

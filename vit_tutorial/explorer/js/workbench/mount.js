@@ -83,7 +83,7 @@ export function mount(element, subjects) {
       paints: () => tool === "hide",
     });
   const drawLens = lens(find);
-  const drawCurves = believing(find);
+  const curves = believing(find);
   find(".curves").addEventListener("toggle", draw);
   const guide = tour(find, move);
   find(".guide").addEventListener("click", () => guide.start(context()));
@@ -172,11 +172,12 @@ export function mount(element, subjects) {
 
   /** Nothing is known of what is shown. */
   function clear() {
-    for (const part of [".bars", ".readings", ".legend", ".charts"])
+    for (const part of [".bars", ".readings", ".legend"])
       find(part).replaceChildren();
     for (const part of [".prediction b", ".prediction span", ".before b", ".after b",
-      ".sentence", ".verdict"])
+      ".sentence"])
       find(part).textContent = "";
+    curves.forget();
   }
 
   const say = (line) => (find(".busy").textContent = line);
@@ -240,7 +241,7 @@ export function mount(element, subjects) {
         ? mapOf(before, subject, state)
         : { weights: subject.pictures[state.picture].scores[state.map] };
       const picture = subject.pictures[state.picture];
-      drawCurves(subject, computerNow(), picture, weights, before);
+      curves.draw(subject, computerNow(), picture, weights, before);
     }
   }
 
