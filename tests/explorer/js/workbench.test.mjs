@@ -10,6 +10,7 @@ import {
 import {
   area, countsOf, gap, meanCurve, orderOf,
 } from "../../../vit_tutorial/explorer/js/workbench/faith.js";
+import { LAYOUT } from "../../../vit_tutorial/explorer/js/workbench/layout.js";
 import { sentence } from "../../../vit_tutorial/explorer/js/workbench/sentences.js";
 import { onTouches } from "../../../vit_tutorial/explorer/js/workbench/stage.js";
 import {
@@ -213,6 +214,27 @@ test("curves that fail or are forgotten are asked for again", async (context) =>
   const [charts, , verdict] = shown();
   assert.equal(charts, 2);
   assert.match(verdict, /this map 0.50/); // it is known from before
+});
+
+test("of a verdict that grows only the end is said aloud", async (context) => {
+  const { find, asked, ask } = curves(context);
+  ask({}, [6, 5, 4, 3, 2, 1]);
+  const found = [];
+  for (let at = 0; at < 4; at++) {
+    await turn();
+    found.push(find(".verdict").ariaLive);
+    asked[at].come(0.5);
+  }
+  await turn();
+  assert.deepEqual(found, ["off", "off", "off", "off"]);
+  assert.match(find(".verdict").textContent, /the mean of 3/);
+  assert.equal(find(".verdict").ariaLive, "polite");
+  ask({}, [1, 2, 3, 4, 5, 6]);
+  await turn();
+  asked[4].fail("no engine");
+  await turn();
+  assert.equal(find(".verdict").ariaLive, "polite");
+  assert.match(LAYOUT, /class="verdict" role="status"/);
 });
 
 test("a tour has eight to ten steps, none done before it is begun", () => {

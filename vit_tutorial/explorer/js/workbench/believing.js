@@ -31,7 +31,7 @@ export function believing(find) {
     for (const seed of [null, ...SEEDS]) {
       if (seed) random.push(await curve(shuffled(subject.patches, seed)));
       if (wanted !== job) return; // another map by now
-      show(find, counts, own, random);
+      show(counts, own, random);
     }
   });
 
@@ -41,11 +41,11 @@ export function believing(find) {
     const label = before.probabilities.indexOf(Math.max(...before.probabilities));
     const job = (wanted = { subject, compute, picture, order, label });
     find(".curves").ariaBusy = "true";
-    find(".verdict").textContent = "The curves of this map are being computed ...";
+    say("The curves of this map are being computed ...", "off");
     work(job).catch(({ message }) => {
       if (wanted !== job) return;
       forget(); // to be asked again
-      find(".verdict").textContent = message;
+      say(message);
     });
   }
 
@@ -56,18 +56,25 @@ export function believing(find) {
     find(".curves").ariaBusy = "false";
   }
 
-  return { draw, forget };
-}
+  function show(counts, own, curves) {
+    const several = curves.length;
+    const random = several ? meanCurve(curves) : null;
+    const charts = ["deletion", "insertion"].map((name) =>
+      chart(name, counts, own, random));
+    find(".charts").replaceChildren(...charts);
+    find(".curves").ariaBusy = "false";
+    const height = gap(own, counts).toFixed(2);
+    const rest = several
+      ? `; random orders ${gap(random, counts).toFixed(2)}, the mean of ${several}.`
+      : "; random orders are being computed ...";
+    say("Gap (area under insertion less area under deletion): this map " +
+      `${height}${rest}`, several < SEEDS.length ? "off" : "polite");
+  }
 
-function show(find, counts, own, curves) {
-  const random = curves.length ? meanCurve(curves) : null;
-  const charts = ["deletion", "insertion"].map((name) => chart(name, counts, own, random));
-  find(".charts").replaceChildren(...charts);
-  find(".curves").ariaBusy = "false";
-  const height = gap(own, counts).toFixed(2);
-  const rest = random
-    ? `; random orders ${gap(random, counts).toFixed(2)}, the mean of ${curves.length}.`
-    : "; random orders are being computed ...";
-  find(".verdict").textContent =
-    `Gap (area under insertion less area under deletion): this map ${height}${rest}`;
+  /** Show a line; a screen reader says it, but for those ("off") that others follow. */
+  function say(textContent, ariaLive = "polite") {
+    Object.assign(find(".verdict"), { ariaLive, textContent });
+  }
+
+  return { draw, forget };
 }

@@ -45,5 +45,5 @@ export const LAYOUT = `
     that order (insertion). If the map is right, the answer goes early and comes early.
     The line to beat is a random order.</p>
   <div class="charts"></div>
-  <p class="verdict"></p></details>
+  <p class="verdict" role="status"></p></details>
 <div class="tour" hidden></div>`;
