@@ -17,7 +17,7 @@ import {
   beginning, fromAddress, isChanged, isOwn, toAddress, toggled, UNCHANGED,
 } from "../../../vit_tutorial/explorer/js/workbench/state.js";
 import { STEPS } from "../../../vit_tutorial/explorer/js/workbench/tour.js";
-import { page, saying, tell } from "./dom.mjs";
+import { inside, page, saying, tell } from "./dom.mjs";
 
 const SUBJECT = {
   name: "one", layers: 3, heads: 2, patches: 6, grid: [2, 3], size: [4, 6], channels: 3,
@@ -342,4 +342,12 @@ test("a patch waits for its swap until something else begins", (context) => {
   draw({}); // an answer came
   touched(2, true);
   assert.deepEqual(now.state.swaps, [[1, 2]]);
+});
+
+test("states are copied from nowhere at first, then from each picture", (context) => {
+  const { find } = board(context);
+  const options = inside(find(".copying")).filter(({ value, textContent }) =>
+    textContent && value !== undefined);
+  assert.deepEqual(options.map(({ value, textContent }) => [Number(value), textContent]),
+    [[-1, "nowhere"], [0, "first"], [1, "second"]]);
 });

@@ -86,7 +86,7 @@ export function changing(find, hear) {
     drawSilences(subject, state.silent);
     const { from, layer, tokens } = state.copy ?? { from: -1, ...copyNow() };
     const donors = subject.pictures.map(({ title }, at) => [at, title]);
-    setDonor(state.copy ? from : -1, { "-1": "nowhere", ...Object.fromEntries(donors) });
+    setDonor(state.copy ? from : -1, [[-1, "nowhere"], ...donors]);
     setLayer({
       max: subject.layers, value: layer, hidden: !state.copy,
       text: layer ? `after layer ${layer}` : "before layer 1",

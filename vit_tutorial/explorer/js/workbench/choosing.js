@@ -6,10 +6,10 @@ import { MAPS, queryText } from "./sentences.js";
 /** Controls in the layout; `hear` has subject(name) and move(part of a state). Returns
  *  draw({subject, state}). */
 export function choosing(find, subjects, hear) {
-  const models = Object.fromEntries(subjects.map(({ name, title, address, bytes }) => {
+  const models = subjects.map(({ name, title, address, bytes }) => {
     const size = address ? ` (loads ${(bytes / 1e6).toFixed(1)} MB)` : "";
     return [name, title + size];
-  }));
+  });
   const setSubject = choice(find(".subject"), "model", hear.subject);
   find(".subject").hidden = subjects.length < 2;
   const controls = find(".controls");
@@ -27,7 +27,7 @@ export function choosing(find, subjects, hear) {
     const { layers, heads, patches } = subject;
     const { map, layer, head, query, opacity } = state;
     const came = Object.keys(subject.pictures[state.picture].scores);
-    const maps = { ...MAPS, ...Object.fromEntries(came.map((name) => [name, name])) };
+    const maps = [...Object.entries(MAPS), ...came.map((name) => [name, name])];
     const given = !(map in MAPS);
     setSubject(state.model, models);
     setMap(map, maps);

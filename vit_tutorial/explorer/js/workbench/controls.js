@@ -36,7 +36,7 @@ export function slider(parent, name, range, moved) {
   };
 }
 
-/** A drop-down list; returns set(value, options), options {value: words}. */
+/** A drop-down list; returns set(value, options), options [value, words] in order. */
 export function choice(parent, name, chosen) {
   const input = make("select");
   const row = make("div");
@@ -46,8 +46,7 @@ export function choice(parent, name, chosen) {
   let listed = "";
   return (value, options) => {
     if (listed !== (listed = JSON.stringify(options)))
-      input.replaceChildren(...Object.entries(options).map(([each, words]) =>
-        new Option(words, each)));
+      input.replaceChildren(...options.map(([each, words]) => new Option(words, each)));
     input.value = value;
   };
 }
