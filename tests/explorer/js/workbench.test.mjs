@@ -75,6 +75,14 @@ test("a state is changed by what changes the answer, and put back", () => {
   assert.deepEqual(toggled([1], 2), [1, 2]);
 });
 
+test("to copy no states changes nothing", () => {
+  const none = { ...beginning(SUBJECT), copy: { from: 1, layer: 2, tokens: [] } };
+  assert.ok(!isChanged(none));
+  assert.equal(toAddress(none, SUBJECT), "model=one");
+  assert.ok(!isOwn({ ...none, copy: { ...none.copy, from: 2 } }, SUBJECT));
+  assert.ok(isChanged({ ...none, copy: { ...none.copy, tokens: [0] } }));
+});
+
 test("patches are shuffled first and swapped then", () => {
   const order = shuffled(6, 17);
   assert.deepEqual([...order].sort(), [0, 1, 2, 3, 4, 5]);

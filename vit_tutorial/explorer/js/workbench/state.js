@@ -12,7 +12,7 @@
 //   positions  whether tokens get their positions
 //   silent     [{layer, head} or {layer, part: "attention" or "mlp"}, ...]
 //   copy       null, or {from: a picture, layer: after how many blocks, tokens: from 0}:
-//              whose states are copied from that picture
+//              whose states are copied from that picture; of none, it changes nothing
 
 export const UNCHANGED = {
   hidden: [], shuffle: 0, swaps: [], positions: true, silent: [], copy: null,
@@ -39,6 +39,7 @@ export function toggled(list, item) {
 
 // ---- the address
 
+const copies = (copy) => Boolean(copy?.tokens.length);
 const numbers = (text) => text.split(".").filter(Boolean).map(Number);
 const number = { write: String, read: (word) => (word ? Number(word) : NaN) };
 const text = { write: String, read: String };
@@ -70,7 +71,7 @@ const FIELDS = {
   },
   copy: {
     write: (copy) =>
-      copy ? [copy.from, copy.layer, copy.tokens.join(".")].join("-") : "",
+      copies(copy) ? [copy.from, copy.layer, copy.tokens.join(".")].join("-") : "",
     read: (words) => {
       const [from, layer, tokens] = words.split("-");
       if (tokens === undefined) return null;
@@ -83,7 +84,7 @@ const written = (name, state) => FIELDS[name].write(state[name]);
 
 /** Whether a state needs a picture that only this reader has. */
 export const isOwn = ({ picture, copy }, { shared }) =>
-  picture >= shared || copy?.from >= shared;
+  picture >= shared || (copies(copy) && copy.from >= shared);
 
 /** The part of an address behind # that says where `state` differs from the beginning,
  *  without the reader's own pictures. */
