@@ -39,7 +39,9 @@ class Fake extends EventTarget {
     this.attributes[name] = value;
   }
   getContext() {
-    return { putImageData() {}, drawImage() {} };
+    const getImageData = (x, y, width, height) =>
+      ({ data: new Uint8ClampedArray(4 * width * height) });
+    return { putImageData() {}, drawImage() {}, fillRect() {}, getImageData };
   }
   querySelector(selector) {
     return (this.parts ??= parts())(selector);

@@ -11,6 +11,7 @@ import {
   area, countsOf, gap, meanCurve, orderOf,
 } from "../../../vit_tutorial/explorer/js/workbench/faith.js";
 import { LAYOUT } from "../../../vit_tutorial/explorer/js/workbench/layout.js";
+import { pictures } from "../../../vit_tutorial/explorer/js/workbench/pictures.js";
 import { sentence } from "../../../vit_tutorial/explorer/js/workbench/sentences.js";
 import { onTouches } from "../../../vit_tutorial/explorer/js/workbench/stage.js";
 import {
@@ -358,4 +359,26 @@ test("states are copied from nowhere at first, then from each picture", (context
     textContent && value !== undefined);
   assert.deepEqual(options.map(({ value, textContent }) => [Number(value), textContent]),
     [[-1, "nowhere"], [0, "first"], [1, "second"]]);
+});
+
+test("a picture joins the row of the model for which it was read", async (context) => {
+  const find = page(context);
+  let read = null; // ends the reading of a file
+  globalThis.createImageBitmap = () => new Promise((resolve) => (read = () =>
+    resolve({ width: 6, height: 4, close() {} })));
+  context.after(() => delete globalThis.createImageBitmap);
+  const added = new Promise((resolve) => {
+    const workbench = find("workbench");
+    const draw = pictures(workbench, find, {
+      added: (picture, subject) => resolve([picture.title, picture.pixels.length, subject]),
+      problem: (line) => line && resolve(line),
+    });
+    draw({ subject: SUBJECT, state: beginning(SUBJECT) });
+    const clipboardData = { files: [{ name: "mine" }] };
+    tell(workbench, "paste", { clipboardData });
+    const other = { ...SUBJECT, name: "other", size: [8, 12], pictures: [] };
+    draw({ subject: other, state: beginning(other) });
+    read();
+  });
+  assert.deepEqual(await added, ["mine", 4 * 6 * 4, SUBJECT]);
 });

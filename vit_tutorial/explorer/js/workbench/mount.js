@@ -61,9 +61,9 @@ export function mount(element, subjects) {
   });
   const drawPictures = pictures(element, find, {
     chosen: (picture) => move({ picture }),
-    added(picture) {
-      const at = subjectNow().pictures.push(picture) - 1;
-      move({ picture: at });
+    added(picture, subject) {
+      const at = subject.pictures.push(picture) - 1;
+      if (subject === subjectNow()) move({ picture: at });
       return at;
     },
     changed(at, picture) {

@@ -7,8 +7,9 @@ import { make } from "../frame/dom.js";
 import { camera } from "./camera.js";
 import { painter } from "./painter.js";
 
-/** A row of them in the layout; `hear` has chosen(index), added(picture), changed(index,
- *  picture) and problem(line). Returns draw({subject, state}). */
+/** A row of them in the layout; `hear` has chosen(index), added(picture, subject), which
+ *  returns its index in the row of that subject, changed(index, picture) and
+ *  problem(line). Returns draw({subject, state}). */
 export function pictures(element, find, hear) {
   let now = null; // what was drawn
   let shown = []; // the pictures whose buttons stand there
@@ -24,10 +25,11 @@ export function pictures(element, find, hear) {
   find(".paint").addEventListener("click", paint);
 
   async function take(chosen, title = chosen.name) {
+    const { subject } = now; // another one may be chosen while it is read
     hear.problem("");
     try {
-      const pixels = opaque(await readPicture(chosen, now.subject));
-      hear.added({ title, pixels, label: null, scores: {} });
+      const pixels = opaque(await readPicture(chosen, subject));
+      hear.added({ title, pixels, label: null, scores: {} }, subject);
     } catch {
       hear.problem(`${title} is no picture that this browser can read`);
     }
@@ -40,7 +42,7 @@ export function pictures(element, find, hear) {
     let at = null; // where it stands in the row
     painting = painter(find(".painting"), (pixels, label) => {
       const picture = { title: "painted stack", pixels, label, scores: {} };
-      if (at === null) at = hear.added(picture);
+      if (at === null) at = hear.added(picture, now.subject);
       else hear.changed(at, picture);
     });
     toggle();
