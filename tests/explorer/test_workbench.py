@@ -5,6 +5,7 @@ says of the same change.
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import browser
@@ -677,11 +678,14 @@ def test_own_pictures_join_the_row_and_stay_out_of_the_address(opened, tmp_path)
     )
 
 
-def test_a_painted_stack_is_answered_as_it_changes(opened):
+@pytest.mark.parametrize("also", [False, True])
+def test_a_painted_stack_is_answered_as_it_changes(opened, also):
+    """Until another model is chosen, which may paint also."""
     model = halved(image_size=96, patch_size=16, classes=10)
     images = torch.randint(0, 256, (2, 3, 96, 96), dtype=torch.uint8)
     drawn = subject(model, images=images, classes=STACKS_CLASSES, paints=True)
-    shown = opened(drawn, subject(halved(), name="other"))
+    other = replace(drawn, name="other") if also else subject(halved(), name="other")
+    shown = opened(drawn, other)
     paint = shown.get_by_role("button", name="paint a stack")
     paint.click()
     expect(shown.locator(".gallery button")).to_have_count(3)
@@ -698,7 +702,9 @@ def test_a_painted_stack_is_answered_as_it_changes(opened):
         assert_answers(shown, after)
     expect(shown.locator(".gallery button")).to_have_count(3)
     shown.get_by_label("model", exact=True).select_option("other")
-    expect(paint).to_be_hidden()
+    expect(shown.locator(".gallery button")).to_have_count(2)
+    expect(paint).to_be_visible(visible=also)
+    expect(shown.locator(".paint")).to_have_attribute("aria-expanded", "false")
     expect(shown.locator(".painting")).to_be_hidden()
 
 

@@ -68,7 +68,7 @@ export function pictures(element, find, hear) {
   }
 
   return function draw({ subject, state }) {
-    if (painting && !subject.paints) close();
+    if (painting && subject !== now.subject) close(); // its place is in that row
     now = { subject };
     find(".paint").hidden = !subject.paints;
     const all = subject.pictures;

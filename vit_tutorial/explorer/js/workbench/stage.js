@@ -34,9 +34,9 @@ export function drawPane(canvas, picture, { size, grid, colours }, look) {
 }
 
 /** Hear of a canvas: touched(patch, first) by a click or, where paints() says so, where
- *  the pointer goes down and over what it is drawn (first: where it began); arrow keys move a
- *  cursor, told by at(patch), and space or enter touches there. `grid`() is [rows,
- *  columns]. */
+ *  the pointer goes down and over what it is drawn (first: where it began); arrow keys
+ *  move a cursor, told by at(patch), and space or enter touches there. `grid`() is
+ *  [rows, columns]. */
 export function onTouches(canvas, grid, { touched, at, paints }) {
   let last = null; // the patch under a pointer that is down
   let cursor = 0;
