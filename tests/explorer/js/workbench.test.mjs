@@ -382,3 +382,27 @@ test("a picture joins the row of the model for which it was read", async (contex
   });
   assert.deepEqual(await added, ["mine", 4 * 6 * 4, SUBJECT]);
 });
+
+test("a picture that joins or changes leaves the buttons of the others", (context) => {
+  const find = page(context);
+  const chosen = [];
+  const draw = pictures(find("workbench"), find, { chosen: (at) => chosen.push(at) });
+  const [one, two, three, four] = ["one", "two", "three", "four"].map((title) =>
+    ({ title, pixels: new Uint8Array(4 * 6 * 4) }));
+  const buttons = (all, picture) => {
+    draw({ subject: { ...SUBJECT, pictures: all }, state: { picture } });
+    const made = [...find(".gallery").children];
+    assert.deepEqual(made.map(({ title }) => title), all.map(({ title }) => title));
+    assert.deepEqual(made.map(({ ariaPressed }) => ariaPressed),
+      all.map((_, at) => at === picture));
+    return made;
+  };
+  const first = buttons([one, two], 0);
+  const joined = buttons([one, two, three], 2);
+  assert.ok(joined[0] === first[0] && joined[1] === first[1]);
+  const changed = buttons([one, four, three], 1);
+  assert.ok(changed[0] === first[0] && changed[2] === joined[2]);
+  for (const made of changed) tell(made, "click");
+  assert.deepEqual(chosen, [0, 1, 2]);
+  assert.equal(buttons([four], 0).length, 1);
+});

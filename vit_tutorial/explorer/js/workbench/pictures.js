@@ -72,11 +72,14 @@ export function pictures(element, find, hear) {
     now = { subject };
     find(".paint").hidden = !subject.paints;
     const all = subject.pictures;
-    if (shown.length !== all.length || shown.some((one, at) => one !== all[at])) {
-      shown = [...all];
-      find(".gallery").replaceChildren(...all.map(thumb));
-    }
-    [...find(".gallery").children].forEach((made, at) =>
-      (made.ariaPressed = at === state.picture));
+    const gallery = find(".gallery");
+    all.forEach((picture, at) => {
+      if (picture === shown[at]) return; // its button may have the focus
+      if (at < shown.length) gallery.children[at].replaceWith(thumb(picture, at));
+      else gallery.append(thumb(picture, at));
+    });
+    for (let at = shown.length; at > all.length; at--) gallery.lastChild.remove();
+    shown = [...all];
+    [...gallery.children].forEach((made, at) => (made.ariaPressed = at === state.picture));
   };
 }
