@@ -572,16 +572,41 @@ def test_a_model_that_is_not_there_is_said_in_one_line(chromium, tmp_path):
     page.write_text(workbench([subject(model, name="here"), gone]), encoding="utf-8")
     guarded.page.goto(page.as_uri())
     shown = ready(guarded.page.locator(".vit-workbench"))
+    shown.locator(".curves summary").click()
+    verdict = shown.locator(".verdict")
+    expect(verdict).to_contain_text("the mean of 3")
     shown.get_by_label("model", exact=True).select_option("gone")
     problem = shown.locator(".problem")
     expect(problem).to_have_text("gone.js could not be loaded")
     ready(shown)
     # and left again; nothing of one model is said of another
     assert shown.locator(".bars i").count() == 0
+    expect(verdict).to_have_text("")
     shown.get_by_label("model", exact=True).select_option("here")
+    expect(verdict).to_contain_text("the mean of 3")
     assert_answers(shown, shares(model, inputs()))
     expect(problem).to_have_text("")
     guarded.page.context.close()
+
+
+def test_while_a_model_loads_nothing_is_said_of_the_last_one(opened):
+    shown = opened(subject(halved()), subject(halved(seed=3), name="other"))
+    shown.locator(".curves summary").click()
+    expect(shown.locator(".verdict")).to_contain_text("the mean of 3")
+    shown.get_by_role("button", name="guided tour").click()
+    parts = [".bars", ".readings", ".sentence", ".charts", ".verdict", ".tour p"]
+    parts += [f".{part} b" for part in ("prediction", "before", "after")]
+    say = f"shown => {parts}.map((part) => shown.querySelector(part).textContent)"
+    assert all(shown.evaluate(say))
+    said = shown.evaluate(f"""shown => {{
+        const select = shown.querySelector(".subject select");
+        select.value = "other";
+        select.dispatchEvent(new Event("input", {{bubbles: true}}));
+        const {{ ariaLabel }} = shown.querySelector(".panes canvas");
+        return [...({say})(shown), ariaLabel.includes("one") ? ariaLabel : ""];
+    }}""")
+    assert not any(said), said
+    expect(shown.locator(".verdict")).to_contain_text("the mean of 3")
 
 
 def test_models_that_are_switched_in_a_hurry_stay_apart(opened):

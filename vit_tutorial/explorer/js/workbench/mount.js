@@ -26,6 +26,8 @@ import {
 } from "./state.js";
 import { tour } from "./tour.js";
 
+const KEYS = "Arrow keys move a cursor, space is a click.";
+
 /** Fill `element` with the workbench on `subjects`. */
 export function mount(element, subjects) {
   const find = frame(element, "vit-workbench", LAYOUT);
@@ -133,6 +135,7 @@ export function mount(element, subjects) {
 
   /** Go to a state: show it, say it in the address, and ask for its answers. */
   async function go(next) {
+    if (next.model !== state.model) clear();
     state = next;
     problem("");
     const subject = subjectNow();
@@ -177,6 +180,8 @@ export function mount(element, subjects) {
     for (const part of [".prediction b", ".prediction span", ".before b", ".after b",
       ".sentence"])
       find(part).textContent = "";
+    find(".reminder").hidden = true;
+    for (const canvas of panes) canvas.ariaLabel = KEYS;
     curves.forget();
   }
 
@@ -233,8 +238,7 @@ export function mount(element, subjects) {
     const line = sentence(subject, state, answers);
     find(".sentence").textContent = line;
     const at = cursor ? ` The cursor is on patch ${place(cursor, subject)}.` : "";
-    for (const canvas of panes)
-      canvas.ariaLabel = `${line}${at} Arrow keys move a cursor, space is a click.`;
+    for (const canvas of panes) canvas.ariaLabel = `${line}${at} ${KEYS}`;
     drawLens(subject, before, after);
     if (find(".curves").open) {
       const { weights } = state.map in MAPS

@@ -201,6 +201,7 @@ export function tour(find, move) {
   }
 
   function draw(context) {
+    if (now?.subject !== context.subject) text.textContent = ""; // it is of another model
     now = context;
     if (at === null) return;
     const step = STEPS[at];
