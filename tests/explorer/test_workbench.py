@@ -166,6 +166,8 @@ def touch(shown: Locator, row: int, column: int, pane: str = "before") -> None:
 def test_maps_of_both_pictures_are_the_models(opened, pool):
     model = halved(pool)
     shown = opened(subject(model), state="#opacity=1")
+    said = "class token" in shown.inner_text()
+    assert said == (pool == "cls")
     for image in range(2):
         shown.get_by_role("group", name="picture").get_by_role("button").nth(
             image

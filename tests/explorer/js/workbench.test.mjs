@@ -246,6 +246,19 @@ test("of a verdict that grows only the end is said aloud", async (context) => {
   assert.match(LAYOUT, /class="verdict" role="status"/);
 });
 
+test("no tour speaks of a class token that is not there", () => {
+  for (const classToken of [true, false]) {
+    const subject = { ...SUBJECT, classToken };
+    const { says } = STEPS.find(({ title }) => title === "The answer forms");
+    const lens = Float32Array.from([0.9, 0.1, 0.2, 0.8, 0.3, 0.7, 0.1, 0.9]);
+    assert.equal(says({ subject, answers: { after: { lens } } }), "Read with the head, " +
+      `${classToken ? "the class token" : "the mean of the patches"} says dog ` +
+      "after layer 1 of 3, and stays with it.");
+    const { says: tokens } = STEPS.find(({ title }) => title === "Patches become tokens");
+    assert.equal(/class token/.test(tokens({ subject })), classToken);
+  }
+});
+
 test("a tour has eight to ten steps, none done before it is begun", () => {
   assert.ok(STEPS.length >= 8 && STEPS.length <= 10);
   for (const { sets, done, title } of STEPS) {

@@ -36,8 +36,8 @@ export const LAYOUT = `
   <div class="copying"></div>
   <p class="changes"></p></details>
 <details class="lens" open><summary>The answer as it forms</summary>
-  <p>The head reads the last layer. Here it reads every layer: first the class token,
-    then each patch. What can be read off is not yet what the model uses.</p>
+  <p>The head reads the last layer. Here it reads every layer: first <span></span>, then
+    each patch. What can be read off is not yet what the model uses.</p>
   <div class="readings" role="list"></div>
   <p class="legend"></p></details>
 <details class="curves"><summary>May the map be believed?</summary>

@@ -19,7 +19,7 @@ import { LAYOUT } from "./layout.js";
 import { lens } from "./lens.js";
 import { computer } from "./models.js";
 import { pictures } from "./pictures.js";
-import { guess, MAPS, sentence } from "./sentences.js";
+import { guess, MAPS, readFrom, sentence } from "./sentences.js";
 import { drawPane, onTouches } from "./stage.js";
 import {
   beginning, fromAddress, isChanged, isOwn, sameChanges, toAddress,
@@ -201,6 +201,7 @@ export function mount(element, subjects) {
     drawPictures(now);
     board.draw(now);
     drawPanes(now);
+    find(".lens p span").textContent = readFrom(now.subject);
     if (now.answers) drawAnswers(now);
     guide.draw(now);
   }

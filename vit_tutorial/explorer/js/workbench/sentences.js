@@ -20,6 +20,10 @@ export const queryText = (query, subject) => {
   return subject.classToken ? "class token" : "mean over queries";
 };
 
+/** What the head reads the answer from. */
+export const readFrom = ({ classToken }) =>
+  classToken ? "the class token" : "the mean of the patches";
+
 /** Before and after, in one line for eyes and screen readers. */
 export function sentence(subject, state, { before, after }) {
   const picture = subject.pictures[state.picture].title;

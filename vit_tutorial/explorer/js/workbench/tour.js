@@ -4,6 +4,7 @@ import { guessOf, weightsOf } from "../explorer/decode.js";
 import { className, number, percent, place } from "../explorer/sentences.js";
 import { make } from "../frame/dom.js";
 import { button } from "./controls.js";
+import { readFrom } from "./sentences.js";
 import { UNCHANGED } from "./state.js";
 
 const RAW = { map: "raw", head: -1, query: 0 };
@@ -134,7 +135,7 @@ export const STEPS = [
       let first = subject.layers; // from here on it is the final answer
       while (first > 0 && best[first - 1] === best.at(-1)) first--;
       const when = first ? `after layer ${first} of ${subject.layers}` : "from the start";
-      return `Read with the head, the class token says ${
+      return `Read with the head, ${readFrom(subject)} says ${
         className(subject, best.at(-1))} ${when}, and stays with it.`;
     },
     task: "Choose another picture: does it form as early?",
