@@ -17,7 +17,7 @@ import { onTouches } from "../../../vit_tutorial/explorer/js/workbench/stage.js"
 import {
   beginning, fromAddress, isChanged, isOwn, toAddress, toggled, UNCHANGED,
 } from "../../../vit_tutorial/explorer/js/workbench/state.js";
-import { STEPS } from "../../../vit_tutorial/explorer/js/workbench/tour.js";
+import { STEPS, tour } from "../../../vit_tutorial/explorer/js/workbench/tour.js";
 import { inside, page, saying, tell } from "./dom.mjs";
 
 const SUBJECT = {
@@ -418,4 +418,23 @@ test("a picture that joins or changes leaves the buttons of the others", (contex
   for (const made of changed) tell(made, "click");
   assert.deepEqual(chosen, [0, 1, 2]);
   assert.equal(buttons([four], 0).length, 1);
+});
+
+test("each step of a tour begins with the tool that asks", (context) => {
+  const find = page(context);
+  const now = { subject: SUBJECT, state: EVERYTHING, tool: "hide", answers: null };
+  const draw = (part) => guide.draw({ ...Object.assign(now, part) });
+  const guide = tour(find, {
+    move: (part) => draw({ state: { ...now.state, ...part } }),
+    tool: (tool) => draw({ tool }),
+  });
+  draw({});
+  guide.start({ ...now });
+  const panel = find(".tour");
+  for (let step = 0; step < STEPS.length; step++) {
+    assert.deepEqual([now.tool, now.state.hidden], ["look", []], STEPS[step].title);
+    draw({ tool: "swap" });
+    tell(saying(panel, step < STEPS.length - 1 ? "next" : "end"), "click");
+  }
+  assert.deepEqual([now.tool, now.state], ["hide", EVERYTHING]); // the reader's own
 });

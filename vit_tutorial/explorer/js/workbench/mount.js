@@ -53,14 +53,7 @@ export function mount(element, subjects) {
     move,
     subject: (name) => go(beginning(subjects.find((one) => one.name === name))),
   });
-  const board = changing(find, {
-    move,
-    tool(name) {
-      tool = name;
-      for (const canvas of panes) canvas.style.touchAction = tool === "hide" ? "none" : "";
-      draw();
-    },
-  });
+  const board = changing(find, { move, tool: take });
   const drawPictures = pictures(element, find, {
     chosen: (picture) => move({ picture }),
     added(picture, subject) {
@@ -87,7 +80,7 @@ export function mount(element, subjects) {
   const drawLens = lens(find);
   const curves = believing(find);
   find(".curves").addEventListener("toggle", draw);
-  const guide = tour(find, move);
+  const guide = tour(find, { move, tool: take });
   find(".guide").addEventListener("click", () => guide.start(context()));
   find(".reset").addEventListener("click", () => {
     board.forget();
@@ -112,6 +105,12 @@ export function mount(element, subjects) {
 
   function move(part) {
     go({ ...state, ...part });
+  }
+
+  function take(name) {
+    tool = name;
+    for (const canvas of panes) canvas.style.touchAction = tool === "hide" ? "none" : "";
+    draw();
   }
 
   function problem(line) {

@@ -155,9 +155,9 @@ export const STEPS = [
   },
 ];
 
-/** The tour in its part of the layout; `move` takes part of a state. Returns
- *  start(context) and draw(context), which words the present step anew. */
-export function tour(find, move) {
+/** The tour in its part of the layout; `hear` has move(part of a state) and tool(name).
+ *  Returns start(context) and draw(context), which words the present step anew. */
+export function tour(find, hear) {
   const panel = find(".tour");
   const title = make("h2", { tabIndex: -1 });
   const [text, task] = [make("p"), make("p")];
@@ -165,7 +165,7 @@ export function tour(find, move) {
   let at = null; // which step, null: none
   let was = null; // the state it began with
   let now = null; // what was drawn
-  let mine = null; // the reader's state before the tour
+  let mine = null; // the reader's {state, tool} before the tour
   const back = button(buttons, "back", () => go(at - 1));
   const next = button(buttons, "next", () => go(at + 1));
   button(buttons, "leave the tour", leave);
@@ -177,6 +177,7 @@ export function tour(find, move) {
   function go(step) {
     if (step === STEPS.length) return leave();
     mark(false);
+    hear.tool("look"); // a step that wants another lets the reader take it
     at = step;
     const { sets, at: part } = STEPS[at];
     const place = find(part);
@@ -184,7 +185,7 @@ export function tour(find, move) {
     was = { ...now.state, ...UNCHANGED,
       ...(typeof sets === "function" ? sets(now.subject) : sets) };
     mark(true);
-    move(was);
+    hear.move(was);
     title.focus({ preventScroll: true });
     place.scrollIntoView(); // at the top, for the tour stands at the bottom
   }
@@ -193,7 +194,8 @@ export function tour(find, move) {
     mark(false);
     at = null;
     panel.hidden = true;
-    move(mine);
+    hear.tool(mine.tool);
+    hear.move(mine.state);
     find(".guide").focus();
   }
 
@@ -219,7 +221,7 @@ export function tour(find, move) {
     draw,
     start(context) {
       now = context;
-      if (at === null) mine = context.state;
+      if (at === null) mine = context;
       go(0);
     },
   };
