@@ -121,11 +121,15 @@ const STYLE = `
 @media (max-width: 30rem) { .vit-calculator table { font-size: 0.78em; }
   .vit-calculator :is(th, td) { padding: 0.2rem 0 0.2rem 0.3rem; } }`;
 
-const UNITS = [[1e12, "trillion"], [1e9, "billion"], [1e6, "million"]];
+const UNITS = [[1e15, "quadrillion"], [1e12, "trillion"], [1e9, "billion"], [1e6, "million"]];
 
+/** A count to three digits, with its unit; below a million in full. */
 function words(value) {
-  const [unit, name] = UNITS.find(([size]) => value >= size) ?? [1, ""];
-  return unit === 1 ? whole(value) : `${(value / unit).toPrecision(3).replace(/e\+\d+/, "")} ${name}`;
+  if (value < 1e6) return whole(value);
+  const rounded = Number(value.toPrecision(3)); // 999.7 million are 1.00 billion
+  const [unit, name] = UNITS.find(([size]) => rounded >= size);
+  const count = rounded / unit;
+  return `${count < 1000 ? count.toPrecision(3) : whole(count)} ${name}`;
 }
 
 function megabytes(bytes) {

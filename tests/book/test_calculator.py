@@ -11,6 +11,7 @@ import browser
 import pytest
 import torch
 import yaml
+from modules import javascript
 from playwright.sync_api import Locator, Page
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -305,6 +306,29 @@ def test_the_page_shows_what_it_counts(opened):
             == 6 * 64 * found["multiplies"]
         )
         assert f"T = {found['T']} tokens" in opened.get_by_role("status").inner_text()
+
+
+def test_large_counts_are_said_to_three_digits_with_their_unit():
+    said = {
+        0: "0",
+        999_700: "999,700",
+        1_000_000: "1.00 million",
+        86_567_656: "86.6 million",
+        999_400_000: "999 million",
+        999_700_000: "1.00 billion",
+        35_127_656_448: "35.1 billion",
+        999_499_999_999: "999 billion",
+        999_500_000_000: "1.00 trillion",
+        999_700_000_000_000: "1.00 quadrillion",
+        1.513e15: "1.51 quadrillion",
+        9.995e17: "1,000 quadrillion",
+        5.83e31: "58,300,000,000,000,000 quadrillion",
+    }
+    script = (ROOT / "book" / "calculator.js").read_text(encoding="utf-8")
+    assert javascript(script, f"{list(said)}.map(words)") == list(said.values())
+    # a training step of ViT-L/16 with a batch of 4096
+    step = "words(6 * 4096 * cost({ ...PRESETS['ViT-L/16'], batch: 4096 }).multiplies)"
+    assert javascript(script, step) == "1.51 quadrillion"
 
 
 def test_a_field_changes_everything_by_keyboard(opened):
