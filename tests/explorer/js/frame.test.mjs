@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { deflateSync } from "node:zlib";
-import { clamp } from "../../../vit_tutorial/explorer/js/frame/dom.js";
+import { clamp, onArrows } from "../../../vit_tutorial/explorer/js/frame/dom.js";
 import { inflate } from "../../../vit_tutorial/explorer/js/frame/page.js";
 import {
   bytesOf, follow, read, save,
@@ -53,4 +53,29 @@ test("packed data are unpacked as they were", async () => {
 
 test("a value stays within its limits", () => {
   assert.deepEqual([-4, 2, 4].map((value) => clamp(value, -3, 3)), [-3, 2, 3]);
+});
+
+/** What an element with arrow keys hears of a key: its moves, and whether it took it. */
+function press(key, modifiers = {}) {
+  const element = new EventTarget();
+  const moves = [];
+  onArrows(element, (down, across) => moves.push([down, across]));
+  const event = new Event("keydown", { cancelable: true });
+  element.dispatchEvent(Object.assign(event, { key, ...modifiers }));
+  return { moves, taken: event.defaultPrevented };
+}
+
+test("arrow keys move, and do not scroll", () => {
+  const ways = { Left: [0, -1], Right: [0, 1], Up: [-1, 0], Down: [1, 0] };
+  for (const [way, move] of Object.entries(ways))
+    assert.deepEqual(press(`Arrow${way}`), { moves: [move], taken: true });
+  const far = press("ArrowLeft", { shiftKey: true });
+  assert.deepEqual(far, { moves: [[0, -1]], taken: true });
+  assert.deepEqual(press("a"), { moves: [], taken: false });
+});
+
+test("arrow keys with Alt, Ctrl or Meta are the browser's", () => {
+  for (const modifier of ["altKey", "ctrlKey", "metaKey"])
+    assert.deepEqual(press("ArrowLeft", { [modifier]: true }),
+      { moves: [], taken: false }, modifier);
 });

@@ -46,10 +46,11 @@ const ARROWS = {
   ArrowDown: [1, 0],
 };
 
-/** Call go(down, across, event), of -1, 0 and 1, when an arrow key is pressed there. */
+/** Call go(down, across, event), of -1, 0 and 1, when an arrow key is pressed there; with
+ *  Alt, Ctrl or Meta it is the browser's. */
 export function onArrows(element, go) {
   element.addEventListener("keydown", (event) => {
-    if (!ARROWS[event.key]) return;
+    if (!ARROWS[event.key] || event.altKey || event.ctrlKey || event.metaKey) return;
     go(...ARROWS[event.key], event);
     event.preventDefault(); // of scrolling
   });
