@@ -75,8 +75,17 @@ test("the tensor is written as in a notebook", () => {
 });
 
 test("of many classes the most probable get a bar", () => {
-  assert.deepEqual(barred([0.1, 0.2, 0.7]), [0, 1, 2]);
-  assert.deepEqual(barred([0.1, 0.2, 0.7], 2), [2, 1]);
+  assert.deepEqual(barred([0.1, 0.2, 0.7], 2), [0, 1, 2]);
+  assert.deepEqual(barred([0.1, 0.2, 0.7], 2, 2), [2, 1]);
+});
+
+test("the guess without some patches has a bar, however small it was", () => {
+  assert.deepEqual(barred([0.1, 0.2, 0.7], 0, 2), [2, 1, 0]);
+  assert.deepEqual(barred([0.1, 0.2, 0.7], 1, 2), [2, 1]);
+  const many = Array.from({ length: 20 }, (_, at) => at);
+  const first = many.slice(-12).reverse();
+  assert.deepEqual(barred(many, 3), [...first, 3]);
+  assert.deepEqual(barred(many, 8), first);
 });
 
 test("the maps that a choice is made of are framed", () => {

@@ -4,14 +4,17 @@ import { make } from "../frame/dom.js";
 import { guessOf } from "./decode.js";
 import { brief, className, percent, verdict } from "./sentences.js";
 
-const MOST = 12; // of more classes only the most probable are shown
+const MOST = 12; // of more classes only the most probable and the guess are shown
 
-/** The classes that get a bar, most probable first where there are too many: their
- *  indices. Ordered by the whole image, so that bars stay where they are. */
-export function barred(probabilities, most = MOST) {
+/** The classes that get a bar, most probable first where there are too many, and the
+ *  guess at the end where it is none of these: their indices. Ordered by the whole
+ *  image, so that bars stay where they are. */
+export function barred(probabilities, guess, most = MOST) {
   const order = [...probabilities.keys()];
   if (order.length <= most) return order;
-  return order.sort((a, b) => probabilities[b] - probabilities[a]).slice(0, most);
+  order.sort((a, b) => probabilities[b] - probabilities[a]);
+  const first = order.slice(0, most);
+  return first.includes(guess) ? first : [...first, guess];
 }
 
 /** Bars of `data` in parts of the layout; returns draw(state, view, whole): where
@@ -44,7 +47,7 @@ export function classBars(find, data) {
     find(".prediction b").textContent = className(data, guess);
     const share = percent(view.probabilities[guess]);
     find(".prediction span").textContent = ` ${share}${verdict(data, image, guess)}`;
-    const bars = barred(whole.probabilities).map((index) =>
+    const bars = barred(whole.probabilities, guess).map((index) =>
       bar(index, view, before, guess));
     find(".bars").replaceChildren(...bars);
   };
