@@ -7,12 +7,14 @@ const rounded = (share) =>
 
 /** The view of one image, as `decode` gives it, of what `forward` returns. `keep`:
  *  which patches (from 0) the model saw, all of them where it is undefined. With 1 as
- *  quantizationLevels weights are exact shares of their row's largest, in no steps. */
+ *  quantizationLevels weights are exact shares of their row's largest, in no steps, and
+ *  that and the weight on the class token are not rounded either. */
 export function viewOf({ logits, attention }, sizes, keep) {
   const { layers, heads, patches, quantizationLevels, classToken } = sizes;
   const present = Array.from(keep ?? Array(patches).keys(), (patch) => 1 + patch);
   if (classToken) present.unshift(0);
   const exact = quantizationLevels === 1;
+  const packed = exact ? (share) => share : rounded;
   const rows = layers * (heads + 1) * (1 + patches);
   const view = {
     probabilities: softmax(logits),
@@ -37,8 +39,8 @@ export function viewOf({ logits, attention }, sizes, keep) {
     const onPatches = classToken ? weights.subarray(1) : weights;
     let largest = 0;
     for (const weight of onPatches) largest = Math.max(largest, weight);
-    view.scales[row] = rounded(largest);
-    if (classToken) view.kept[row] = rounded(weights[0]);
+    view.scales[row] = packed(largest);
+    if (classToken) view.kept[row] = packed(weights[0]);
     const steps = quantizationLevels / Math.max(largest, 1e-30);
     present.slice(present.length - onPatches.length).forEach((patch, at) => {
       const level = onPatches[at] * steps;
