@@ -196,6 +196,22 @@ def test_what_is_computed_is_of_the_epoch_whose_model_the_page_carries(
     assert_shown(shown, models[0], epoch=0, image=0)
 
 
+def test_epochs_stop_playing_where_a_patch_is_dropped(opened):
+    """The next epoch would have no view without it."""
+    models = {epoch: halved(seed=epoch) for epoch in (0, 3, 7)}
+    (shown,) = opened(explore(models[7], draw_images(), CLASSES, snapshots=models))
+    shown.get_by_role("button", name="drop patches").click()
+    shown.page.clock.install(time=0)
+    shown.page.clock.pause_at(1000)
+    shown.get_by_role("button", name="play epochs").click()
+    assert_shown(shown, models[0], epoch=0)
+    shown.locator("canvas.overlay").click(position=middle(shown, "overlay", 1, 1))
+    assert_lacking(shown, models[7], draw_images()[0], [8])
+    expect(shown.locator("button", has_text="pause")).to_have_count(0)
+    shown.page.clock.run_for(5000)
+    assert_lacking(shown, models[7], draw_images()[0], [8])
+
+
 def save_png(path: Path, array: np.ndarray, mode: str | None = None, **options):
     Image.fromarray(array, mode).save(path, "PNG", **options)
 

@@ -139,7 +139,10 @@ export function mount(element, data, live = null) {
 
   function toggle(patch) {
     const dropped = toggled(state.dropped, patch, data.patches);
-    if (dropped !== state.dropped) move({ dropped });
+    if (dropped === state.dropped) return;
+    // a page knows what lacks patches at one epoch only
+    if (data.computed && play.playing() === "epoch") play.stop();
+    move({ dropped });
   }
 
   /** The patch under the pointer is a query to be looked at, or one that may be
