@@ -191,9 +191,11 @@ def test_what_is_computed_is_of_the_epoch_whose_model_the_page_carries(
     assert_shown(shown, models[7], draw_images(4)[[0, 1, 3]], image=2, epoch=7)
     assert epoch.is_disabled()
     assert shown.get_by_role("button", name="play epochs").is_disabled()
+    assert not shown.locator(".tensor").is_visible()  # no tensor of a notebook has it
     shown.get_by_label("image", exact=True).press("Home")
     epoch.press("Home")
     assert_shown(shown, models[0], epoch=0, image=0)
+    assert shown.locator(".tensor").is_visible()
 
 
 def test_epochs_stop_playing_where_a_patch_is_dropped(opened):

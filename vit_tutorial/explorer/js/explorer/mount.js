@@ -214,8 +214,8 @@ export function mount(element, data, live = null) {
     const framed = say.source(data, state);
     thumbs.ariaLabel =
       `Maps of all heads and layers; ${framed} is framed. Here arrow keys choose.`;
-    // such weights are in no tensor of the whole image
-    find(".tensor").hidden = state.dropped.length > 0;
+    // no tensor of a notebook has such weights, nor a picture that only the page has
+    find(".tensor").hidden = state.dropped.length > 0 || isOwn(state, data);
     find("code").textContent = say.expression(data, state, query);
   }
 
