@@ -360,6 +360,30 @@ def test_what_is_no_picture_is_said_in_one_line(opened, tmp_path):
     expect(alert).to_have_count(0)
 
 
+def test_what_went_wrong_is_said_until_the_reader_moves_on(opened, tmp_path):
+    (shown,) = opened(explore(halved(), draw_images(), CLASSES))
+    (tmp_path / "notes.png").write_text("no picture", encoding="utf-8")
+    file = shown.get_by_label("own picture")
+    alert = shown.get_by_role("alert")
+    layer = shown.get_by_label("layer", exact=True)
+    layer.press("Home")
+    file.set_input_files(tmp_path / "notes.png")
+    expect(alert).to_contain_text("notes.png is no picture")
+    layer.press("ArrowRight")
+    expect(alert).to_have_count(0)
+    # what plays does not take the line from the reader
+    shown.page.clock.install(time=0)
+    shown.page.clock.pause_at(1000)
+    shown.get_by_role("button", name="play layers").click()
+    file.set_input_files(tmp_path / "notes.png")
+    expect(alert).to_contain_text("notes.png is no picture")
+    shown.page.clock.run_for(800)
+    assert read_state(shown)["layer"] == 3
+    expect(alert).to_contain_text("notes.png is no picture")
+    shown.get_by_role("button", name="play layers").click()
+    expect(alert).to_have_count(0)
+
+
 def test_two_on_one_page_compute_each_with_its_own_model(opened):
     models = [halved(), halved("mean", depth=3)]
     both = opened(*(explore(model, draw_images(), CLASSES) for model in models))

@@ -80,7 +80,7 @@ export function mount(element, data, live = null) {
   const play = player((name) => {
     const { part, ends } = step(name, state, data);
     return { part, ends: ends || still || !element.isConnected };
-  }, move);
+  }, turn);
   const board = controls(find, data, {
     slid(name, position) {
       if (name === play.playing()) play.stop();
@@ -89,6 +89,7 @@ export function mount(element, data, live = null) {
     mode: (mode) => move({ mode }),
     token: () => move({ query: 0 }),
     play(name) {
+      problem("");
       play.toggle(name);
       if (play.playing() === null) show({});
     },
@@ -128,8 +129,14 @@ export function mount(element, data, live = null) {
     arrow: (down, across) => choose(state.layer + down, state.head + across),
   });
 
-  /** A move of the reader's: told to whoever computes, and shown. */
+  /** A move of the reader's, who has read what went wrong before. */
   function move(part) {
+    problem("");
+    turn(part);
+  }
+
+  /** A move, the reader's or a step of play: told to whoever computes, and shown. */
+  function turn(part) {
     if ("query" in part) preview = null;
     const moved = { ...state, ...consequences(state, part, data) };
     Object.assign(state, within(moved, data));
