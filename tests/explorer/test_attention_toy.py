@@ -316,6 +316,13 @@ def test_the_bundle_holds_widget_page_and_picture():
     assert again["image/png"] == bundle["image/png"]
 
 
+def test_no_text_ends_the_data_of_a_page():
+    shown = drag_tokens()
+    shown.metadata = {**shown.metadata, "colours": ["</script>"]}
+    data = page(shown).partition('type="application/json">')[2]
+    assert json.loads(data.partition("</script>")[0])["colours"] == ["</script>"]
+
+
 @pytest.mark.parametrize("softmax_dim", ["keys", "queries"])
 def test_python_reads_the_same_numbers(softmax_dim):
     torch.manual_seed(0)

@@ -4,7 +4,6 @@ a page without a kernel.
 
 import base64
 import io
-import json
 from collections.abc import Sequence
 from math import isfinite
 from pathlib import Path
@@ -16,6 +15,7 @@ from matplotlib import colormaps, colors
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from vit_tutorial.explorer.output import piece
 from vit_tutorial.plots import QUERY, VALUE, WIDTH
 
 LIMIT = 3  # the plane reaches from -3 to 3 on both axes
@@ -131,16 +131,9 @@ def page(shown: Tokens) -> str:
     """The widget as one piece of HTML that needs nothing else: data and script inline,
     several fit on a page.
     """
-    data = json.dumps(
-        {**shown.metadata, **{name: getattr(shown, name) for name in TRAITS}},
-        separators=(",", ":"),
-    )
-    return (
-        f'<style>{STYLE}</style><div class="vit-tokens"><script'
-        f' type="application/json">{data}</script><noscript>The three tokens need'
-        " JavaScript to be dragged.</noscript></div>\n<script"
-        f' type="module">\n{SCRIPT}</script>'
-    )
+    data = {**shown.metadata, **{name: getattr(shown, name) for name in TRAITS}}
+    need = "The three tokens need JavaScript to be dragged."
+    return piece("tokens", data, need, files="attention_toy")
 
 
 def picture(shown: Tokens) -> bytes:

@@ -2,7 +2,6 @@
 
 import base64
 import io
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from matplotlib.patches import Rectangle
 
 from vit_tutorial.explorer.choices import Choices
 from vit_tutorial.explorer.encoding import MOST_BYTES, deflate
+from vit_tutorial.explorer.output import piece
 from vit_tutorial.fonts import fitted, literal
 from vit_tutorial.plots import QUERY, WIDTH, overlay
 
@@ -39,26 +39,18 @@ def page(explorer: Choices, with_model: bool = True) -> str:
     ]
     # what is shown first
     pieces.sort(
-        key=lambda piece: piece not in (("pictures", explorer.image), ("views", here))
+        key=lambda which: which not in (("pictures", explorer.image), ("views", here))
     )
     packed = [(name, at, deflate(getattr(explorer, name)[at])) for name, at in pieces]
-    room = MOST_BYTES - sum(len(piece) for _, _, piece in packed)
-    data = json.dumps(
-        {
-            "metadata": f,
-            "state": state,
-            "pieces": [(name, at, base64_text(piece)) for name, at, piece in packed],
-            "model": carried(explorer, room) if with_model else None,
-        },
-        separators=(",", ":"),
-    )
-    data = data.replace("<", "\\u003c")  # a class may be called </script>
-    return (
-        f'<style>{STYLE}</style><div class="vit-explorer"><script'
-        f' type="application/json">{data}</script><noscript>The sliders over this'
-        " model's attention need JavaScript.</noscript></div>\n<script"
-        f' type="module">\n{SCRIPT}</script>'
-    )
+    room = MOST_BYTES - sum(len(content) for _, _, content in packed)
+    data = {
+        "metadata": f,
+        "state": state,
+        "pieces": [(name, at, base64_text(content)) for name, at, content in packed],
+        "model": carried(explorer, room) if with_model else None,
+    }
+    need = "The sliders over this model's attention need JavaScript."
+    return piece("explorer", data, need)
 
 
 def carried(explorer: Choices, room: int) -> dict | None:

@@ -35,13 +35,15 @@ class Output:
         return self.png
 
 
-def piece(name: str, data: dict[str, Any], need: str) -> str:
+def piece(name: str, data: dict[str, Any], need: str, files: str | None = None) -> str:
     """One piece of HTML: the data, and the script and style of this name, inline;
-    several fit on a page. `need` is what a reader without JavaScript is told.
+    several fit on a page. `need` is what a reader without JavaScript is told, `files`
+    what script and style are called where they have another name.
     """
+    stem = files or name
     script, style = (
         (FOLDER / file).read_text(encoding="utf-8")
-        for file in (f"bundle/{name}.js", f"{name}.css")
+        for file in (f"bundle/{stem}.js", f"{stem}.css")
     )
     content = json.dumps(data, separators=(",", ":"))
     content = content.replace("<", "\\u003c")  # a class may be called </script>

@@ -6,7 +6,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -15,15 +14,12 @@ from vit_tutorial.convert.web import web_model
 from vit_tutorial.data.images import normalise
 from vit_tutorial.explorer.encoding import deflate, pixels
 from vit_tutorial.explorer.html import base64_text
+from vit_tutorial.explorer.output import piece
 from vit_tutorial.explorer.policy import ALONE, policy_tag
 from vit_tutorial.explorer.widget import COLOURS, check_images, check_names
 from vit_tutorial.interpret.attribution import ATTRIBUTIONS
 from vit_tutorial.model import VisionTransformer
 
-SCRIPT, STYLE = (
-    (Path(__file__).parent / name).read_text(encoding="utf-8")
-    for name in ("bundle/workbench.js", "workbench.css")
-)
 # a browser computes no gradients: these maps come with a picture
 GRADIENT_MAPS = ("gradient x attention", "input gradient")
 
@@ -68,16 +64,8 @@ def workbench(subjects: Sequence[Subject]) -> str:
     """The workbench as one piece of HTML: data, script and style inline, and every
     model that has no address of its own.
     """
-    data = json.dumps(
-        {"colours": COLOURS, "subjects": [described(each) for each in subjects]},
-        separators=(",", ":"),
-    ).replace("<", "\\u003c")  # a class may be called </script>
-    return (
-        f'<style>{STYLE}</style><div class="vit-workbench"><script'
-        f' type="application/json">{data}</script><noscript>The workbench needs'
-        " JavaScript.</noscript></div>\n"
-        f'<script type="module">\n{SCRIPT}</script>'
-    )
+    data = {"colours": COLOURS, "subjects": [described(each) for each in subjects]}
+    return piece("workbench", data, "The workbench needs JavaScript.")
 
 
 def document(title: str, content: str) -> str:
