@@ -3,7 +3,8 @@
 (() => {
   const KEY = "vit_tutorial.read"; // {name of a page: whether it has been read}
   const LINKS = ".bd-links a, #the-chapters td a";
-  const here = /\/notebooks\/(\w+)(\.html)?$/.exec(location.pathname)?.[1];
+  const nameOf = ({ pathname }) => /\/notebooks\/(\w+)(\.html)?$/.exec(pathname)?.[1];
+  const here = nameOf(location);
   const marks = new CSSStyleSheet();
   document.adoptedStyleSheets.push(marks);
   let read = load();
@@ -65,17 +66,17 @@
 
   /** Below the list of chapters: how many have been read, and a way to forget it. */
   function addCount(table) {
-    const all = new Set([...table.querySelectorAll("td a")].map((link) => link.href)).size;
+    const listed = new Set([...table.querySelectorAll("td a")].map(nameOf));
     const said = make("span", { role: "status" });
     const button = make("button", { type: "button", textContent: "Forget it" });
     const line = make("p", { className: "reading" });
     line.append(said, " ", button);
     line.refresh = () => {
-      const count = names().length;
+      const count = names().filter((name) => listed.has(name)).length;
       said.textContent = count
-        ? `You have read ${count} of ${all} chapters; only this browser knows.`
+        ? `You have read ${count} of ${listed.size} chapters; only this browser knows.`
         : "No chapter is marked as read yet.";
-      button.hidden = !count;
+      button.hidden = !names().length; // other pages can be read, too
     };
     button.onclick = () => keep({});
     table.after(line);

@@ -454,6 +454,22 @@ def test_what_else_is_kept_under_the_name_does_no_harm(guarded, served, kept):
     guarded.assert_clean()
 
 
+@pytest.mark.parametrize("read", [["03_attention"], []])
+def test_what_stands_in_no_row_is_not_counted(guarded, served, read):
+    """As an older book's chapter, or a page beside the chapters."""
+    kept = json.dumps(dict.fromkeys(["02_gone", "attention", *read], True))
+    page = guarded.page
+    page.add_init_script(f"localStorage['vit_tutorial.read'] ??= {kept!r}")
+    page.goto(f"{served}/book/index.html")
+    line = page.locator("p.reading")
+    count = f"1 of {len(CHAPTERS)} chapters"
+    expect(line).to_contain_text(count if read else "No chapter is marked")
+    line.get_by_role("button", name="Forget it").click()
+    expect(line.get_by_role("button")).to_be_hidden()
+    assert page.evaluate("localStorage['vit_tutorial.read']") == "{}"
+    guarded.assert_clean()
+
+
 def test_refused_storage_is_no_error_of_ours(guarded, served):
     page = guarded.page
     page.add_init_script(NO_STORAGE)
