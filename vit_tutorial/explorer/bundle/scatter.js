@@ -35,7 +35,7 @@ var ARROWS = {
 };
 function onArrows(element, go) {
   element.addEventListener("keydown", (event) => {
-    if (!ARROWS[event.key]) return;
+    if (!ARROWS[event.key] || event.altKey || event.ctrlKey || event.metaKey) return;
     go(...ARROWS[event.key], event);
     event.preventDefault();
   });

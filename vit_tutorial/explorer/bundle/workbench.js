@@ -45,7 +45,7 @@ var ARROWS = {
 };
 function onArrows(element, go) {
   element.addEventListener("keydown", (event) => {
-    if (!ARROWS[event.key]) return;
+    if (!ARROWS[event.key] || event.altKey || event.ctrlKey || event.metaKey) return;
     go(...ARROWS[event.key], event);
     event.preventDefault();
   });
@@ -91,10 +91,12 @@ function place(patch, { grid: [, columns] }) {
 
 // explorer/bars.js
 var MOST = 12;
-function barred(probabilities, most = MOST) {
+function barred(probabilities, guess2, most = MOST) {
   const order = [...probabilities.keys()];
   if (order.length <= most) return order;
-  return order.sort((a, b) => probabilities[b] - probabilities[a]).slice(0, most);
+  order.sort((a, b) => probabilities[b] - probabilities[a]);
+  const first = order.slice(0, most);
+  return first.includes(guess2) ? first : [...first, guess2];
 }
 function classBars(find, data) {
   let drawn = {};
@@ -122,14 +124,14 @@ function classBars(find, data) {
     find(".prediction b").textContent = className(data, guess2);
     const share = percent(view.probabilities[guess2]);
     find(".prediction span").textContent = ` ${share}${verdict(data, image, guess2)}`;
-    const bars = barred(whole.probabilities).map((index) => bar(index, view, before, guess2));
+    const bars = barred(whole.probabilities, guess2).map((index) => bar(index, view, before, guess2));
     find(".bars").replaceChildren(...bars);
   };
 }
 
 // explorer/engine.js
 function startEngine() {
-  const text2 = new Blob(['(() => {\n  // explorer/compute.js\n  var ROOTS = 65535;\n  var rounded = (share) => (Math.round(ROOTS * Math.sqrt(Math.min(1, share))) / ROOTS) ** 2;\n  function viewOf({ logits, attention }, sizes, keep) {\n    const { layers, heads, patches, quantizationLevels, classToken } = sizes;\n    const present = Array.from(keep ?? Array(patches).keys(), (patch) => 1 + patch);\n    if (classToken) present.unshift(0);\n    const exact = quantizationLevels === 1;\n    const rows = layers * (heads + 1) * (1 + patches);\n    const view = {\n      probabilities: softmax(logits),\n      scales: new Float32Array(rows),\n      kept: new Float32Array(rows),\n      weights: new (exact ? Float32Array : Uint8Array)(rows * patches)\n    };\n    const T = present.length;\n    rollouts(attention, heads, T).forEach((joint, layer) => {\n      for (let map = 0; map <= heads; map++) {\n        const size = T * T;\n        const of = attention[layer];\n        const weights = map < heads ? of.subarray(map * size, (map + 1) * size) : joint;\n        const first = (layer * (heads + 1) + map) * (1 + patches);\n        for (let at = 0; at < T; at++)\n          write(first + present[at], weights.subarray(at * T, (at + 1) * T));\n        if (!classToken) write(first, meanRow(weights, T));\n      }\n    });\n    function write(row, weights) {\n      const onPatches = classToken ? weights.subarray(1) : weights;\n      let largest = 0;\n      for (const weight of onPatches) largest = Math.max(largest, weight);\n      view.scales[row] = rounded(largest);\n      if (classToken) view.kept[row] = rounded(weights[0]);\n      const steps = quantizationLevels / Math.max(largest, 1e-30);\n      present.slice(present.length - onPatches.length).forEach((patch, at) => {\n        const level = onPatches[at] * steps;\n        view.weights[row * patches + patch - 1] = exact ? level : Math.round(level);\n      });\n    }\n    return view;\n  }\n  function rollouts(attention, heads, T) {\n    let joint = null;\n    return attention.map((weights) => {\n      const step = new Float64Array(T * T);\n      for (let row = 0; row < T; row++) {\n        let sum = 0;\n        for (let column = 0; column < T; column++) {\n          const at = row * T + column;\n          for (let head = 0; head < heads; head++)\n            step[at] += weights[head * T * T + at] / heads;\n          step[at] += Number(row === column);\n          sum += step[at];\n        }\n        for (let column = 0; column < T; column++) step[row * T + column] /= sum;\n      }\n      joint = joint ? product(step, joint, T) : step;\n      return joint;\n    });\n  }\n  function product(one, other, T) {\n    const result = new Float64Array(T * T);\n    for (let row = 0; row < T; row++)\n      for (let inner = 0; inner < T; inner++) {\n        const factor = one[row * T + inner];\n        for (let column = 0; column < T; column++)\n          result[row * T + column] += factor * other[inner * T + column];\n      }\n    return result;\n  }\n  function meanRow(weights, T) {\n    const mean = new Float64Array(T);\n    weights.forEach((weight, at) => mean[at % T] += weight / T);\n    return mean;\n  }\n  function softmax(logits) {\n    const most = Math.max(...logits);\n    const powers = Array.from(logits, (logit) => Math.exp(logit - most));\n    const sum = powers.reduce((total, power) => total + power, 0);\n    return Float32Array.from(powers, (power) => power / sum);\n  }\n\n  // vit.js\n  var FORMAT = 1;\n  var VARIANTS = [\n    "vit",\n    "layer-scale",\n    "stochastic-depth",\n    "stochastic-depth-and-layer-scale",\n    "no-positions",\n    "uniform-start",\n    "mimetic-start",\n    "convolutional-start"\n  ];\n  var PROJECTIONS = { manual, convolutional, stem, hybrid };\n  var SCALES = Array.from({ length: 32 }, (_, exponent) => 2 ** (exponent - 25));\n  var STEM_EPS = 1e-5;\n  function load(json, buffer) {\n    const { format, config, classes, mean, std } = json;\n    expect(format === FORMAT, `model.json is of format ${format}, expected ${FORMAT}`);\n    const { name, embedder } = config;\n    const known = VARIANTS.includes(name) && Object.hasOwn(PROJECTIONS, embedder);\n    const given = `the model is ${name} with embedder ${embedder}`;\n    expect(known, `${given}, expected a Vision Transformer of this package`);\n    if (ArrayBuffer.isView(buffer)) {\n      const { byteOffset, byteLength } = buffer;\n      buffer = buffer.buffer.slice(byteOffset, byteOffset + byteLength);\n    }\n    const bytes = buffer.byteLength;\n    expect(bytes === json.bytes, `model.bin has ${bytes} bytes, expected ${json.bytes}`);\n    const weights = {};\n    for (const [path, tensor] of Object.entries(json.tensors)) {\n      const parts = path.split(".");\n      const last = parts.pop();\n      const owner = parts.reduce((inner, part) => inner[part] ??= {}, weights);\n      owner[last] = readTensor(buffer, tensor);\n    }\n    return { config, classes, mean, std, weights };\n  }\n  function forward(model2, pixels, options = {}) {\n    return encode(model2, embed(model2, pixels, options), options);\n  }\n  function encode(model2, tokens, { keep, silence = [], patch = [] } = {}) {\n    const { config, weights } = model2;\n    const { depth, heads: H, dim: D, norm_eps: eps } = config;\n    const fits = tokens.length % D === 0;\n    expect(fits, `tokens are ${tokens.length} values, expected a multiple of ${D}`);\n    const x = keep ? select(tokens, keep, config) : new Float64Array(tokens);\n    const T = x.length / D;\n    checkInterventions(silence, patch, T, config);\n    const attention = [];\n    const states = [];\n    for (let layer = 0; layer <= depth; layer++) {\n      if (layer > 0) {\n        const block = weights.blocks[layer - 1];\n        const silent = silence.filter((one) => one.layer === layer - 1);\n        const parts = silent.map(({ part }) => part);\n        const heads = silent.map(({ head }) => head);\n        const mixed = attend(block.attention, norm(x, block.norm1, eps), T, H, heads);\n        attention.push(mixed.weights);\n        if (!parts.includes("attention")) add(x, mixed.tokens, block.end1?.factors);\n        const thought = mlp(block.mlp, norm(x, block.norm2, eps), T);\n        if (!parts.includes("mlp")) add(x, thought, block.end2?.factors);\n      }\n      for (const { token, state } of patch.filter((one) => one.layer === layer)) {\n        x.set(state, token * D);\n      }\n      states.push(new Float32Array(x));\n    }\n    return { logits: classify(model2, x), attention, states };\n  }\n  function logitLens(model2, states) {\n    return states.map((state) => classify(model2, state));\n  }\n  function patchLens(model2, states) {\n    const { dim: D, pool } = model2.config;\n    const first = pool === "cls" ? D : 0;\n    const patches = states.map((state) => new Float64Array(state.subarray(first)));\n    return patches.map((features) => readHead(model2, features));\n  }\n  function embed(model2, pixels, { positions = true } = {}) {\n    const { config, weights: { embedder } } = model2;\n    const C = config.channels;\n    const [Y, X = Y] = [config.image_size].flat();\n    const fits = pixels.length === C * Y * X;\n    expect(fits, `pixels are ${pixels.length} values, expected ${C} x ${Y} x ${X}`);\n    const picture = { values: channelsLast(pixels, C), Y, X, C };\n    const patches = PROJECTIONS[config.embedder](picture, config.patch_size, embedder);\n    const tokens = embedder.positions.slice();\n    if (!positions) tokens.fill(0);\n    const first = config.pool === "cls" ? config.dim : 0;\n    if (first) add(tokens.subarray(0, first), embedder.class_token);\n    add(tokens.subarray(first), patches);\n    return tokens;\n  }\n  function channelsLast(pixels, C) {\n    const places = pixels.length / C;\n    const values = new Float64Array(pixels.length);\n    for (let c = 0; c < C; c++) {\n      for (let at = 0; at < places; at++) values[at * C + c] = pixels[c * places + at];\n    }\n    return values;\n  }\n  function manual(picture, P, { projection }) {\n    const { patches, N } = patchify(picture, P);\n    return linear(patches, N, projection);\n  }\n  function convolutional(picture, P, { projection }) {\n    return convolve(picture, projection, { kernel: P, stride: P, padding: 0 }).values;\n  }\n  function stem(picture, P, embedder) {\n    let map = picture;\n    primeFactors(P).forEach((stride, level) => {\n      map = convolve(map, embedder.stem[3 * level], shrinking(stride));\n      standardise(map.values, STEM_EPS);\n      scale(map.values, embedder.stem[3 * level + 1]);\n      gelu(map.values);\n    });\n    return linear(map.values, map.Y * map.X, embedder.projection);\n  }\n  function hybrid(picture, P, embedder) {\n    let map = picture;\n    let at = 0;\n    primeFactors(P).forEach((stride, level) => {\n      map = convolve(map, embedder.stem[at], shrinking(stride));\n      relu(scale(map.values, embedder.stem[at + 1]));\n      at += 3;\n      if (level > 0) map = residual(map, embedder.stem[at++].layers);\n    });\n    return linear(map.values, map.Y * map.X, embedder.projection);\n  }\n  function residual(map, layers) {\n    const same = { kernel: 3, stride: 1, padding: 1 };\n    const inner = convolve(map, layers[0], same);\n    relu(scale(inner.values, layers[1]));\n    const outer = convolve(inner, layers[3], same);\n    add(scale(outer.values, layers[4]), map.values);\n    relu(outer.values);\n    return outer;\n  }\n  function patchify({ values, Y, X, C }, P) {\n    const patches = new Float64Array(values.length);\n    let at = 0;\n    for (let top = 0; top < Y; top += P) {\n      for (let left = 0; left < X; left += P) {\n        for (let y = top; y < top + P; y++) {\n          const start = (y * X + left) * C;\n          patches.set(values.subarray(start, start + P * C), at);\n          at += P * C;\n        }\n      }\n    }\n    return { patches, N: Y * X / (P * P) };\n  }\n  function shrinking(stride) {\n    return { kernel: Math.max(3, stride), stride, padding: stride === 2 ? 1 : 0 };\n  }\n  function convolve(map, layer, { kernel, stride, padding }) {\n    const Y = Math.floor((map.Y + 2 * padding - kernel) / stride) + 1;\n    const X = Math.floor((map.X + 2 * padding - kernel) / stride) + 1;\n    const seen = new Float64Array(Y * X * map.C * kernel * kernel);\n    let at = 0;\n    for (let y = -padding; y < Y * stride - padding; y += stride) {\n      for (let x = -padding; x < X * stride - padding; x += stride) {\n        for (let ky = 0; ky < kernel; ky++) {\n          for (let kx = 0; kx < kernel; kx++) {\n            const inside = y + ky >= 0 && y + ky < map.Y && x + kx >= 0 && x + kx < map.X;\n            if (!inside) continue;\n            const from = ((y + ky) * map.X + x + kx) * map.C;\n            const to = at + ky * kernel + kx;\n            for (let c = 0; c < map.C; c++) {\n              seen[to + c * kernel * kernel] = map.values[from + c];\n            }\n          }\n        }\n        at += map.C * kernel * kernel;\n      }\n    }\n    const values = linear(seen, Y * X, layer);\n    return { values, Y, X, C: values.length / (Y * X) };\n  }\n  function primeFactors(number) {\n    for (let factor = 2; factor <= number; factor++) {\n      if (number % factor === 0) return [factor, ...primeFactors(number / factor)];\n    }\n    return [];\n  }\n  function select(tokens, keep, { dim: D, pool }) {\n    const first = Number(pool === "cls");\n    const N = tokens.length / D - first;\n    const known = keep.every((one) => Number.isInteger(one) && one >= 0 && one < N);\n    expect(known, `keep is [${keep}], expected patches from 0 to ${N - 1}`);\n    const once = new Set(keep).size === keep.length;\n    expect(once, `keep is [${keep}], expected each patch at most once`);\n    expect(first || keep.length > 0, "keep is empty and the model has no class token");\n    const rows = [...first ? [0] : [], ...Array.from(keep, (patch) => first + patch)];\n    const kept = new Float64Array(rows.length * D);\n    rows.forEach((row, at) => kept.set(tokens.subarray(row * D, (row + 1) * D), at * D));\n    return kept;\n  }\n  function attend(layer, tokens, T, H, silentHeads) {\n    const D = tokens.length / T;\n    const K = D / H;\n    const qkv = linear(tokens, T, layer.qkv);\n    const weights = new Float32Array(H * T * T);\n    const mixed = new Float64Array(T * D);\n    for (let head = 0; head < H; head++) {\n      const [q, k, v] = [0, D, 2 * D].map((of) => columns(qkv, T, of + head * K, K));\n      const scores = multiply(q, k, T, T);\n      softmax2(scores, T, 1 / Math.sqrt(K));\n      weights.set(scores, head * T * T);\n      if (silentHeads.includes(head)) continue;\n      const heads = multiply(scores, transpose(v, T), T, K);\n      for (let t = 0; t < T; t++) {\n        mixed.set(heads.subarray(t * K, (t + 1) * K), t * D + head * K);\n      }\n    }\n    return { tokens: linear(mixed, T, layer.out), weights };\n  }\n  function mlp(layers, tokens, T) {\n    return linear(gelu(linear(tokens, T, layers[0])), T, layers[3]);\n  }\n  function classify(model2, x) {\n    const { dim: D, pool } = model2.config;\n    const T = x.length / D;\n    const features = new Float64Array(x.subarray(0, D));\n    if (pool === "mean") {\n      for (let t = 1; t < T; t++) add(features, x.subarray(t * D, (t + 1) * D));\n      features.forEach((sum, d) => features[d] = sum / T);\n    }\n    return readHead(model2, features);\n  }\n  function readHead({ config, weights: { head } }, features) {\n    const n = features.length / config.dim;\n    return new Float32Array(linear(norm(features, head[0], config.norm_eps), n, head[1]));\n  }\n  function norm(x, layer, eps) {\n    const D = layer.weight.length;\n    const normed = x.slice();\n    for (let at = 0; at < x.length; at += D) {\n      standardise(normed.subarray(at, at + D), eps);\n    }\n    return scale(normed, layer);\n  }\n  function linear(inputs, rows, { weight, bias }) {\n    const m = weight.length * rows / inputs.length;\n    const outputs = multiply(inputs, weight, rows, m);\n    if (!bias) return outputs;\n    for (let at = 0; at < outputs.length; at += m) {\n      for (let j = 0; j < m; j++) outputs[at + j] += bias[j];\n    }\n    return outputs;\n  }\n  function multiply(a, b, rows, m) {\n    const n = a.length / rows;\n    const out = new Float64Array(rows * m);\n    if (rows < 3 || m < 4) return multiplySmall(a, b, rows, m, out);\n    for (let row = 0; row < rows; row += 3) {\n      const i = Math.min(row, rows - 3);\n      const a0 = i * n, a1 = a0 + n, a2 = a1 + n;\n      for (let column = 0; column < m; column += 4) {\n        const j = Math.min(column, m - 4);\n        const b0 = j * n, b1 = b0 + n, b2 = b1 + n, b3 = b2 + n;\n        let c00 = 0, c01 = 0, c02 = 0, c03 = 0;\n        let c10 = 0, c11 = 0, c12 = 0, c13 = 0;\n        let c20 = 0, c21 = 0, c22 = 0, c23 = 0;\n        for (let k = 0; k < n; k++) {\n          const x0 = a[a0 + k], x1 = a[a1 + k], x2 = a[a2 + k];\n          const y0 = b[b0 + k], y1 = b[b1 + k], y2 = b[b2 + k], y3 = b[b3 + k];\n          c00 += x0 * y0;\n          c01 += x0 * y1;\n          c02 += x0 * y2;\n          c03 += x0 * y3;\n          c10 += x1 * y0;\n          c11 += x1 * y1;\n          c12 += x1 * y2;\n          c13 += x1 * y3;\n          c20 += x2 * y0;\n          c21 += x2 * y1;\n          c22 += x2 * y2;\n          c23 += x2 * y3;\n        }\n        let at = i * m + j;\n        out[at] = c00;\n        out[at + 1] = c01;\n        out[at + 2] = c02;\n        out[at + 3] = c03;\n        at += m;\n        out[at] = c10;\n        out[at + 1] = c11;\n        out[at + 2] = c12;\n        out[at + 3] = c13;\n        at += m;\n        out[at] = c20;\n        out[at + 1] = c21;\n        out[at + 2] = c22;\n        out[at + 3] = c23;\n      }\n    }\n    return out;\n  }\n  function multiplySmall(a, b, rows, m, out) {\n    const n = a.length / rows;\n    for (let i = 0; i < rows; i++) {\n      for (let j = 0; j < m; j++) {\n        for (let k = 0; k < n; k++) out[i * m + j] += a[i * n + k] * b[j * n + k];\n      }\n    }\n    return out;\n  }\n  function columns(matrix, rows, first, count) {\n    const n = matrix.length / rows;\n    const part = new Float64Array(rows * count);\n    for (let i = 0; i < rows; i++) {\n      part.set(matrix.subarray(i * n + first, i * n + first + count), i * count);\n    }\n    return part;\n  }\n  function transpose(matrix, rows) {\n    const n = matrix.length / rows;\n    const turned = new Float64Array(matrix.length);\n    for (let i = 0; i < rows; i++) {\n      for (let j = 0; j < n; j++) turned[j * rows + i] = matrix[i * n + j];\n    }\n    return turned;\n  }\n  function add(x, branch, factors) {\n    const D = factors?.length;\n    for (let at = 0; at < x.length; at++) {\n      x[at] += factors ? branch[at] * factors[at % D] : branch[at];\n    }\n    return x;\n  }\n  function scale(x, { weight, bias }) {\n    const D = weight.length;\n    for (let at = 0; at < x.length; at += D) {\n      for (let d = 0; d < D; d++) x[at + d] = x[at + d] * weight[d] + bias[d];\n    }\n    return x;\n  }\n  function standardise(x, eps) {\n    let mean = 0;\n    for (const value of x) mean += value / x.length;\n    let variance = 0;\n    for (const value of x) variance += (value - mean) ** 2 / x.length;\n    const factor = 1 / Math.sqrt(variance + eps);\n    for (let at = 0; at < x.length; at++) x[at] = (x[at] - mean) * factor;\n    return x;\n  }\n  function softmax2(scores, n, factor) {\n    for (let start = 0; start < scores.length; start += n) {\n      const row = scores.subarray(start, start + n);\n      let most = -Infinity;\n      for (const score of row) most = Math.max(most, score);\n      let sum = 0;\n      for (let k = 0; k < n; k++) {\n        row[k] = Math.exp((row[k] - most) * factor);\n        sum += row[k];\n      }\n      for (let k = 0; k < n; k++) row[k] /= sum;\n    }\n    return scores;\n  }\n  function relu(x) {\n    for (let at = 0; at < x.length; at++) x[at] = Math.max(0, x[at]);\n    return x;\n  }\n  function gelu(x) {\n    for (let at = 0; at < x.length; at++) {\n      const z = Math.abs(x[at]) * Math.SQRT1_2;\n      const t = 1 / (1 + 0.3275911 * z);\n      const series = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))));\n      const beyond = series * Math.exp(-z * z) / 2;\n      x[at] *= x[at] < 0 ? beyond : 1 - beyond;\n    }\n    return x;\n  }\n  function readTensor(buffer, { shape, dtype, offset }) {\n    const count = shape.reduce((product2, side) => product2 * side, 1);\n    if (dtype === "float32") {\n      return new Float64Array(new Float32Array(buffer, offset, count));\n    }\n    expect(dtype === "float16", `a tensor is of ${dtype}, expected float32 or float16`);\n    const halves = new Uint16Array(buffer, offset, count);\n    const values = new Float64Array(count);\n    for (let at = 0; at < count; at++) values[at] = halfToNumber(halves[at]);\n    return values;\n  }\n  function halfToNumber(bits) {\n    const exponent = bits >> 10 & 31;\n    const fraction = (bits & 1023) + (exponent > 0 ? 1024 : 0);\n    const size = fraction * SCALES[Math.max(exponent, 1)];\n    return bits >> 15 ? -size : size;\n  }\n  function checkInterventions(silence, patch, T, { depth, heads, dim: D }) {\n    const between = (value, count) => Number.isInteger(value) && value >= 0 && value < count;\n    for (const { layer, head, part } of silence) {\n      expect(between(layer, depth), `layer is ${layer}, expected 0 to ${depth - 1}`);\n      const whole = head === void 0 && ["attention", "mlp"].includes(part);\n      const one = part === void 0 && between(head, heads);\n      const given = `head is ${head} and part ${part}`;\n      const either = `a head from 0 to ${heads - 1}, or part "attention" or "mlp"`;\n      expect(whole || one, `${given}, expected ${either}`);\n    }\n    for (const { layer, token, state } of patch) {\n      expect(between(layer, depth + 1), `layer is ${layer}, expected 0 to ${depth}`);\n      expect(between(token, T), `token is ${token}, expected 0 to ${T - 1}`);\n      const values = state?.length;\n      expect(values === D, `state is ${values} values, expected ${D}`);\n    }\n  }\n  function expect(fits, message) {\n    if (!fits) throw new Error(message);\n  }\n\n  // workbench/answers.js\n  function answer(model2, { pixels, options, copy, sizes }) {\n    const patch = copy ? copied(model2, copy, options.keep, sizes) : [];\n    const result = forward(model2, pixels, { ...options, patch });\n    const { states } = result;\n    const lens = logitLens(model2, states).flatMap((logits) => [...softmax(logits)]);\n    const named = new Uint16Array(states.length * sizes.patches);\n    const sure = new Float32Array(named.length);\n    const present = options.keep ?? [...Array(sizes.patches).keys()];\n    patchLens(model2, states).forEach((logits, layer) => {\n      const classes = logits.length / present.length;\n      present.forEach((place, at) => {\n        const shares = softmax(logits.subarray(at * classes, (at + 1) * classes));\n        const most = Math.max(...shares);\n        named[layer * sizes.patches + place] = shares.indexOf(most);\n        sure[layer * sizes.patches + place] = most;\n      });\n    });\n    const view = viewOf(result, sizes, options.keep);\n    return { ...view, lens: Float32Array.from(lens), named, sure };\n  }\n  function copied(model2, { pixels, layer, tokens }, keep, { classToken }) {\n    const states = forward(model2, pixels).states[layer];\n    const D = model2.config.dim;\n    const first = Number(classToken);\n    const rowOf = (token) => {\n      if (token < first || !keep) return token;\n      const at = keep.indexOf(token - first);\n      return at < 0 ? -1 : at + first;\n    };\n    return tokens.filter((token) => rowOf(token) >= 0).map((token) => ({\n      layer,\n      token: rowOf(token),\n      state: states.subarray(token * D, (token + 1) * D)\n    }));\n  }\n  function curve(model2, { pixels, order, counts, label }) {\n    const tokens = embed(model2, pixels);\n    const reversed = [...order].reverse();\n    const along = (all) => Float32Array.from(counts, (count) => softmax(encode(model2, tokens, { keep: all.slice(0, count) }).logits)[label]);\n    return { deletion: along(reversed), insertion: along(order) };\n  }\n\n  // engine_worker.js\n  var model = null;\n  var kinds = {\n    load({ json, buffer }) {\n      model = load(json, buffer);\n      return {};\n    },\n    view({ pixels, options, sizes }) {\n      return viewOf(forward(model, pixels, options), sizes, options.keep);\n    },\n    answer: (asked) => answer(model, asked),\n    curve: (asked) => curve(model, asked)\n  };\n  function answer2({ number, kind, ...asked }) {\n    try {\n      const result = kinds[kind](asked);\n      return [{ number, result }, Object.values(result).map(({ buffer }) => buffer)];\n    } catch ({ message }) {\n      return [{ number, error: message }, []];\n    }\n  }\n  globalThis.onmessage = ({ data }) => postMessage(...answer2(data));\n})();\n'], { type: "text/javascript" });
+  const text2 = new Blob(['(() => {\n  // explorer/compute.js\n  var ROOTS = 65535;\n  var rounded = (share) => (Math.round(ROOTS * Math.sqrt(Math.min(1, share))) / ROOTS) ** 2;\n  function viewOf({ logits, attention }, sizes, keep) {\n    const { layers, heads, patches, quantizationLevels, classToken } = sizes;\n    const present = Array.from(keep ?? Array(patches).keys(), (patch) => 1 + patch);\n    if (classToken) present.unshift(0);\n    const exact = quantizationLevels === 1;\n    const packed = exact ? (share) => share : rounded;\n    const rows = layers * (heads + 1) * (1 + patches);\n    const view = {\n      probabilities: softmax(logits),\n      scales: new Float32Array(rows),\n      kept: new Float32Array(rows),\n      weights: new (exact ? Float32Array : Uint8Array)(rows * patches)\n    };\n    const T = present.length;\n    rollouts(attention, heads, T).forEach((joint, layer) => {\n      for (let map = 0; map <= heads; map++) {\n        const size = T * T;\n        const of = attention[layer];\n        const weights = map < heads ? of.subarray(map * size, (map + 1) * size) : joint;\n        const first = (layer * (heads + 1) + map) * (1 + patches);\n        for (let at = 0; at < T; at++)\n          write(first + present[at], weights.subarray(at * T, (at + 1) * T));\n        if (!classToken) write(first, meanRow(weights, T));\n      }\n    });\n    function write(row, weights) {\n      const onPatches = classToken ? weights.subarray(1) : weights;\n      let largest = 0;\n      for (const weight of onPatches) largest = Math.max(largest, weight);\n      view.scales[row] = packed(largest);\n      if (classToken) view.kept[row] = packed(weights[0]);\n      const steps = quantizationLevels / Math.max(largest, 1e-30);\n      present.slice(present.length - onPatches.length).forEach((patch, at) => {\n        const level = onPatches[at] * steps;\n        view.weights[row * patches + patch - 1] = exact ? level : Math.round(level);\n      });\n    }\n    return view;\n  }\n  function rollouts(attention, heads, T) {\n    let joint = null;\n    return attention.map((weights) => {\n      const step = new Float64Array(T * T);\n      for (let row = 0; row < T; row++) {\n        let sum = 0;\n        for (let column = 0; column < T; column++) {\n          const at = row * T + column;\n          for (let head = 0; head < heads; head++)\n            step[at] += weights[head * T * T + at] / heads;\n          step[at] += Number(row === column);\n          sum += step[at];\n        }\n        for (let column = 0; column < T; column++) step[row * T + column] /= sum;\n      }\n      joint = joint ? product(step, joint, T) : step;\n      return joint;\n    });\n  }\n  function product(one, other, T) {\n    const result = new Float64Array(T * T);\n    for (let row = 0; row < T; row++)\n      for (let inner = 0; inner < T; inner++) {\n        const factor = one[row * T + inner];\n        for (let column = 0; column < T; column++)\n          result[row * T + column] += factor * other[inner * T + column];\n      }\n    return result;\n  }\n  function meanRow(weights, T) {\n    const mean = new Float64Array(T);\n    weights.forEach((weight, at) => mean[at % T] += weight / T);\n    return mean;\n  }\n  function softmax(logits) {\n    const most = Math.max(...logits);\n    const powers = Array.from(logits, (logit) => Math.exp(logit - most));\n    const sum = powers.reduce((total, power) => total + power, 0);\n    return Float32Array.from(powers, (power) => power / sum);\n  }\n\n  // vit.js\n  var FORMAT = 1;\n  var VARIANTS = [\n    "vit",\n    "layer-scale",\n    "stochastic-depth",\n    "stochastic-depth-and-layer-scale",\n    "no-positions",\n    "uniform-start",\n    "mimetic-start",\n    "convolutional-start"\n  ];\n  var PROJECTIONS = { manual, convolutional, stem, hybrid };\n  var SCALES = Array.from({ length: 32 }, (_, exponent) => 2 ** (exponent - 25));\n  var STEM_EPS = 1e-5;\n  function load(json, buffer) {\n    const { format, config, classes, mean, std } = json;\n    expect(format === FORMAT, `model.json is of format ${format}, expected ${FORMAT}`);\n    const { name, embedder } = config;\n    const known = VARIANTS.includes(name) && Object.hasOwn(PROJECTIONS, embedder);\n    const given = `the model is ${name} with embedder ${embedder}`;\n    expect(known, `${given}, expected a Vision Transformer of this package`);\n    if (ArrayBuffer.isView(buffer)) {\n      const { byteOffset, byteLength } = buffer;\n      buffer = buffer.buffer.slice(byteOffset, byteOffset + byteLength);\n    }\n    const bytes = buffer.byteLength;\n    expect(bytes === json.bytes, `model.bin has ${bytes} bytes, expected ${json.bytes}`);\n    const weights = {};\n    for (const [path, tensor] of Object.entries(json.tensors)) {\n      const parts = path.split(".");\n      const last = parts.pop();\n      const owner = parts.reduce((inner, part) => inner[part] ??= {}, weights);\n      owner[last] = readTensor(buffer, tensor);\n    }\n    return { config, classes, mean, std, weights };\n  }\n  function forward(model2, pixels, options = {}) {\n    return encode(model2, embed(model2, pixels, options), options);\n  }\n  function encode(model2, tokens, { keep, silence = [], patch = [] } = {}) {\n    const { config, weights } = model2;\n    const { depth, heads: H, dim: D, norm_eps: eps } = config;\n    const fits = tokens.length % D === 0;\n    expect(fits, `tokens are ${tokens.length} values, expected a multiple of ${D}`);\n    const x = keep ? select(tokens, keep, config) : new Float64Array(tokens);\n    const T = x.length / D;\n    checkInterventions(silence, patch, T, config);\n    const attention = [];\n    const states = [];\n    for (let layer = 0; layer <= depth; layer++) {\n      if (layer > 0) {\n        const block = weights.blocks[layer - 1];\n        const silent = silence.filter((one) => one.layer === layer - 1);\n        const parts = silent.map(({ part }) => part);\n        const heads = silent.map(({ head }) => head);\n        const mixed = attend(block.attention, norm(x, block.norm1, eps), T, H, heads);\n        attention.push(mixed.weights);\n        if (!parts.includes("attention")) add(x, mixed.tokens, block.end1?.factors);\n        const thought = mlp(block.mlp, norm(x, block.norm2, eps), T);\n        if (!parts.includes("mlp")) add(x, thought, block.end2?.factors);\n      }\n      for (const { token, state } of patch.filter((one) => one.layer === layer)) {\n        x.set(state, token * D);\n      }\n      states.push(new Float32Array(x));\n    }\n    return { logits: classify(model2, x), attention, states };\n  }\n  function logitLens(model2, states) {\n    return states.map((state) => classify(model2, state));\n  }\n  function patchLens(model2, states) {\n    const { dim: D, pool } = model2.config;\n    const first = pool === "cls" ? D : 0;\n    const patches = states.map((state) => new Float64Array(state.subarray(first)));\n    return patches.map((features) => readHead(model2, features));\n  }\n  function embed(model2, pixels, { positions = true } = {}) {\n    const { config, weights: { embedder } } = model2;\n    const C = config.channels;\n    const [Y, X = Y] = [config.image_size].flat();\n    const fits = pixels.length === C * Y * X;\n    expect(fits, `pixels are ${pixels.length} values, expected ${C} x ${Y} x ${X}`);\n    const picture = { values: channelsLast(pixels, C), Y, X, C };\n    const patches = PROJECTIONS[config.embedder](picture, config.patch_size, embedder);\n    const tokens = embedder.positions.slice();\n    if (!positions) tokens.fill(0);\n    const first = config.pool === "cls" ? config.dim : 0;\n    if (first) add(tokens.subarray(0, first), embedder.class_token);\n    add(tokens.subarray(first), patches);\n    return tokens;\n  }\n  function channelsLast(pixels, C) {\n    const places = pixels.length / C;\n    const values = new Float64Array(pixels.length);\n    for (let c = 0; c < C; c++) {\n      for (let at = 0; at < places; at++) values[at * C + c] = pixels[c * places + at];\n    }\n    return values;\n  }\n  function manual(picture, P, { projection }) {\n    const { patches, N } = patchify(picture, P);\n    return linear(patches, N, projection);\n  }\n  function convolutional(picture, P, { projection }) {\n    return convolve(picture, projection, { kernel: P, stride: P, padding: 0 }).values;\n  }\n  function stem(picture, P, embedder) {\n    let map = picture;\n    primeFactors(P).forEach((stride, level) => {\n      map = convolve(map, embedder.stem[3 * level], shrinking(stride));\n      standardise(map.values, STEM_EPS);\n      scale(map.values, embedder.stem[3 * level + 1]);\n      gelu(map.values);\n    });\n    return linear(map.values, map.Y * map.X, embedder.projection);\n  }\n  function hybrid(picture, P, embedder) {\n    let map = picture;\n    let at = 0;\n    primeFactors(P).forEach((stride, level) => {\n      map = convolve(map, embedder.stem[at], shrinking(stride));\n      relu(scale(map.values, embedder.stem[at + 1]));\n      at += 3;\n      if (level > 0) map = residual(map, embedder.stem[at++].layers);\n    });\n    return linear(map.values, map.Y * map.X, embedder.projection);\n  }\n  function residual(map, layers) {\n    const same = { kernel: 3, stride: 1, padding: 1 };\n    const inner = convolve(map, layers[0], same);\n    relu(scale(inner.values, layers[1]));\n    const outer = convolve(inner, layers[3], same);\n    add(scale(outer.values, layers[4]), map.values);\n    relu(outer.values);\n    return outer;\n  }\n  function patchify({ values, Y, X, C }, P) {\n    const patches = new Float64Array(values.length);\n    let at = 0;\n    for (let top = 0; top < Y; top += P) {\n      for (let left = 0; left < X; left += P) {\n        for (let y = top; y < top + P; y++) {\n          const start = (y * X + left) * C;\n          patches.set(values.subarray(start, start + P * C), at);\n          at += P * C;\n        }\n      }\n    }\n    return { patches, N: Y * X / (P * P) };\n  }\n  function shrinking(stride) {\n    return { kernel: Math.max(3, stride), stride, padding: stride === 2 ? 1 : 0 };\n  }\n  function convolve(map, layer, { kernel, stride, padding }) {\n    const Y = Math.floor((map.Y + 2 * padding - kernel) / stride) + 1;\n    const X = Math.floor((map.X + 2 * padding - kernel) / stride) + 1;\n    const seen = new Float64Array(Y * X * map.C * kernel * kernel);\n    let at = 0;\n    for (let y = -padding; y < Y * stride - padding; y += stride) {\n      for (let x = -padding; x < X * stride - padding; x += stride) {\n        for (let ky = 0; ky < kernel; ky++) {\n          for (let kx = 0; kx < kernel; kx++) {\n            const inside = y + ky >= 0 && y + ky < map.Y && x + kx >= 0 && x + kx < map.X;\n            if (!inside) continue;\n            const from = ((y + ky) * map.X + x + kx) * map.C;\n            const to = at + ky * kernel + kx;\n            for (let c = 0; c < map.C; c++) {\n              seen[to + c * kernel * kernel] = map.values[from + c];\n            }\n          }\n        }\n        at += map.C * kernel * kernel;\n      }\n    }\n    const values = linear(seen, Y * X, layer);\n    return { values, Y, X, C: values.length / (Y * X) };\n  }\n  function primeFactors(number) {\n    for (let factor = 2; factor <= number; factor++) {\n      if (number % factor === 0) return [factor, ...primeFactors(number / factor)];\n    }\n    return [];\n  }\n  function select(tokens, keep, { dim: D, pool }) {\n    const first = Number(pool === "cls");\n    const N = tokens.length / D - first;\n    const known = keep.every((one) => Number.isInteger(one) && one >= 0 && one < N);\n    expect(known, `keep is [${keep}], expected patches from 0 to ${N - 1}`);\n    const once = new Set(keep).size === keep.length;\n    expect(once, `keep is [${keep}], expected each patch at most once`);\n    expect(first || keep.length > 0, "keep is empty and the model has no class token");\n    const rows = [...first ? [0] : [], ...Array.from(keep, (patch) => first + patch)];\n    const kept = new Float64Array(rows.length * D);\n    rows.forEach((row, at) => kept.set(tokens.subarray(row * D, (row + 1) * D), at * D));\n    return kept;\n  }\n  function attend(layer, tokens, T, H, silentHeads) {\n    const D = tokens.length / T;\n    const K = D / H;\n    const qkv = linear(tokens, T, layer.qkv);\n    const weights = new Float32Array(H * T * T);\n    const mixed = new Float64Array(T * D);\n    for (let head = 0; head < H; head++) {\n      const [q, k, v] = [0, D, 2 * D].map((of) => columns(qkv, T, of + head * K, K));\n      const scores = multiply(q, k, T, T);\n      softmax2(scores, T, 1 / Math.sqrt(K));\n      weights.set(scores, head * T * T);\n      if (silentHeads.includes(head)) continue;\n      const heads = multiply(scores, transpose(v, T), T, K);\n      for (let t = 0; t < T; t++) {\n        mixed.set(heads.subarray(t * K, (t + 1) * K), t * D + head * K);\n      }\n    }\n    return { tokens: linear(mixed, T, layer.out), weights };\n  }\n  function mlp(layers, tokens, T) {\n    return linear(gelu(linear(tokens, T, layers[0])), T, layers[3]);\n  }\n  function classify(model2, x) {\n    const { dim: D, pool } = model2.config;\n    const T = x.length / D;\n    const features = new Float64Array(x.subarray(0, D));\n    if (pool === "mean") {\n      for (let t = 1; t < T; t++) add(features, x.subarray(t * D, (t + 1) * D));\n      features.forEach((sum, d) => features[d] = sum / T);\n    }\n    return readHead(model2, features);\n  }\n  function readHead({ config, weights: { head } }, features) {\n    const n = features.length / config.dim;\n    return new Float32Array(linear(norm(features, head[0], config.norm_eps), n, head[1]));\n  }\n  function norm(x, layer, eps) {\n    const D = layer.weight.length;\n    const normed = x.slice();\n    for (let at = 0; at < x.length; at += D) {\n      standardise(normed.subarray(at, at + D), eps);\n    }\n    return scale(normed, layer);\n  }\n  function linear(inputs, rows, { weight, bias }) {\n    const m = weight.length * rows / inputs.length;\n    const outputs = multiply(inputs, weight, rows, m);\n    if (!bias) return outputs;\n    for (let at = 0; at < outputs.length; at += m) {\n      for (let j = 0; j < m; j++) outputs[at + j] += bias[j];\n    }\n    return outputs;\n  }\n  function multiply(a, b, rows, m) {\n    const n = a.length / rows;\n    const out = new Float64Array(rows * m);\n    if (rows < 3 || m < 4) return multiplySmall(a, b, rows, m, out);\n    for (let row = 0; row < rows; row += 3) {\n      const i = Math.min(row, rows - 3);\n      const a0 = i * n, a1 = a0 + n, a2 = a1 + n;\n      for (let column = 0; column < m; column += 4) {\n        const j = Math.min(column, m - 4);\n        const b0 = j * n, b1 = b0 + n, b2 = b1 + n, b3 = b2 + n;\n        let c00 = 0, c01 = 0, c02 = 0, c03 = 0;\n        let c10 = 0, c11 = 0, c12 = 0, c13 = 0;\n        let c20 = 0, c21 = 0, c22 = 0, c23 = 0;\n        for (let k = 0; k < n; k++) {\n          const x0 = a[a0 + k], x1 = a[a1 + k], x2 = a[a2 + k];\n          const y0 = b[b0 + k], y1 = b[b1 + k], y2 = b[b2 + k], y3 = b[b3 + k];\n          c00 += x0 * y0;\n          c01 += x0 * y1;\n          c02 += x0 * y2;\n          c03 += x0 * y3;\n          c10 += x1 * y0;\n          c11 += x1 * y1;\n          c12 += x1 * y2;\n          c13 += x1 * y3;\n          c20 += x2 * y0;\n          c21 += x2 * y1;\n          c22 += x2 * y2;\n          c23 += x2 * y3;\n        }\n        let at = i * m + j;\n        out[at] = c00;\n        out[at + 1] = c01;\n        out[at + 2] = c02;\n        out[at + 3] = c03;\n        at += m;\n        out[at] = c10;\n        out[at + 1] = c11;\n        out[at + 2] = c12;\n        out[at + 3] = c13;\n        at += m;\n        out[at] = c20;\n        out[at + 1] = c21;\n        out[at + 2] = c22;\n        out[at + 3] = c23;\n      }\n    }\n    return out;\n  }\n  function multiplySmall(a, b, rows, m, out) {\n    const n = a.length / rows;\n    for (let i = 0; i < rows; i++) {\n      for (let j = 0; j < m; j++) {\n        for (let k = 0; k < n; k++) out[i * m + j] += a[i * n + k] * b[j * n + k];\n      }\n    }\n    return out;\n  }\n  function columns(matrix, rows, first, count) {\n    const n = matrix.length / rows;\n    const part = new Float64Array(rows * count);\n    for (let i = 0; i < rows; i++) {\n      part.set(matrix.subarray(i * n + first, i * n + first + count), i * count);\n    }\n    return part;\n  }\n  function transpose(matrix, rows) {\n    const n = matrix.length / rows;\n    const turned = new Float64Array(matrix.length);\n    for (let i = 0; i < rows; i++) {\n      for (let j = 0; j < n; j++) turned[j * rows + i] = matrix[i * n + j];\n    }\n    return turned;\n  }\n  function add(x, branch, factors) {\n    const D = factors?.length;\n    for (let at = 0; at < x.length; at++) {\n      x[at] += factors ? branch[at] * factors[at % D] : branch[at];\n    }\n    return x;\n  }\n  function scale(x, { weight, bias }) {\n    const D = weight.length;\n    for (let at = 0; at < x.length; at += D) {\n      for (let d = 0; d < D; d++) x[at + d] = x[at + d] * weight[d] + bias[d];\n    }\n    return x;\n  }\n  function standardise(x, eps) {\n    let mean = 0;\n    for (const value of x) mean += value / x.length;\n    let variance = 0;\n    for (const value of x) variance += (value - mean) ** 2 / x.length;\n    const factor = 1 / Math.sqrt(variance + eps);\n    for (let at = 0; at < x.length; at++) x[at] = (x[at] - mean) * factor;\n    return x;\n  }\n  function softmax2(scores, n, factor) {\n    for (let start = 0; start < scores.length; start += n) {\n      const row = scores.subarray(start, start + n);\n      let most = -Infinity;\n      for (const score of row) most = Math.max(most, score);\n      let sum = 0;\n      for (let k = 0; k < n; k++) {\n        row[k] = Math.exp((row[k] - most) * factor);\n        sum += row[k];\n      }\n      for (let k = 0; k < n; k++) row[k] /= sum;\n    }\n    return scores;\n  }\n  function relu(x) {\n    for (let at = 0; at < x.length; at++) x[at] = Math.max(0, x[at]);\n    return x;\n  }\n  function gelu(x) {\n    for (let at = 0; at < x.length; at++) {\n      const z = Math.abs(x[at]) * Math.SQRT1_2;\n      const t = 1 / (1 + 0.3275911 * z);\n      const series = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))));\n      const beyond = series * Math.exp(-z * z) / 2;\n      x[at] *= x[at] < 0 ? beyond : 1 - beyond;\n    }\n    return x;\n  }\n  function readTensor(buffer, { shape, dtype, offset }) {\n    const count = shape.reduce((product2, side) => product2 * side, 1);\n    if (dtype === "float32") {\n      return new Float64Array(new Float32Array(buffer, offset, count));\n    }\n    expect(dtype === "float16", `a tensor is of ${dtype}, expected float32 or float16`);\n    const halves = new Uint16Array(buffer, offset, count);\n    const values = new Float64Array(count);\n    for (let at = 0; at < count; at++) values[at] = halfToNumber(halves[at]);\n    return values;\n  }\n  function halfToNumber(bits) {\n    const exponent = bits >> 10 & 31;\n    const fraction = (bits & 1023) + (exponent > 0 ? 1024 : 0);\n    const size = fraction * SCALES[Math.max(exponent, 1)];\n    return bits >> 15 ? -size : size;\n  }\n  function checkInterventions(silence, patch, T, { depth, heads, dim: D }) {\n    const between = (value, count) => Number.isInteger(value) && value >= 0 && value < count;\n    for (const { layer, head, part } of silence) {\n      expect(between(layer, depth), `layer is ${layer}, expected 0 to ${depth - 1}`);\n      const whole = head === void 0 && ["attention", "mlp"].includes(part);\n      const one = part === void 0 && between(head, heads);\n      const given = `head is ${head} and part ${part}`;\n      const either = `a head from 0 to ${heads - 1}, or part "attention" or "mlp"`;\n      expect(whole || one, `${given}, expected ${either}`);\n    }\n    for (const { layer, token, state } of patch) {\n      expect(between(layer, depth + 1), `layer is ${layer}, expected 0 to ${depth}`);\n      expect(between(token, T), `token is ${token}, expected 0 to ${T - 1}`);\n      const values = state?.length;\n      expect(values === D, `state is ${values} values, expected ${D}`);\n    }\n  }\n  function expect(fits, message) {\n    if (!fits) throw new Error(message);\n  }\n\n  // workbench/answers.js\n  function answer(model2, { pixels, options, copy, sizes }) {\n    const patch = copy ? copied(model2, copy, options.keep, sizes) : [];\n    const result = forward(model2, pixels, { ...options, patch });\n    const { states } = result;\n    const lens = logitLens(model2, states).flatMap((logits) => [...softmax(logits)]);\n    const named = new Uint16Array(states.length * sizes.patches);\n    const sure = new Float32Array(named.length);\n    const present = options.keep ?? [...Array(sizes.patches).keys()];\n    patchLens(model2, states).forEach((logits, layer) => {\n      const classes = logits.length / present.length;\n      present.forEach((place, at) => {\n        const shares = softmax(logits.subarray(at * classes, (at + 1) * classes));\n        const most = Math.max(...shares);\n        named[layer * sizes.patches + place] = shares.indexOf(most);\n        sure[layer * sizes.patches + place] = most;\n      });\n    });\n    const view = viewOf(result, sizes, options.keep);\n    return { ...view, lens: Float32Array.from(lens), named, sure };\n  }\n  function copied(model2, { pixels, layer, tokens }, keep, { classToken }) {\n    const states = forward(model2, pixels).states[layer];\n    const D = model2.config.dim;\n    const first = Number(classToken);\n    const rowOf = (token) => {\n      if (token < first || !keep) return token;\n      const at = keep.indexOf(token - first);\n      return at < 0 ? -1 : at + first;\n    };\n    return tokens.filter((token) => rowOf(token) >= 0).map((token) => ({\n      layer,\n      token: rowOf(token),\n      state: states.subarray(token * D, (token + 1) * D)\n    }));\n  }\n  function curve(model2, { pixels, order, counts, label }) {\n    const tokens = embed(model2, pixels);\n    const reversed = [...order].reverse();\n    const along = (all) => Float32Array.from(counts, (count) => softmax(encode(model2, tokens, { keep: all.slice(0, count) }).logits)[label]);\n    return { deletion: along(reversed), insertion: along(order) };\n  }\n\n  // engine_worker.js\n  var model = null;\n  var kinds = {\n    load({ json, buffer }) {\n      model = load(json, buffer);\n      return {};\n    },\n    view({ pixels, options, sizes }) {\n      return viewOf(forward(model, pixels, options), sizes, options.keep);\n    },\n    answer: (asked) => answer(model, asked),\n    curve: (asked) => curve(model, asked)\n  };\n  function answer2({ number, kind, ...asked }) {\n    try {\n      const result = kinds[kind](asked);\n      return [{ number, result }, Object.values(result).map(({ buffer }) => buffer)];\n    } catch ({ message }) {\n      return [{ number, error: message }, []];\n    }\n  }\n  globalThis.onmessage = ({ data }) => postMessage(...answer2(data));\n})();\n'], { type: "text/javascript" });
   const address = URL.createObjectURL(text2);
   const worker = new Worker(address);
   const waiting = /* @__PURE__ */ new Map();
@@ -331,31 +333,42 @@ function believing(find) {
     for (const seed of [null, ...SEEDS]) {
       if (seed) random.push(await curve(shuffled(subject.patches, seed)));
       if (wanted !== job) return;
-      show(find, counts, own, random);
+      show(counts, own, random);
     }
   });
-  return function draw(subject, compute, picture, map, before) {
+  function draw(subject, compute, picture, map, before) {
     const order = orderOf(map);
     if (wanted?.picture === picture && `${wanted.order}` === `${order}`) return;
     const label = before.probabilities.indexOf(Math.max(...before.probabilities));
     const job = wanted = { subject, compute, picture, order, label };
     find(".curves").ariaBusy = "true";
-    find(".verdict").textContent = "The curves of this map are being computed ...";
+    say("The curves of this map are being computed ...", "off");
     work(job).catch(({ message }) => {
       if (wanted !== job) return;
-      wanted = null;
-      find(".verdict").textContent = message;
+      forget();
+      say(message);
     });
-  };
-}
-function show(find, counts, own, curves) {
-  const random = curves.length ? meanCurve(curves) : null;
-  const charts = ["deletion", "insertion"].map((name) => chart(name, counts, own, random));
-  find(".charts").replaceChildren(...charts);
-  find(".curves").ariaBusy = "false";
-  const height = gap(own, counts).toFixed(2);
-  const rest = random ? `; random orders ${gap(random, counts).toFixed(2)}, the mean of ${curves.length}.` : "; random orders are being computed ...";
-  find(".verdict").textContent = `Gap (area under insertion less area under deletion): this map ${height}${rest}`;
+  }
+  function forget() {
+    wanted = null;
+    find(".charts").replaceChildren();
+    find(".verdict").textContent = "";
+    find(".curves").ariaBusy = "false";
+  }
+  function show(counts, own, curves) {
+    const several = curves.length;
+    const random = several ? meanCurve(curves) : null;
+    const charts = ["deletion", "insertion"].map((name) => chart(name, counts, own, random));
+    find(".charts").replaceChildren(...charts);
+    find(".curves").ariaBusy = "false";
+    const height = gap(own, counts).toFixed(2);
+    const rest = several ? `; random orders ${gap(random, counts).toFixed(2)}, the mean of ${several}.` : "; random orders are being computed ...";
+    say(`Gap (area under insertion less area under deletion): this map ${height}${rest}`, several < SEEDS.length ? "off" : "polite");
+  }
+  function say(textContent, ariaLive = "polite") {
+    Object.assign(find(".verdict"), { ariaLive, textContent });
+  }
+  return { draw, forget };
 }
 
 // workbench/controls.js
@@ -396,7 +409,7 @@ function choice(parent, name, chosen) {
   let listed = "";
   return (value, options2) => {
     if (listed !== (listed = JSON.stringify(options2)))
-      input.replaceChildren(...Object.entries(options2).map(([each, words]) => new Option(words, each)));
+      input.replaceChildren(...options2.map(([each, words]) => new Option(words, each)));
     input.value = value;
   };
 }
@@ -433,6 +446,7 @@ function toggled(list2, item) {
   const others2 = list2.filter((other) => JSON.stringify(other) !== text2);
   return others2.length < list2.length ? others2 : [...list2, item];
 }
+var copies = (copy) => Boolean(copy?.tokens.length);
 var numbers = (text2) => text2.split(".").filter(Boolean).map(Number);
 var number2 = { write: String, read: (word) => word ? Number(word) : NaN };
 var text = { write: String, read: String };
@@ -461,7 +475,7 @@ var FIELDS = {
     })
   },
   copy: {
-    write: (copy) => copy ? [copy.from, copy.layer, copy.tokens.join(".")].join("-") : "",
+    write: (copy) => copies(copy) ? [copy.from, copy.layer, copy.tokens.join(".")].join("-") : "",
     read: (words) => {
       const [from, layer, tokens] = words.split("-");
       if (tokens === void 0) return null;
@@ -470,7 +484,7 @@ var FIELDS = {
   }
 };
 var written = (name, state) => FIELDS[name].write(state[name]);
-var isOwn = ({ picture, copy }, { shared }) => picture >= shared || copy?.from >= shared;
+var isOwn = ({ picture, copy }, { shared }) => picture >= shared || copies(copy) && copy.from >= shared;
 function toAddress(whole, subject) {
   const start = beginning(subject);
   const { shared } = subject;
@@ -562,14 +576,13 @@ function changing(find, hear) {
   let now = null;
   let first = null;
   let hiding = true;
-  const setTool = radios(find(".tools"), TOOLS, (tool) => {
-    first = null;
-    hear.tool(tool);
-  });
+  const forget = () => first = null;
+  const setTool = radios(find(".tools"), TOOLS, hear.tool);
   const switches = find(".switches");
   button(switches, "shuffle the patches", () => hear.move({ shuffle: 1 + Math.floor(Math.random() * SEEDS2) }));
   const places = button(switches, "no positions", () => hear.move({ positions: !now.state.positions }));
   const back = button(switches, "put everything back", () => {
+    forget();
     hear.move(UNCHANGED);
     places.focus();
   });
@@ -610,6 +623,7 @@ function changing(find, hear) {
     copy: (patch, starts) => starts && copy(patch - Number(!now.subject.classToken))
   };
   function draw(context) {
+    if (now?.subject !== context.subject || now.tool !== context.tool) forget();
     now = context;
     const { subject, state, tool } = context;
     setTool(tool);
@@ -618,7 +632,7 @@ function changing(find, hear) {
     drawSilences(subject, state.silent);
     const { from, layer, tokens } = state.copy ?? { from: -1, ...copyNow() };
     const donors = subject.pictures.map(({ title }, at) => [at, title]);
-    setDonor(state.copy ? from : -1, { "-1": "nowhere", ...Object.fromEntries(donors) });
+    setDonor(state.copy ? from : -1, [[-1, "nowhere"], ...donors]);
     setLayer({
       max: subject.layers,
       value: layer,
@@ -631,6 +645,7 @@ function changing(find, hear) {
   }
   return {
     draw,
+    forget,
     touched: (patch, starts) => tools[now.tool](patch, starts),
     /** The patches that have a frame besides the query: chosen for a tool. */
     framed({ subject, state, tool }) {
@@ -655,6 +670,7 @@ var queryText = (query, subject) => {
   if (query) return `patch ${place(query, subject)}`;
   return subject.classToken ? "class token" : "mean over queries";
 };
+var readFrom = ({ classToken }) => classToken ? "the class token" : "the mean of the patches";
 function sentence(subject, state, { before, after }) {
   const picture = subject.pictures[state.picture].title;
   const start = `${picture}: ${guess(subject, before)}.`;
@@ -666,10 +682,10 @@ function sentence(subject, state, { before, after }) {
 
 // workbench/choosing.js
 function choosing(find, subjects, hear) {
-  const models = Object.fromEntries(subjects.map(({ name, title, address, bytes }) => {
+  const models = subjects.map(({ name, title, address, bytes }) => {
     const size = address ? ` (loads ${(bytes / 1e6).toFixed(1)} MB)` : "";
     return [name, title + size];
-  }));
+  });
   const setSubject = choice(find(".subject"), "model", hear.subject);
   find(".subject").hidden = subjects.length < 2;
   const controls2 = find(".controls");
@@ -689,7 +705,7 @@ function choosing(find, subjects, hear) {
     const { layers, heads, patches: patches2 } = subject;
     const { map, layer, head, query, opacity } = state;
     const came = Object.keys(subject.pictures[state.picture].scores);
-    const maps = { ...MAPS, ...Object.fromEntries(came.map((name) => [name, name])) };
+    const maps = [...Object.entries(MAPS), ...came.map((name) => [name, name])];
     const given = !(map in MAPS);
     setSubject(state.model, models);
     setMap(map, maps);
@@ -752,8 +768,8 @@ var LAYOUT = `
   <div class="copying"></div>
   <p class="changes"></p></details>
 <details class="lens" open><summary>The answer as it forms</summary>
-  <p>The head reads the last layer. Here it reads every layer: first the class token,
-    then each patch. What can be read off is not yet what the model uses.</p>
+  <p>The head reads the last layer. Here it reads every layer: first <span></span>, then
+    each patch. What can be read off is not yet what the model uses.</p>
   <div class="readings" role="list"></div>
   <p class="legend"></p></details>
 <details class="curves"><summary>May the map be believed?</summary>
@@ -761,7 +777,7 @@ var LAYOUT = `
     that order (insertion). If the map is right, the answer goes early and comes early.
     The line to beat is a random order.</p>
   <div class="charts"></div>
-  <p class="verdict"></p></details>
+  <p class="verdict" role="status"></p></details>
 <div class="tour" hidden></div>`;
 
 // explorer/canvas.js
@@ -1510,7 +1526,7 @@ function painter(element, changed) {
     if (line.textContent !== text2) line.textContent = text2;
   }
   later();
-  function show2(next) {
+  function show(next) {
     sheet.clear();
     change(next);
   }
@@ -1519,7 +1535,7 @@ function painter(element, changed) {
     due = -1;
     element.replaceChildren();
   }
-  return { show: show2, stop };
+  return { show, stop };
 }
 function sizeSlider(parent, choose) {
   const [min, max] = SIZES;
@@ -1548,10 +1564,11 @@ function pictures(element, find, hear) {
   camera(find(".camera-place"), take);
   find(".paint").addEventListener("click", paint);
   async function take(chosen, title = chosen.name) {
+    const { subject } = now;
     hear.problem("");
     try {
-      const pixels = opaque(await readPicture(chosen, now.subject));
-      hear.added({ title, pixels, label: null, scores: {} });
+      const pixels = opaque(await readPicture(chosen, subject));
+      hear.added({ title, pixels, label: null, scores: {} }, subject);
     } catch {
       hear.problem(`${title} is no picture that this browser can read`);
     }
@@ -1561,7 +1578,7 @@ function pictures(element, find, hear) {
     let at = null;
     painting = painter(find(".painting"), (pixels, label) => {
       const picture = { title: "painted stack", pixels, label, scores: {} };
-      if (at === null) at = hear.added(picture);
+      if (at === null) at = hear.added(picture, now.subject);
       else hear.changed(at, picture);
     });
     toggle();
@@ -1583,15 +1600,19 @@ function pictures(element, find, hear) {
     return made;
   }
   return function draw({ subject, state }) {
-    if (painting && !subject.paints) close();
+    if (painting && subject !== now.subject) close();
     now = { subject };
     find(".paint").hidden = !subject.paints;
     const all = subject.pictures;
-    if (shown2.length !== all.length || shown2.some((one, at) => one !== all[at])) {
-      shown2 = [...all];
-      find(".gallery").replaceChildren(...all.map(thumb));
-    }
-    [...find(".gallery").children].forEach((made, at) => made.ariaPressed = at === state.picture);
+    const gallery = find(".gallery");
+    all.forEach((picture, at) => {
+      if (picture === shown2[at]) return;
+      if (at < shown2.length) gallery.children[at].replaceWith(thumb(picture, at));
+      else gallery.append(thumb(picture, at));
+    });
+    for (let at = shown2.length; at > all.length; at--) gallery.lastChild.remove();
+    shown2 = [...all];
+    [...gallery.children].forEach((made, at) => made.ariaPressed = at === state.picture);
   };
 }
 
@@ -1638,13 +1659,17 @@ function onTouches(canvas, grid, { touched, at, paints }) {
     const [row, column] = cellUnder(event, canvas, ...grid());
     return 1 + row * grid()[1] + column;
   };
+  canvas.addEventListener("click", (event) => {
+    if (!paints()) touched(patchUnder(event), true);
+  });
   canvas.addEventListener("pointerdown", (event) => {
-    if (event.button !== 0) return;
+    if (event.button !== 0 || !paints()) return;
     last = patchUnder(event);
-    if (paints()) canvas.setPointerCapture(event.pointerId);
+    canvas.setPointerCapture(event.pointerId);
     touched(last, true);
   });
   canvas.addEventListener("pointermove", (event) => {
+    if (!event.buttons) last = null;
     if (last === null || !paints()) return;
     const patch = patchUnder(event);
     if (patch === last) return;
@@ -1660,7 +1685,7 @@ function onTouches(canvas, grid, { touched, at, paints }) {
   canvas.addEventListener("keydown", (event) => {
     if (![" ", "Enter"].includes(event.key)) return;
     event.preventDefault();
-    cursor ||= 1;
+    cursor = neighbour(cursor, 0, 0, grid());
     at(cursor);
     touched(cursor, true);
   });
@@ -1777,7 +1802,7 @@ var STEPS2 = [
       let first = subject.layers;
       while (first > 0 && best[first - 1] === best.at(-1)) first--;
       const when = first ? `after layer ${first} of ${subject.layers}` : "from the start";
-      return `Read with the head, the class token says ${className(subject, best.at(-1))} ${when}, and stays with it.`;
+      return `Read with the head, ${readFrom(subject)} says ${className(subject, best.at(-1))} ${when}, and stays with it.`;
     },
     task: "Choose another picture: does it form as early?",
     done: ({ picture }, was) => picture !== was.picture,
@@ -1793,7 +1818,7 @@ var STEPS2 = [
     sets: RAW
   }
 ];
-function tour(find, move) {
+function tour(find, hear) {
   const panel = find(".tour");
   const title = make("h2", { tabIndex: -1 });
   const [text2, task] = [make("p"), make("p")];
@@ -1812,6 +1837,7 @@ function tour(find, move) {
   function go(step) {
     if (step === STEPS2.length) return leave();
     mark(false);
+    hear.tool("look");
     at = step;
     const { sets, at: part } = STEPS2[at];
     const place2 = find(part);
@@ -1822,7 +1848,7 @@ function tour(find, move) {
       ...typeof sets === "function" ? sets(now.subject) : sets
     };
     mark(true);
-    move(was);
+    hear.move(was);
     title.focus({ preventScroll: true });
     place2.scrollIntoView();
   }
@@ -1830,13 +1856,15 @@ function tour(find, move) {
     mark(false);
     at = null;
     panel.hidden = true;
-    move(mine);
+    hear.tool(mine.tool);
+    hear.move(mine.state);
     find(".guide").focus();
   }
   function mark(is) {
     if (at !== null) find(STEPS2[at].at).classList.toggle("here", is);
   }
   function draw(context) {
+    if (now?.subject !== context.subject) text2.textContent = "";
     now = context;
     if (at === null) return;
     const step = STEPS2[at];
@@ -1852,13 +1880,14 @@ function tour(find, move) {
     draw,
     start(context) {
       now = context;
-      if (at === null) mine = context.state;
+      if (at === null) mine = context;
       go(0);
     }
   };
 }
 
 // workbench/mount.js
+var KEYS = "Arrow keys move a cursor, space is a click.";
 function mount(element, subjects) {
   const find = frame(element, "vit-workbench", LAYOUT);
   element.setAttribute("role", "region");
@@ -1879,19 +1908,12 @@ function mount(element, subjects) {
     move,
     subject: (name) => go(beginning(subjects.find((one) => one.name === name)))
   });
-  const board = changing(find, {
-    move,
-    tool(name) {
-      tool = name;
-      for (const canvas of panes) canvas.style.touchAction = tool === "hide" ? "none" : "";
-      draw();
-    }
-  });
+  const board = changing(find, { move, tool: take });
   const drawPictures = pictures(element, find, {
     chosen: (picture) => move({ picture }),
-    added(picture) {
-      const at = subjectNow().pictures.push(picture) - 1;
-      move({ picture: at });
+    added(picture, subject) {
+      const at = subject.pictures.push(picture) - 1;
+      if (subject === subjectNow()) move({ picture: at });
       return at;
     },
     changed(at, picture) {
@@ -1911,11 +1933,14 @@ function mount(element, subjects) {
       paints: () => tool === "hide"
     });
   const drawLens = lens(find);
-  const drawCurves = believing(find);
+  const curves = believing(find);
   find(".curves").addEventListener("toggle", draw);
-  const guide = tour(find, move);
+  const guide = tour(find, { move, tool: take });
   find(".guide").addEventListener("click", () => guide.start(context()));
-  find(".reset").addEventListener("click", () => go(beginning(subjectNow())));
+  find(".reset").addEventListener("click", () => {
+    board.forget();
+    go(beginning(subjectNow()));
+  });
   find(".link").addEventListener("click", copyLink);
   addEventListener("hashchange", open);
   document.addEventListener("click", ({ target }) => {
@@ -1925,10 +1950,16 @@ function mount(element, subjects) {
     if (location.hash && !location.hash.includes("model=")) return;
     element.scrollIntoView();
     element.focus({ preventScroll: true });
+    board.forget();
     go(fromAddress(location.hash, subjects));
   }
   function move(part) {
     go({ ...state, ...part });
+  }
+  function take(name) {
+    tool = name;
+    for (const canvas of panes) canvas.style.touchAction = tool === "hide" ? "none" : "";
+    draw();
   }
   function problem(line) {
     find(".problem").textContent = line;
@@ -1945,6 +1976,7 @@ function mount(element, subjects) {
     }
   }
   async function go(next) {
+    if (next.model !== state.model) clear();
     state = next;
     problem("");
     const subject = subjectNow();
@@ -1981,17 +2013,19 @@ function mount(element, subjects) {
     element.ariaBusy = "false";
   }
   function clear() {
-    for (const part of [".bars", ".readings", ".legend", ".charts"])
+    for (const part of [".bars", ".readings", ".legend"])
       find(part).replaceChildren();
     for (const part of [
       ".prediction b",
       ".prediction span",
       ".before b",
       ".after b",
-      ".sentence",
-      ".verdict"
+      ".sentence"
     ])
       find(part).textContent = "";
+    find(".reminder").hidden = true;
+    for (const canvas of panes) canvas.ariaLabel = KEYS;
+    curves.forget();
   }
   const say = (line) => find(".busy").textContent = line;
   function context() {
@@ -2006,6 +2040,7 @@ function mount(element, subjects) {
     drawPictures(now);
     board.draw(now);
     drawPanes(now);
+    find(".lens p span").textContent = readFrom(now.subject);
     if (now.answers) drawAnswers(now);
     guide.draw(now);
   }
@@ -2047,13 +2082,12 @@ function mount(element, subjects) {
     const line = sentence(subject, state2, answers);
     find(".sentence").textContent = line;
     const at = cursor ? ` The cursor is on patch ${place(cursor, subject)}.` : "";
-    for (const canvas of panes)
-      canvas.ariaLabel = `${line}${at} Arrow keys move a cursor, space is a click.`;
+    for (const canvas of panes) canvas.ariaLabel = `${line}${at} ${KEYS}`;
     drawLens(subject, before, after);
     if (find(".curves").open) {
       const { weights } = state2.map in MAPS ? mapOf(before, subject, state2) : { weights: subject.pictures[state2.picture].scores[state2.map] };
       const picture = subject.pictures[state2.picture];
-      drawCurves(subject, computerNow(), picture, weights, before);
+      curves.draw(subject, computerNow(), picture, weights, before);
     }
   }
   draw();
