@@ -7,7 +7,10 @@ from statistics import mean
 import pytest
 import torch
 from pages import flat
+from torch.utils.flop_counter import FlopCounterMode
 from written import ROOT, chapter, recorded
+
+from vit_tutorial import VisionTransformer, ViTConfig
 
 TEXT = chapter("10_train_stl10")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -230,6 +233,21 @@ def test_a_small_resnet_is_not_told_from_the_vit_behind_a_cnn():
     for config in (ours, its):
         config["training"].pop("seed")  # that of the last run
     assert its["training"] == ours["training"] and its["data"] == ours["data"]
+
+
+def test_the_estimate_for_a_graphics_card_counts_the_products_of_stl10():
+    config = recorded("stl10")["config"]
+    training = config["training"]
+    (side,) = training["resolution"]
+    with torch.device("meta"), FlopCounterMode(display=False) as counter:
+        model = VisionTransformer(ViTConfig(**config["model"] | {"image_size": side}))
+        model(torch.empty(1, 3, side, side), return_attention=True)
+    # three passes, one forward and two back
+    work = 3 * counter.get_total_flops() * 4000 * training["epochs"] / 1e15
+    said = (
+        f"the {work:.2f} PFLOP of products in `stl10` (chapter 10) are {100 * work:.0f}"
+    )
+    assert f"{said} seconds at a sustained 10 TFLOP/s" in README
 
 
 @pytest.mark.parametrize(
