@@ -242,6 +242,33 @@ def test_a_small_resnet_is_not_told_from_the_vit_behind_a_cnn():
     assert settings_of("stl10-resnet-small")["model.name"] == "resnet-small"
 
 
+def test_a_teacher_brings_the_plain_model_nearer():
+    steps = recorded("self_supervision-stl10")["steps"]
+    (taught,) = steps["mae, all labels, taught"]["runs"]
+    alone = steps["mae, all labels"]["runs"][0]
+    assert taught["seed"] == alone["seed"] == 0
+    settings = steps["mae, all labels, taught"]["config"]
+    assert settings["training"]["teacher"] == "stl10"
+    assert settings["model"]["embedder"] == "convolutional"  # one stride of a patch
+    assert settings["model"]["patch_size"] == 8 and "8 pixels a side" in TEXT
+    one, other = (run["val_accuracy"] for run in (taught, alone))
+    gain = 100 * (one - other)
+    error = 100 * math.sqrt(sum(p * (1 - p) / 1000 for p in (one, other)))
+    teacher = recorded("stl10")["runs"][0]["val_accuracy"]
+    assert 0.3 < gain / 100 / (teacher - other) < 0.4
+    said = (
+        f"With the same seed {100 * one:.1f} % taught, {100 * other:.1f} alone:"
+        f" {gain:.1f} points, {gain / error:.1f} standard errors of a difference, and a"
+        f" third of the way to its teacher's {100 * teacher:.1f},"
+    )
+    assert said in TEXT
+    assert f"MAE's start reaches {100 * one:.1f} %" in chapter("12_self_supervision")
+    assert f"taught by `stl10`, reach {100 * one:.1f} %, one seed" in README
+    minutes = sum(recorded("stl10")["runs"][0]["curves"]["seconds"]) / 60
+    said = f"the third {taught['seconds'] / 60:.0f} minutes beside its teacher's"
+    assert f"{said} {minutes:.0f}, the last 80" in chapter("13_transfer")
+
+
 def test_the_estimate_for_a_graphics_card_counts_the_products_of_stl10():
     config = recorded("stl10")["config"]
     training = config["training"]
