@@ -47,6 +47,7 @@ from vit_tutorial.training.checkpoint import (
     shipped_names,
 )
 from vit_tutorial.training.distributed import pick_device, rank
+from vit_tutorial.training.finetune import freeze
 from vit_tutorial.training.loop import train
 from vit_tutorial.training.metrics import compute_logits, confusion, evaluate
 from vit_tutorial.training.run import Run
@@ -70,7 +71,8 @@ def run_train(settings: Namespace) -> None:
     )
     if rank() > 0 or settings.quiet:
         return
-    count = sum(parameter.numel() for parameter in model.parameters())
+    count = count_parameters(model)
+    freeze(model, settings.training.freeze)  # as it was trained
     frozen = count - count_parameters(model)
     part = f", {frozen:,} of them frozen," if frozen else ""
     say(
