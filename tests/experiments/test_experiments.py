@@ -309,6 +309,12 @@ def test_a_model_is_judged_at_other_sizes_by_the_images_its_run_held_out(
 ):
     write_stl10(desk[0], monkeypatch, images=50, labels=50)
     monkeypatch.setattr(sizes, "ROOT", desk[0])
+    load, judged = sizes.load_split, []
+    monkeypatch.setattr(
+        sizes,
+        "load_split",
+        lambda data, split: judged.append((data.fold, split)) or load(data, split),
+    )
     plan = plans.read_plan("stl10-laptop", [*TINY, f"data.root={desk[0]}"])
     for fold in (0, 1):
         out = desk[0] / f"fold-{fold}"
@@ -318,6 +324,7 @@ def test_a_model_is_judged_at_other_sizes_by_the_images_its_run_held_out(
         own, _ = stored(desk, f"sizes-fold-{fold}")["sizes"]
         history = json.loads((out / "history.json").read_text(encoding="utf-8"))
         assert own["accuracy"] == pytest.approx(history[-1]["val_accuracy"])
+    assert judged == [(0, "val"), (1, "val")]
 
 
 # ---- ladders
