@@ -10,7 +10,7 @@ from pathlib import Path
 
 from experiments import runner
 from experiments.plans import flat
-from experiments.results import read_result
+from experiments.results import commit, read_result
 from experiments.runner import Job
 
 
@@ -38,8 +38,8 @@ def complete_study(
     known: dict[str, dict] | None = None,
 ) -> None:
     """Carry out the jobs that results/NAME.json lacks, which says the `settings` of all
-    its steps; of these steps `only`, where they are given. `known` are steps that take
-    no run.
+    its steps, and of each run the commit; of these steps `only`, where they are given.
+    `known` are steps that take no run.
 
     Raises ValueError where the result was made with other settings, or a step with
     others than its jobs' `about`.
@@ -48,8 +48,19 @@ def complete_study(
     def check(about: Callable[[], dict], path: Path, step: dict) -> None:
         refuse_others(path, step, about())
 
+    def stamped(measure: Callable[[], dict]) -> dict:
+        # its commit first: another may be made while it trains
+        return {"commit": commit()} | measure()
+
     path = runner.ROOT / "results" / f"{name}.json"
     # a step that is new there would give the runs of all others today's settings
     refuse_others(path, read_result(path, "steps"), settings)
-    jobs = [replace(job, check=partial(check, job.about)) for job in jobs]
+    jobs = [
+        replace(
+            job,
+            measure=partial(stamped, job.measure),
+            check=partial(check, job.about),
+        )
+        for job in jobs
+    ]
     runner.complete(name, jobs, settings | {"steps": known or {}}, only)

@@ -19,7 +19,7 @@ import torch
 from torch import Generator, nn
 
 from experiments.constants import complete_study
-from experiments.results import commit, run
+from experiments.results import run
 from experiments.runner import Job
 from vit_tutorial.augment.config import AugmentConfig
 from vit_tutorial.config import ViTConfig
@@ -142,8 +142,7 @@ def measure(setting: Setting, val: ImageSet, seed: int) -> dict:
         row["val_accuracy"] = evaluate(model, val, normalization)["accuracy"]
         for name, values in curves.items():
             values.append(round(row[name], 4))
-    final = curves["val_accuracy"][-1]
-    return {"commit": commit(), "val_accuracy": final, "curves": curves}
+    return {"val_accuracy": curves["val_accuracy"][-1], "curves": curves}
 
 
 def data_efficiency(seeds: int = 3, steps: list[str] | None = None) -> None:

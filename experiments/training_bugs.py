@@ -19,7 +19,7 @@ from sklearn.datasets import load_digits
 from torch import Tensor
 
 from experiments.constants import complete_study
-from experiments.results import commit, run
+from experiments.results import run
 from experiments.runner import Job
 from vit_tutorial.config import ViTConfig
 from vit_tutorial.data.datasets import stratified_split
@@ -99,8 +99,7 @@ def measure(bug: str, seed: int) -> dict:
         )
         for curve, value in zip(curves.values(), values, strict=True):
             curve.append(round(value, 4))
-    final = curves["val_accuracy"][-1]
-    return {"commit": commit(), "val_accuracy": final, "curves": curves}
+    return {"val_accuracy": curves["val_accuracy"][-1], "curves": curves}
 
 
 def training_bugs(seeds: int = 1, steps: list[str] | None = None) -> None:

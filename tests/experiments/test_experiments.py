@@ -27,7 +27,7 @@ from experiments import (
     sizes,
     training_bugs,
 )
-from experiments.results import run, strip_paths
+from experiments.results import commit, run, strip_paths
 from vit_tutorial import VisionTransformer, ViTConfig
 from vit_tutorial.augment.config import AugmentConfig, MixingConfig
 from vit_tutorial.model import count_parameters
@@ -534,6 +534,7 @@ def test_a_study_keeps_what_it_knows_and_measures_the_rest(desk, monkeypatch):
     assert asked == [("bag", 2)]
     whole = json.loads(board.read_text(encoding="utf-8"))["steps"]
     found = stored(desk, "scoreboard")["steps"]
+    assert found["bag"]["runs"][2].pop("commit") == commit()
     assert found.pop("other")["mean"] == 0.5 and found == whole
 
 
